@@ -1,0 +1,33 @@
+#!/usr/bin/env node
+// Starts server/main.ts on the Node.js 24 that npm installed beside us, whatever Node.js runs this file: sources are TypeScript and need its type stripping.
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { constants } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const packagedNode = join(root, 'node_modules', 'node', 'bin', process.platform === 'win32' ? 'node.exe' : 'node');
+const own = Number(process.versions.node.split('.')[0]) >= 24 ? process.execPath : undefined;
+const node = existsSync(packagedNode) ? packagedNode : own;
+
+if (node === undefined) {
+  process.stderr.write(
+    `Satchel needs Node.js 24, and the copy that npm installs is missing (${packagedNode}).\n` +
+      'Run `npm ci` in the checkout. If npm was told not to run install scripts, run `npm rebuild node` after it.\n',
+  );
+  process.exitCode = 1;
+} else {
+  // The default pool of 4 threads would serialise the file store's fsyncs.
+  const env = { UV_THREADPOOL_SIZE: '16', ...process.env };
+  const child = spawn(node, ['--disable-warning=ExperimentalWarning', join(root, 'server', 'main.ts'), ...process.argv.slice(2)], { stdio: 'inherit', env });
+  // A terminal sends SIGINT to the whole group; a service manager only to us. The child decides when it is done.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  child.on('error', (error) => {
+    process.stderr.write(`Could not start ${node}: ${error.message}\n`);
+    process.exitCode = 1;
+  });
+  child.on('exit', (code, signal) => {
+    process.exitCode = code ?? 128 + (constants.signals[signal] ?? 0);
+  });
+}
