@@ -1,0 +1,358 @@
+/**
+ * The embedded store: one file per object in a folder, for one machine. Several processes may use a folder at once.
+ *
+ * An object is written to a temporary file, synced, and then given its name: by link(2), which fails when the name is taken, for
+ * putIfAbsent, by rename(2) for put. Then the directory is synced. So a name never stands for half an object, and whoever dies in between
+ * leaves a temporary file, which the next open removes once it is old. Time is the machine's. A file put there by hand is an object too.
+ */
+import { constants, mkdirSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { invariant, StorageError } from '../../protocol/mail/errors.ts';
+import type { Clock } from '../clock.ts';
+import type { Random } from '../random.ts';
+import { DirectorySync, syncDirectory } from './directory-sync.ts';
+import {
+  close,
+  copyFile,
+  errorCode,
+  fdatasync,
+  fstat,
+  isAbsent,
+  link,
+  open,
+  readdir,
+  readFully,
+  rename,
+  stat,
+  storageError,
+  unlink,
+  writeFully,
+} from './file-system.ts';
+import { walkKeys } from './file-walk.ts';
+import {
+  assertKey,
+  assertPrefix,
+  assertRange,
+  keyFault,
+  type ListOptions,
+  type ListPage,
+  listPageMax,
+  type ObjectInfo,
+  type ObjectStore,
+  type PutIfAbsentReceipt,
+  type PutReceipt,
+  pageLimit,
+  type RequestOptions,
+  type StoredObject,
+} from './object-store.ts';
+
+/** Holds files that have no name yet; no object's name begins with it. */
+const temporaryFolder = '.tmp';
+/** Nobody takes longer to write one object, so what is older was left by a process that died. */
+const temporaryFileAgeMaxMs = 3_600_000;
+/** stat calls in flight for one listing. */
+const statsInFlightMax = 64;
+
+export interface FileStoreOptions {
+  /** The folder; created when absent. */
+  readonly path: string;
+  readonly clock: Pick<Clock, 'now'>;
+  /** Names the temporary files, so that processes do not meet. */
+  readonly random: Pick<Random, 'hex'>;
+}
+
+export async function openFileStore(options: FileStoreOptions): Promise<FileStore> {
+  const root = resolve(options.path);
+  const store = new FileStore(root, options);
+  try {
+    await createRoot(root);
+    await removeOldTemporaryFiles(`${root}/${temporaryFolder}`, options.clock.now());
+  } catch (error) {
+    throw storageError(error, `open the store in ${root}`);
+  }
+  return store;
+}
+
+export class FileStore implements ObjectStore {
+  readonly name: string;
+  readonly #root: string;
+  readonly #clock: Pick<Clock, 'now'>;
+  readonly #directories: DirectorySync;
+  readonly #temporaryPrefix: string;
+  #temporaryCount = 0;
+  /** Removals of temporary files that nobody waits for; dispose does. */
+  readonly #removals = new Set<Promise<void>>();
+
+  /** Made by openFileStore, which sees to the folders. `root` is absolute. */
+  constructor(root: string, options: FileStoreOptions) {
+    this.name = `file ${root}`;
+    this.#root = root;
+    this.#clock = options.clock;
+    this.#directories = new DirectorySync(root);
+    this.#temporaryPrefix = `${root}/${temporaryFolder}/${options.random.hex(8)}-`;
+  }
+
+  async get(key: string, options: RequestOptions = {}): Promise<StoredObject> {
+    return this.#reading(key, options, async (fd) => {
+      const { size, mtimeMs } = await fstat(fd);
+      const buffer = Buffer.allocUnsafeSlow(size);
+      const length = await readFully(fd, buffer, 0);
+      return { body: buffer.subarray(0, length), lastModified: Math.floor(mtimeMs), date: this.#clock.now(), metadata: {} };
+    });
+  }
+
+  async getRange(key: string, offset: number, length: number, options: RequestOptions = {}): Promise<Buffer> {
+    assertRange(offset, length);
+    return this.#reading(key, options, async (fd) => {
+      const { size } = await fstat(fd);
+      const buffer = Buffer.allocUnsafeSlow(Math.max(0, Math.min(length, size - offset)));
+      return buffer.subarray(0, await readFully(fd, buffer, offset));
+    });
+  }
+
+  async put(key: string, body: Uint8Array, options: RequestOptions = {}): Promise<PutReceipt> {
+    const path = this.#begin(key, options);
+    const temporary = this.#temporaryPath();
+    try {
+      await this.#writeTemporary(temporary, body);
+      await this.#giveName(path, (to) => rename(temporary, to));
+    } catch (error) {
+      this.#removeLater(temporary);
+      throw storageError(error, `write ${key} in ${this.name}`);
+    }
+    return { date: this.#clock.now() };
+  }
+
+  async putIfAbsent(key: string, body: Uint8Array, options: RequestOptions = {}): Promise<PutIfAbsentReceipt> {
+    const path = this.#begin(key, options);
+    const temporary = this.#temporaryPath();
+    let outcome: 'created' | 'exists' = 'created';
+    try {
+      await this.#writeTemporary(temporary, body);
+      await this.#giveName(path, async (to) => {
+        try {
+          await link(temporary, to);
+        } catch (error) {
+          if (errorCode(error) !== 'EEXIST') throw error;
+          // Its directory is synced all the same: what the caller builds on this answer must not outlive the object.
+          outcome = 'exists';
+        }
+      });
+    } catch (error) {
+      throw storageError(error, `create ${key} in ${this.name}`);
+    } finally {
+      this.#removeLater(temporary);
+    }
+    return { outcome, date: this.#clock.now() };
+  }
+
+  async head(key: string, options: RequestOptions = {}): Promise<ObjectInfo | undefined> {
+    const path = this.#begin(key, options);
+    try {
+      return await this.#info(key, path);
+    } catch (error) {
+      throw storageError(error, `look for ${key} in ${this.name}`);
+    }
+  }
+
+  async listPage(prefix: string, options: ListOptions = {}): Promise<ListPage> {
+    const limit = pageLimit(options);
+    const date = this.#clock.now();
+    const objects: ObjectInfo[] = [];
+    for await (const object of this.list(prefix, { ...options, limit: limit + 1 })) objects.push(object);
+    const hasMore = objects.length > limit;
+    if (hasMore) objects.pop();
+    return { objects, date, next: hasMore ? objects.at(-1)?.key : undefined };
+  }
+
+  async *list(prefix: string, options: ListOptions = {}): AsyncGenerator<ObjectInfo> {
+    assertPrefix(prefix);
+    if (prefix.startsWith(`${temporaryFolder}/`)) return;
+    let left = options.limit ?? Number.POSITIVE_INFINITY;
+    let batch: string[] = [];
+    try {
+      for await (const key of walkKeys(this.#root, { prefix, startAfter: options.startAfter }, (name) => name === temporaryFolder)) {
+        options.signal?.throwIfAborted();
+        if (keyFault(key) !== undefined) continue;
+        batch.push(key);
+        if (batch.length < Math.min(left, statsInFlightMax)) continue;
+        for (const object of await this.#infos(batch)) {
+          yield object;
+          if (--left === 0) return;
+        }
+        batch = [];
+      }
+      for (const object of await this.#infos(batch)) {
+        yield object;
+        if (--left === 0) return;
+      }
+    } catch (error) {
+      throw storageError(error, `list ${prefix} in ${this.name}`);
+    }
+  }
+
+  async deleteMany(keys: readonly string[], options: RequestOptions = {}): Promise<void> {
+    const paths = keys.map((key) => this.#begin(key, options));
+    const directories = new Set<string>();
+    try {
+      for (let i = 0; i < paths.length; i += listPageMax) {
+        await Promise.all(
+          paths.slice(i, i + listPageMax).map(async (path) => {
+            if (await removeIfThere(path)) directories.add(dirname(path));
+          }),
+        );
+      }
+      await Promise.all(Array.from(directories, (directory) => this.#directories.sync(directory)));
+    } catch (error) {
+      throw storageError(error, `delete from ${this.name}`);
+    }
+  }
+
+  async copy(from: string, to: string, options: RequestOptions = {}): Promise<PutReceipt> {
+    const source = this.#begin(from, options);
+    const path = this.#begin(to, options);
+    const temporary = this.#temporaryPath();
+    try {
+      await copyFile(source, temporary, constants.COPYFILE_FICLONE);
+      await syncFile(temporary);
+      await this.#giveName(path, (name) => rename(temporary, name));
+    } catch (error) {
+      this.#removeLater(temporary);
+      if (isAbsent(error) && (await this.head(from)) === undefined) throw this.#missing(from, error);
+      throw storageError(error, `copy ${from} to ${to} in ${this.name}`);
+    }
+    return { date: this.#clock.now() };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    while (this.#removals.size > 0) await Promise.all(this.#removals);
+  }
+
+  #begin(key: string, options: RequestOptions): string {
+    assertKey(key);
+    options.signal?.throwIfAborted();
+    if (key === temporaryFolder || key.startsWith(`${temporaryFolder}/`)) {
+      throw new StorageError('refused', `The object name ${key} is the file store's own.`);
+    }
+    return `${this.#root}/${key}`;
+  }
+
+  async #reading<T>(key: string, options: RequestOptions, read: (fd: number) => Promise<T>): Promise<T> {
+    const path = this.#begin(key, options);
+    try {
+      const fd = await open(path, constants.O_RDONLY);
+      try {
+        return await read(fd);
+      } finally {
+        await close(fd);
+      }
+    } catch (error) {
+      if (isAbsent(error)) throw this.#missing(key, error);
+      throw storageError(error, `read ${key} in ${this.name}`);
+    }
+  }
+
+  async #writeTemporary(temporary: string, body: Uint8Array): Promise<void> {
+    const fd = await open(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o640);
+    try {
+      await writeFully(fd, body);
+      await fdatasync(fd);
+    } finally {
+      await close(fd);
+    }
+  }
+
+  /** Runs `give`, which puts a name into the directory of `path`, and makes that name durable. */
+  async #giveName(path: string, give: (path: string) => Promise<void>): Promise<void> {
+    const directory = dirname(path);
+    await this.#directories.ensure(directory);
+    try {
+      await give(path);
+    } catch (error) {
+      if (errorCode(error) !== 'ENOENT') throw error;
+      // Somebody removed the empty directory since; once more from the start.
+      this.#directories.forget(directory);
+      await this.#directories.ensure(directory);
+      await give(path);
+    }
+    await this.#directories.sync(directory);
+  }
+
+  async #infos(keys: readonly string[]): Promise<ObjectInfo[]> {
+    const infos = await Promise.all(keys.map((key) => this.#info(key, `${this.#root}/${key}`)));
+    return infos.filter((info) => info !== undefined);
+  }
+
+  async #info(key: string, path: string): Promise<ObjectInfo | undefined> {
+    try {
+      const { size, mtimeMs, isFile } = await statFile(path);
+      return isFile ? { key, size, lastModified: Math.floor(mtimeMs) } : undefined;
+    } catch (error) {
+      if (isAbsent(error)) return undefined;
+      throw error;
+    }
+  }
+
+  #temporaryPath(): string {
+    invariant(Number.isSafeInteger(this.#temporaryCount), 'temporary names have run out');
+    return this.#temporaryPrefix + (this.#temporaryCount++).toString(36);
+  }
+
+  #removeLater(temporary: string): void {
+    // What cannot be removed now is removed by an open an hour from now.
+    const removal = removeIfThere(temporary)
+      .catch(() => false)
+      .then(() => {
+        this.#removals.delete(removal);
+      });
+    this.#removals.add(removal);
+  }
+
+  #missing(key: string, cause: unknown): StorageError {
+    return new StorageError('missing', `There is no object ${key} in ${this.name}.`, { cause });
+  }
+}
+
+async function createRoot(root: string): Promise<void> {
+  const created = mkdirSync(root, { recursive: true });
+  mkdirSync(`${root}/${temporaryFolder}`, { recursive: true });
+  await syncDirectory(root);
+  // From the first folder that was new down to the root, each one's name is in its parent.
+  for (let at = root; created !== undefined && at.length >= created.length; at = dirname(at)) await syncDirectory(dirname(at));
+}
+
+async function removeOldTemporaryFiles(folder: string, nowMs: number): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const path = `${folder}/${name}`;
+    try {
+      if (nowMs - (await stat(path)).mtimeMs > temporaryFileAgeMaxMs) await unlink(path);
+    } catch (error) {
+      if (!isAbsent(error)) throw error;
+    }
+  }
+}
+
+async function statFile(path: string): Promise<{ size: number; mtimeMs: number; isFile: boolean }> {
+  const found = await stat(path);
+  return { size: found.size, mtimeMs: found.mtimeMs, isFile: found.isFile() };
+}
+
+async function syncFile(path: string): Promise<void> {
+  const fd = await open(path, constants.O_RDWR);
+  try {
+    await fdatasync(fd);
+  } finally {
+    await close(fd);
+  }
+}
+
+/** Whether there was one to remove. */
+async function removeIfThere(path: string): Promise<boolean> {
+  try {
+    await unlink(path);
+    return true;
+  } catch (error) {
+    if (isAbsent(error)) return false;
+    throw error;
+  }
+}
