@@ -1,0 +1,84 @@
+/**
+ * The frame of every structured object in the bucket: a header line of JSON, then payload lines of JSON (NDJSON), all of it zstd-compressed
+ * (`zstd -dc` reads it; the manifest, which is plain `.json`, uses the same two pieces uncompressed). The header names the format version,
+ * the kind, the account and the seq, and the SHA-256 of the payload bytes, which is also the hash that chains commits.
+ */
+import { createHash } from 'node:crypto';
+import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { StorageError } from '../../protocol/mail/errors.ts';
+
+export type ObjectKind = 'commit' | 'manifest' | 'part';
+
+export interface ObjectHeader {
+  /** Format version. A reader refuses one it does not know. */
+  readonly satchel: 1;
+  readonly kind: ObjectKind;
+  readonly account: string;
+  readonly seq: number;
+  /** Hex SHA-256 of the payload: everything after the header's line feed. */
+  readonly sha256: string;
+}
+
+export interface DecodedObject {
+  readonly header: ObjectHeader;
+  /** One value a line. */
+  readonly lines: readonly unknown[];
+}
+
+export interface Encoding {
+  readonly compress: boolean;
+}
+
+/** Largest object, decompressed, that a reader takes: far above the 4 MB of a commit and the target size of a part. */
+const payloadBytesMax = 256 * 1024 * 1024;
+
+/** The object's bytes and the hash of its payload. `lines` are already JSON, without line feeds. */
+export function encodeObject(
+  kind: ObjectKind,
+  account: string,
+  seq: number,
+  lines: readonly string[],
+  { compress }: Encoding = { compress: true },
+): { bytes: Buffer; hash: string } {
+  const payload = Buffer.from(`${lines.join('\n')}\n`);
+  const hash = createHash('sha256').update(payload).digest('hex');
+  const header: ObjectHeader = { satchel: 1, kind, account, seq, sha256: hash };
+  const plain = Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), payload]);
+  return { bytes: compress ? zstdCompressSync(plain, { params: { [constants.ZSTD_c_compressionLevel]: 3 } }) : plain, hash };
+}
+
+/** Throws StorageError 'corrupt', naming `name`, for anything that is not exactly what `expected` says it is. */
+export function decodeObject(
+  name: string,
+  bytes: Uint8Array,
+  expected: { kind: ObjectKind; account: string; seq?: number },
+  { compress }: Encoding = { compress: true },
+): DecodedObject {
+  const corrupt = (why: string, cause?: unknown) => new StorageError('corrupt', `${name}: ${why}`, { cause });
+  let plain: Buffer;
+  try {
+    plain = compress ? zstdDecompressSync(bytes, { maxOutputLength: payloadBytesMax }) : Buffer.from(bytes);
+  } catch (error) {
+    throw corrupt('cannot be decompressed', error);
+  }
+  const headerEnd = plain.indexOf(0x0a);
+  if (headerEnd < 0) throw corrupt('has no header line');
+  let header: ObjectHeader;
+  try {
+    header = JSON.parse(plain.toString('utf8', 0, headerEnd)) as ObjectHeader;
+  } catch (error) {
+    throw corrupt('has a header that is not JSON', error);
+  }
+  if (header?.satchel !== 1) throw corrupt(`has format version ${JSON.stringify(header?.satchel)}, which this version does not read`);
+  if (header.kind !== expected.kind) throw corrupt(`is a ${header.kind}, not a ${expected.kind}`);
+  if (header.account !== expected.account) throw corrupt(`belongs to account ${header.account}`);
+  if (expected.seq !== undefined && header.seq !== expected.seq) throw corrupt(`says it has number ${header.seq}`);
+  const payload = plain.subarray(headerEnd + 1);
+  if (createHash('sha256').update(payload).digest('hex') !== header.sha256) throw corrupt('does not match its SHA-256');
+  try {
+    const text = payload.toString('utf8');
+    return { header, lines: text === '\n' ? [] : text.slice(0, -1).split('\n').map((line) => JSON.parse(line) as unknown) };
+  } catch (error) {
+    throw corrupt('has a line that is not JSON', error);
+  }
+}
