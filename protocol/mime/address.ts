@@ -1,0 +1,295 @@
+/**
+ * Address lists: RFC 5322 §3.4 with the obsolete syntax of §4.4 (routes, empty members, spaces around dots, a name in a comment) and what mail really
+ * holds (unquoted dots and commas in encoded words, quotes that never end, `;` between addresses). Nothing throws; linear in the value.
+ * Names and addresses are kept as latin1 strings of the message's bytes, encoded words undecoded: IMAP sends them so, JMAP decodes.
+ */
+
+import { decodeUnlabelled } from './charset.ts';
+import { decodeWords } from './encoded-word.ts';
+import { addressesMax } from './limits.ts';
+
+/** One mailbox. `host` is '' where the message has none (`To: root`). */
+export interface Mailbox {
+  /** Display name, quotes and escapes undone; absent when there is none. */
+  name?: string;
+  /** RFC 5322 §4.4's source route as written, `@a,@b`. */
+  route?: string;
+  mailbox: string;
+  host: string;
+}
+
+export interface AddressGroup {
+  group: string;
+  members: Mailbox[];
+}
+
+export type Address = Mailbox | AddressGroup;
+
+export function isGroup(address: Address): address is AddressGroup {
+  return 'group' in address;
+}
+
+/** `special` is one of `,;:<>@.`; a word is an atom, a quoted string's content, a domain literal with its brackets, or an encoded word. */
+interface Token {
+  kind: 'special' | 'word' | 'comment';
+  text: string;
+  isSpaced: boolean;
+}
+
+/** The addresses of an unfolded value (latin1 string), at most `max` in all groups together. */
+export function parseAddresses(value: string, max = addressesMax): Address[] {
+  const list: Address[] = [];
+  let group: AddressGroup | undefined;
+  let item: Token[] = [];
+  let count = 0;
+  let isAngled = false;
+  let hasAt = false;
+
+  const endItem = () => {
+    const mailbox = item.length > 0 && count < max ? readMailbox(item) : undefined;
+    if (mailbox !== undefined) {
+      count++;
+      if (group === undefined) list.push(mailbox);
+      else group.members.push(mailbox);
+    }
+    item = [];
+    isAngled = false;
+    hasAt = false;
+  };
+
+  for (const token of tokens(value)) {
+    if (count >= max) break;
+    if (token.kind === 'special') {
+      // A comma inside `<@a,@b:joe@c>` belongs to the route; a comma after `<joe@c` means that the bracket was forgotten.
+      const isInRoute = isAngled && item.some((entry, i) => entry.text === '@' && item[i - 1]?.text === '<') && !item.some(isColon);
+      if (token.text === ',' && !isInRoute) {
+        endItem();
+        continue;
+      }
+      if (token.text === ';') {
+        endItem();
+        group = undefined;
+        continue;
+      }
+      if (token.text === ':' && !isAngled && !hasAt && group === undefined && item.some(isWord)) {
+        group = { group: phrase(item), members: [] };
+        list.push(group);
+        count++;
+        item = [];
+        continue;
+      }
+      if (token.text === '<') {
+        // `A <a@x> B <b@x>`: the comma was forgotten.
+        if (item.some((entry) => entry.kind === 'special' && entry.text === '>')) endItem();
+        isAngled = true;
+      }
+      if (token.text === '>') isAngled = false;
+      if (token.text === '@') hasAt = true;
+    }
+    item.push(token);
+  }
+  endItem();
+  return list;
+}
+
+const isColon = (token: Token) => token.kind === 'special' && token.text === ':';
+const isWord = (token: Token) => token.kind === 'word';
+const isAt = (token: Token) => token.kind === 'special' && token.text === '@';
+const isDot = (token: Token) => token.kind === 'special' && token.text === '.';
+
+/** Words with the spaces that stood between them, as one name. */
+function phrase(tokens: readonly Token[]): string {
+  let text = '';
+  for (const token of tokens) {
+    if (token.kind === 'comment') continue;
+    text += (token.isSpaced && text !== '' ? ' ' : '') + token.text;
+  }
+  return text.trim();
+}
+
+/** Written together: an addr-spec has no spaces, whatever stood around its dots. */
+function joined(tokens: readonly Token[]): string {
+  let text = '';
+  for (const token of tokens) if (token.kind !== 'comment') text += token.text;
+  return text;
+}
+
+function readMailbox(item: readonly Token[]): Mailbox | undefined {
+  const open = item.findIndex((token) => token.kind === 'special' && token.text === '<');
+  if (open >= 0) return readAngled(item, open);
+  const at = item.findLastIndex(isAt);
+  const comment = item.findLast((token) => token.kind === 'comment')?.text.trim();
+  if (at < 0) {
+    const words = phrase(item);
+    return words === '' ? undefined : named(comment, { mailbox: words, host: '' });
+  }
+  let start = at;
+  // The local part reaches back over words joined by dots (or a second `@`); words before it are a name that lacks its brackets.
+  while (start > 0) {
+    const previous = item[start - 1]!;
+    const here = item[start]!;
+    if (previous.kind === 'comment') break;
+    if (start < at && previous.kind === 'word' && here.kind === 'word') break;
+    start--;
+  }
+  let end = at + 1;
+  while (end < item.length) {
+    const token = item[end]!;
+    if (token.kind === 'comment') break;
+    if (end > at + 1 && token.kind === 'word' && !isDot(item[end - 1]!)) break;
+    end++;
+  }
+  const name = phrase([...item.slice(0, start), ...item.slice(end)]);
+  return named(name === '' ? comment : name, { mailbox: joined(item.slice(start, at)), host: joined(item.slice(at + 1, end)) });
+}
+
+function readAngled(item: readonly Token[], open: number): Mailbox | undefined {
+  const close = item.findIndex((token, i) => i > open && token.kind === 'special' && token.text === '>');
+  let inner = item.slice(open + 1, close < 0 ? item.length : close);
+  let name = phrase(item.slice(0, open));
+  if (name === '') name = item.find((token) => token.kind === 'comment')?.text.trim() ?? '';
+  let route: string | undefined;
+  const colon = inner.length > 0 && isAt(inner[0]!) ? inner.findIndex(isColon) : -1;
+  if (colon >= 0) {
+    route = joined(inner.slice(0, colon));
+    inner = inner.slice(colon + 1);
+  }
+  const at = inner.findLastIndex(isAt);
+  const mailbox = joined(at < 0 ? inner : inner.slice(0, at));
+  const host = at < 0 ? '' : joined(inner.slice(at + 1));
+  if (name === '' && mailbox === '' && host === '') return undefined;
+  return named(name, route === undefined ? { mailbox, host } : { route, mailbox, host });
+}
+
+function named(name: string | undefined, mailbox: Mailbox): Mailbox {
+  return name === undefined || name === '' ? mailbox : { name, ...mailbox };
+}
+
+/** Bytes that end an atom. */
+const atomEnds = new Uint8Array(256);
+for (const char of ' \t\r\n\0,;:<>@."()[]') atomEnds[char.charCodeAt(0)] = 1;
+
+/** RFC 2047 §2: 75 characters; mailers that forget to split write longer ones. */
+const encodedWordCharsMax = 1024;
+
+function* tokens(value: string): Generator<Token> {
+  let position = 0;
+  let isSpaced = false;
+  // Once a closing mark was looked for in vain, it is not looked for again: this keeps broken values linear.
+  const isMissing = { quote: false, parenthesis: false, bracket: false };
+  while (position < value.length) {
+    const char = value[position]!;
+    if (char === ' ' || char === '\t' || char === '\r' || char === '\n' || char === '\0') {
+      isSpaced = true;
+      position++;
+      continue;
+    }
+    let kind: Token['kind'] = 'word';
+    let text: string;
+    let end: number;
+    if (char === '"') {
+      end = isMissing.quote ? -1 : closingQuote(value, position);
+      isMissing.quote ||= end < 0;
+      text = end < 0 ? '' : unescaped(value.slice(position + 1, end - 1));
+    } else if (char === '(') {
+      kind = 'comment';
+      end = isMissing.parenthesis ? -1 : closingParenthesis(value, position);
+      isMissing.parenthesis ||= end < 0;
+      text = end < 0 ? '' : unescaped(value.slice(position + 1, end - 1));
+    } else if (char === '[') {
+      const close = isMissing.bracket ? -1 : value.indexOf(']', position);
+      isMissing.bracket ||= close < 0;
+      end = close < 0 ? -1 : close + 1;
+      text = value.slice(position, close + 1);
+    } else if (',;:<>@.'.includes(char)) {
+      kind = 'special';
+      end = position + 1;
+      text = char;
+    } else if (char === ')' || char === ']') {
+      end = -1;
+      text = '';
+    } else {
+      end = atomEnd(value, position);
+      text = value.slice(position, end);
+    }
+    if (end < 0) {
+      // An opening mark without its end, or an end without its opening, is passed over.
+      position++;
+      continue;
+    }
+    // An empty quoted string says nothing, but `""@host` has a local part.
+    if (kind !== 'word' || text !== '' || value[end] === '@') yield { kind, text, isSpaced };
+    position = end;
+    isSpaced = false;
+  }
+}
+
+function atomEnd(value: string, start: number): number {
+  if (value.startsWith('=?', start)) {
+    const end = encodedWordEnd(value, start);
+    if (end > 0) return end;
+  }
+  let position = start + 1;
+  while (position < value.length && atomEnds[value.charCodeAt(position) & 255] === 0) position++;
+  return position;
+}
+
+/** Encoded words hold commas, dots and at signs that mailers forgot to encode: `=?utf-8?Q?Doe,_Joe?=` is one word. 0 if there is none. */
+function encodedWordEnd(value: string, start: number): number {
+  let marks = 0;
+  const limit = Math.min(value.length, start + encodedWordCharsMax);
+  for (let i = start + 2; i < limit; i++) {
+    const code = value.charCodeAt(i);
+    if (code === 32 || code === 9 || code === 34) return 0;
+    if (code !== 63) continue;
+    if (++marks >= 3 && value.charCodeAt(i + 1) === 61) return i + 2;
+  }
+  return 0;
+}
+
+function closingQuote(value: string, open: number): number {
+  for (let i = open + 1; i < value.length; i++) {
+    const code = value.charCodeAt(i);
+    if (code === 92) i++;
+    else if (code === 34) return i + 1;
+  }
+  return -1;
+}
+
+function closingParenthesis(value: string, open: number): number {
+  let depth = 0;
+  for (let i = open; i < value.length; i++) {
+    const code = value.charCodeAt(i);
+    if (code === 92) i++;
+    else if (code === 40) depth++;
+    else if (code === 41 && --depth === 0) return i + 1;
+  }
+  return -1;
+}
+
+function unescaped(value: string): string {
+  return value.includes('\\') ? value.replace(/\\(.)/gs, '$1') : value;
+}
+
+/** RFC 8621 §4.1.2.3: one address as JMAP shows it. */
+export interface EmailAddress {
+  name: string | null;
+  email: string;
+}
+
+export function toEmailAddress(mailbox: Mailbox): EmailAddress {
+  const name = mailbox.name === undefined ? '' : decodeWords(mailbox.name).replace(/\s+/g, ' ').trim();
+  return { name: name === '' ? null : name, email: addrSpec(mailbox) };
+}
+
+/** `local@host`, the local part in quotes where it needs them. */
+export function addrSpec(mailbox: Mailbox): string {
+  const needsQuotes = mailbox.host !== '' && (mailbox.mailbox === '' || /[\s"(),:;<>[\]\\]/.test(mailbox.mailbox));
+  const local = needsQuotes ? `"${mailbox.mailbox.replace(/["\\]/g, '\\$&')}"` : mailbox.mailbox;
+  return decodeUnlabelled(mailbox.host === '' ? local : `${local}@${mailbox.host}`);
+}
+
+/** The mailboxes of a list, those in groups included. */
+export function mailboxesOf(addresses: readonly Address[]): Mailbox[] {
+  return addresses.flatMap((address) => (isGroup(address) ? address.members : [address]));
+}
