@@ -1,0 +1,278 @@
+/**
+ * Who has an address here: domains, accounts, aliases, groups and credentials, on the log of the account `directory`.
+ *
+ * Lookups are synchronous and answer from maps in memory, which follow the account's effects. Changes are mutations, true when their promise
+ * resolves. Other nodes' changes arrive by refresh(): the process calls it every few seconds, and whoever is about to say no (an unknown
+ * recipient) or yes on old knowledge (a remembered password) calls it once more before.
+ */
+import type { AccountId } from '../../protocol/mail/ids.ts';
+import type { Account, Accounts, AccountTransactor, Effect } from '../account/api.ts';
+import type { Clock } from '../clock.ts';
+import { directoryAccountId } from '../objects/object-keys.ts';
+import type { Random } from '../random.ts';
+import { canonicalAddress, canonicalDomain, displayDomain } from './address.ts';
+import * as mutations from './mutations.ts';
+import { provisionAccount } from './provision.ts';
+import { type AppPassword, type CredentialRecord, type PasswordKeys, type RecordType, recordTypes } from './records.ts';
+import { type Resolution, resolve } from './resolve.ts';
+import { DirectoryState } from './state.ts';
+
+export interface DirectoryPorts {
+  readonly accounts: Accounts;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Reads an open account's next numbers from the store; resolves when what was committed before the call is applied and watchers were told. */
+  readonly catchUp: (account: Account) => Promise<void>;
+}
+
+export interface DirectoryAccount {
+  readonly id: AccountId;
+  /** Canonical: the domain in A-labels. */
+  readonly address: string;
+  readonly name: string;
+  readonly createdAt: number;
+}
+
+export class Directory implements Disposable {
+  readonly #ports: DirectoryPorts;
+  readonly #account: Account;
+  readonly #state = new DirectoryState();
+  readonly #watch: Disposable;
+  #modSeq = 0;
+  #refreshing: Promise<void> | undefined;
+  #queued: Promise<void> | undefined;
+  #freshAt = Number.NEGATIVE_INFINITY;
+
+  /** Opens the account `directory` and reads it into memory. */
+  static async open(ports: DirectoryPorts): Promise<Directory> {
+    return new Directory(ports, await ports.accounts.open(directoryAccountId as AccountId));
+  }
+
+  private constructor(ports: DirectoryPorts, account: Account) {
+    this.#ports = ports;
+    this.#account = account;
+    this.#watch = account.watch((effects) => this.#follow(effects));
+    this.#load();
+  }
+
+  [Symbol.dispose](): void {
+    this.#watch[Symbol.dispose]();
+  }
+
+  /**
+   * Sees what other nodes committed before this call. With `maxAgeMs`, knowledge that was fresh within that time will do. Calls that come while
+   * one is under way share the next one: theirs may have looked before the change they ask about. Rejects with StorageError 'unavailable'.
+   */
+  refresh({ maxAgeMs = 0 } = {}): Promise<void> {
+    if (this.#ports.clock.monotonic() - this.#freshAt < maxAgeMs) return Promise.resolve();
+    if (this.#refreshing === undefined) return this.#startRefresh();
+    this.#queued ??= this.#refreshing
+      .catch(() => undefined)
+      .then(() => {
+        this.#queued = undefined;
+        return this.#startRefresh();
+      });
+    return this.#queued;
+  }
+
+  #startRefresh(): Promise<void> {
+    const startedAt = this.#ports.clock.monotonic();
+    const run = this.#ports
+      .catchUp(this.#account)
+      .then(() => {
+        this.#freshAt = startedAt;
+      })
+      .finally(() => {
+        if (this.#refreshing === run) this.#refreshing = undefined;
+      });
+    this.#refreshing = run;
+    return run;
+  }
+
+  // Lookups
+
+  /** Whether the domain, or the domain of the address, is one of ours. */
+  isLocalDomain(domainOrAddress: string): boolean {
+    const domain = canonicalDomain(domainOrAddress.slice(domainOrAddress.lastIndexOf('@') + 1));
+    return domain !== undefined && this.#state.hasDomain(domain);
+  }
+
+  /** The active account with this primary address or this alias of its own; no plus-address, no catch-all, no group. */
+  accountByAddress(address: string): DirectoryAccount | undefined {
+    const canonical = canonicalAddress(address);
+    if (canonical === undefined) return undefined;
+    const alias = this.#state.alias(canonical);
+    const id = this.#state.accountOf(canonical) ?? (alias && 'account' in alias.to ? alias.to.account : undefined);
+    return id === undefined ? undefined : this.accountById(id);
+  }
+
+  /** The active account with this id. */
+  accountById(id: AccountId): DirectoryAccount | undefined {
+    const record = this.#state.accounts.get(id);
+    if (record?.state !== 'active') return undefined;
+    return { id, address: record.address, name: record.name, createdAt: record.createdAt };
+  }
+
+  /** The primary address and then the aliases of an account, catch-alls (`*@domain`) included. */
+  addressesOf(id: AccountId): readonly string[] {
+    const account = this.accountById(id);
+    return account ? [account.address, ...this.#state.aliasesOf(id)] : [];
+  }
+
+  /** The account's credentials. The same object until they change, so it can be compared by identity. */
+  credential(id: AccountId): CredentialRecord | undefined {
+    return this.#state.credentials.get(id);
+  }
+
+  /** 32 bytes in hex for decoy salts of unknown logins; undefined while there is no domain. */
+  decoyKey(): string | undefined {
+    return this.#state.settings.get('decoy')?.key;
+  }
+
+  /** Where mail for this recipient goes. Looks at the store once more before it says unknown; rejects when that cannot be done. */
+  async resolveRecipient(recipient: string): Promise<Resolution> {
+    const known = resolve(this.#state, recipient);
+    if (known.kind === 'account' || known.reason === 'invalid') return known;
+    await this.refresh();
+    return resolve(this.#state, recipient);
+  }
+
+  // Domains
+
+  /** Sorted A-labels with the spelling for people. */
+  listDomains(): readonly { readonly name: string; readonly displayName: string; readonly createdAt: number }[] {
+    return sorted(this.#state.domains).map(([name, { createdAt }]) => ({ name, displayName: displayDomain(name), createdAt }));
+  }
+
+  /** Resolves to the domain's canonical name. */
+  addDomain(name: string): Promise<string> {
+    const decoyKey = this.#ports.random.hex(32);
+    return this.#transact((tx) => mutations.addDomain(tx, name, decoyKey));
+  }
+
+  removeDomain(name: string): Promise<void> {
+    return this.#transact((tx) => mutations.removeDomain(tx, name));
+  }
+
+  // Accounts
+
+  /** Active accounts, by address. */
+  listAccounts(): readonly DirectoryAccount[] {
+    return sorted(this.#state.addresses).map(([, { account }]) => this.accountById(account)!);
+  }
+
+  /** Adds the account, then gives it its mailboxes. A crash in between leaves that to the first delivery (provisionAccount). */
+  async addAccount(address: string, { name = '' }: { name?: string } = {}): Promise<AccountId> {
+    const drawn = `a${this.#ports.random.hex(10)}` as AccountId;
+    const id = await this.#transact((tx) => mutations.addAccount(tx, drawn, address, name));
+    await provisionAccount(await this.#ports.accounts.open(id));
+    return id;
+  }
+
+  /** Out of the directory first, then `closed` as the last commit of the account's own log. A crash in between is finished by finishRemovals. */
+  async removeAccount(address: string): Promise<AccountId> {
+    const id = await this.#transact((tx) => mutations.beginRemoval(tx, address));
+    await this.#finishRemoval(id);
+    return id;
+  }
+
+  /** Closes accounts whose removal was cut short. Called at start and now and then. Resolves to how many there were. */
+  async finishRemovals(): Promise<number> {
+    const closing = [...this.#state.accounts].filter(([, { state }]) => state === 'closing').map(([id]) => id);
+    for (const id of closing) await this.#finishRemoval(id);
+    return closing.length;
+  }
+
+  async #finishRemoval(id: AccountId): Promise<void> {
+    const account = await this.#ports.accounts.open(id);
+    if (!account.read((reader) => reader.isClosed)) {
+      await account.transact((tx) => {
+        if (!tx.isClosed) tx.close();
+      });
+    }
+    await this.#transact((tx) => mutations.endRemoval(tx, id));
+  }
+
+  // Credentials
+
+  setPassword(address: string, password: PasswordKeys | null): Promise<void> {
+    return this.#transact((tx) => mutations.setPassword(tx, address, password));
+  }
+
+  /** Resolves to the app password's id. */
+  async addAppPassword(address: string, added: Pick<AppPassword, 'name' | 'sha256' | 'scopes'>): Promise<string> {
+    const id = this.#ports.random.hex(6);
+    await this.#transact((tx) => mutations.addAppPassword(tx, address, { ...added, id, createdAt: tx.at }));
+    return id;
+  }
+
+  removeAppPassword(address: string, id: string): Promise<void> {
+    return this.#transact((tx) => mutations.removeAppPassword(tx, address, id));
+  }
+
+  // Aliases and groups
+
+  /** Aliases by address, with the address that each leads to. */
+  listAliases(): readonly { readonly alias: string; readonly target: string }[] {
+    return sorted(this.#state.aliases).map(([alias, { to }]) => ({
+      alias,
+      target: 'group' in to ? to.group : this.#state.accounts.get(to.account)!.address,
+    }));
+  }
+
+  addAlias(alias: string, target: string): Promise<string> {
+    return this.#transact((tx) => mutations.addAlias(tx, alias, target));
+  }
+
+  removeAlias(alias: string, target?: string): Promise<void> {
+    return this.#transact((tx) => mutations.removeAlias(tx, alias, target));
+  }
+
+  listGroups(): readonly { readonly address: string; readonly members: readonly string[] }[] {
+    return sorted(this.#state.groups).map(([address, { members }]) => ({ address, members }));
+  }
+
+  /** Makes the group, or adds members to it. */
+  addGroup(address: string, members: readonly string[]): Promise<string> {
+    return this.#transact((tx) => mutations.addGroup(tx, address, members));
+  }
+
+  /** Takes members out; without members removes the group. */
+  removeGroup(address: string, members: readonly string[] = []): Promise<void> {
+    return this.#transact((tx) => mutations.removeGroup(tx, address, members));
+  }
+
+  // Following the log
+
+  #transact<T>(mutation: (tx: AccountTransactor) => T): Promise<T> {
+    return this.#account.transact(mutation);
+  }
+
+  #load(): void {
+    this.#account.read((reader) => {
+      this.#state.clear();
+      for (const type of recordTypes) for (const { id, value } of reader.objects(type)) this.#state.put(type, id, value);
+      this.#modSeq = reader.modSeq;
+    });
+  }
+
+  #follow(effects: readonly Effect[]): void {
+    const first = effects[0];
+    if (first === undefined) return;
+    // Mutations are numbered without gaps. A gap means that the index was thrown away and came back: nothing in memory holds then.
+    if (first.modSeq !== this.#modSeq + 1) {
+      this.#load();
+      return;
+    }
+    this.#account.read((reader) => {
+      for (const { objects } of effects) {
+        for (const { type, id } of objects) if (isRecordType(type)) this.#state.put(type, id, reader.object(type, id));
+      }
+    });
+    this.#modSeq = effects.at(-1)!.modSeq;
+  }
+}
+
+const isRecordType = (type: string): type is RecordType => (recordTypes as readonly string[]).includes(type);
+
+const sorted = <T>(map: ReadonlyMap<string, T>): [string, T][] => [...map].sort(([a], [b]) => (a < b ? -1 : 1));
