@@ -1,0 +1,239 @@
+/**
+ * The configuration's one source: types, validation, defaults, satchel.schema.json and the names of environment variables follow from it.
+ *
+ * `default` fills what is left out. `derived` marks a key whose default depends on other keys (config.ts computes it) and says how.
+ * `secret` marks what is never printed.
+ */
+import Type, { type Static } from 'typebox';
+
+/** What the walkers of config.ts and satchel.schema.json read of a TypeBox schema. */
+export interface SchemaNode {
+  readonly type?: string;
+  readonly const?: unknown;
+  readonly properties?: Readonly<Record<string, SchemaNode>>;
+  readonly required?: readonly string[];
+  readonly items?: SchemaNode;
+  readonly anyOf?: readonly SchemaNode[];
+  readonly description?: string;
+  readonly default?: unknown;
+  readonly derived?: string;
+  readonly secret?: boolean;
+}
+
+const closed = { additionalProperties: false };
+
+/** `host:port`, `[address]:port`; port 0 lets the system choose. */
+const listenPattern = '^(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9.-]+):[0-9]{1,5}$';
+
+function listener(description: string, address: string) {
+  return Type.Union([Type.String({ pattern: listenPattern }), Type.Null()], {
+    description: `${description}: an address and port such as ${address}, or null to switch it off.`,
+    default: address,
+  });
+}
+
+const FileStore = Type.Object(
+  {
+    driver: Type.Literal('file'),
+    path: Type.String({ minLength: 1, description: 'The folder that is the bucket.', derived: '<dataDir>/bucket' }),
+  },
+  { ...closed, title: 'A folder on a local disk' },
+);
+
+const S3Store = Type.Object(
+  {
+    driver: Type.Literal('s3'),
+    bucket: Type.String({ minLength: 3, description: 'Name of the bucket.' }),
+    prefix: Type.String({ pattern: '^$|/$', description: 'Stands before every name in the bucket; empty or ending in "/".', default: '' }),
+    region: Type.Optional(Type.String({ minLength: 1, description: "The bucket's region. Without it the AWS SDK's own settings decide." })),
+    endpoint: Type.Optional(Type.String({ pattern: '^https?://', description: 'Address of an S3 service other than AWS: MinIO, Ceph, …' })),
+    forcePathStyle: Type.Boolean({ description: "Put the bucket's name in the path and not in the host name.", default: false }),
+    accessKeyId: Type.Optional(Type.String({ minLength: 1, description: "Credentials. Default: the AWS SDK's chain." })),
+    secretAccessKey: Type.Optional(Type.String({ minLength: 1, secret: true, description: 'Goes with accessKeyId.' })),
+  },
+  { ...closed, title: 'An S3 bucket' },
+);
+
+const Verdict = Type.Object(
+  {
+    header: Type.String({
+      minLength: 1,
+      description: 'Name of a header field. Only those count that SES, or another service we trust, wrote in front of the message.',
+    }),
+    equals: Type.Optional(Type.String({ description: 'The whole value that makes the rule match, in any case.' })),
+    contains: Type.Optional(Type.String({ minLength: 1, description: 'A piece of the value, in any case.' })),
+    above: Type.Optional(Type.Number({ description: 'The first number in the value is larger than this.' })),
+    below: Type.Optional(Type.Number({ description: 'The first number in the value is smaller than this.' })),
+    action: Type.Union([Type.Literal('inbox'), Type.Literal('junk'), Type.Literal('drop'), Type.Literal('quarantine')], {
+      description: 'What happens to the message: inbox, junk, drop or quarantine. The first rule that matches decides.',
+    }),
+  },
+  closed,
+);
+
+const Sqs = Type.Object(
+  {
+    queueUrl: Type.String({ pattern: '^https?://', description: 'Address of the queue that tells of new mail.' }),
+    region: Type.Optional(Type.String({ minLength: 1 })),
+    endpoint: Type.Optional(Type.String({ pattern: '^https?://' })),
+  },
+  closed,
+);
+
+export const ConfigSchema = Type.Object(
+  {
+    dataDir: Type.String({
+      minLength: 1,
+      default: './satchel-data',
+      description: 'Index, caches and certificates. All of it can be rebuilt, except a file store inside it.',
+    }),
+    store: Type.Union([FileStore, S3Store], { default: { driver: 'file' }, description: 'Where the mail is kept.' }),
+    listen: Type.Object(
+      {
+        http: listener('Health, metrics, administration', '127.0.0.1:8080'),
+        https: listener('The same by TLS', '127.0.0.1:8443'),
+        imap: listener('IMAP with STARTTLS', '127.0.0.1:1143'),
+        imaps: listener('IMAP by TLS', '127.0.0.1:1993'),
+        submission: listener('Mail from users, with STARTTLS', '127.0.0.1:1587'),
+        submissions: listener('Mail from users, by TLS', '127.0.0.1:1465'),
+        lmtp: listener('Mail from an MTA on this machine', '127.0.0.1:1024'),
+        managesieve: listener('Filter scripts', '127.0.0.1:4190'),
+      },
+      { ...closed, description: 'Where the server listens.' },
+    ),
+    publicUrl: Type.String({
+      pattern: '^https?://',
+      description: 'How browsers and JMAP clients reach this server.',
+      derived: 'http:// and listen.http',
+    }),
+    trustedProxies: Type.Array(Type.String(), {
+      default: [],
+      description: 'Addresses or networks (10.0.0.0/8) whose connections count as protected, and whose X-Forwarded-For is believed.',
+    }),
+    corsOrigins: Type.Array(Type.String(), { default: [], description: 'Web origins that may call the HTTP interfaces from a browser.' }),
+    defaultDomain: Type.String({ minLength: 1, default: 'localhost', description: 'Completes a login name without a domain.' }),
+    firstAccount: Type.Union([Type.String({ pattern: '^[^@\\s]+@[^@\\s]+$' }), Type.Null()], {
+      description: 'Account that is made, with a random password printed once, when there is no account and no domain at all.',
+      derived: 'me@<defaultDomain> without a configuration file, otherwise null',
+    }),
+    tls: Type.Optional(
+      Type.Object(
+        {
+          cert: Type.String({ minLength: 1, description: 'File with the certificate and its chain, PEM.' }),
+          key: Type.String({ minLength: 1, description: 'File with the private key, PEM.' }),
+        },
+        { ...closed, description: 'Certificate of all TLS listeners; read again when the files change. Default: self-signed, in dataDir.' },
+      ),
+    ),
+    inbound: Type.Object(
+      {
+        prefix: Type.String({ pattern: '/$', default: 'inbound/', description: 'Names of raw mail in the bucket begin with this.' }),
+        sweepSeconds: Type.Number({
+          minimum: 0.1,
+          maximum: 86_400,
+          description: 'How often the prefix is listed for mail of which no event told.',
+          derived: '5 on the file store, 300 on S3',
+        }),
+        sqs: Type.Array(Sqs, { default: [], description: 'Queues that tell of new mail.' }),
+        http: Type.Object(
+          {
+            path: Type.String({ pattern: '^/', default: '/inbound', description: 'Where events are posted to.' }),
+            topicArns: Type.Array(Type.String(), { default: [], description: 'SNS topics that are believed.' }),
+            token: Type.Optional(
+              Type.String({ minLength: 8, secret: true, description: 'What other senders of events show as bearer token.' }),
+            ),
+          },
+          { ...closed, description: 'Events of new mail by HTTP.' },
+        ),
+      },
+      { ...closed, description: 'How mail comes in.' },
+    ),
+    verdicts: Type.Array(Verdict, {
+      default: [
+        { header: 'X-SES-Virus-Verdict', equals: 'FAIL', action: 'quarantine' },
+        { header: 'X-SES-Spam-Verdict', equals: 'FAIL', action: 'junk' },
+      ],
+      description: 'What the verdicts of the receiving service do.',
+    }),
+    relay: Type.Object(
+      { driver: Type.Literal('none', { description: '"none": mail goes to accounts of this server only.' }) },
+      { ...closed, default: { driver: 'none' }, description: "How users' mail leaves." },
+    ),
+    limits: Type.Object(
+      {
+        messageBytesMax: Type.Integer({
+          minimum: 65_536,
+          maximum: 157_286_400,
+          default: 41_943_040,
+          description: 'Largest message, in bytes. SES receives at most 40 MB.',
+        }),
+      },
+      closed,
+    ),
+    admin: Type.Object(
+      {
+        token: Type.Optional(
+          Type.String({
+            minLength: 16,
+            secret: true,
+            description:
+              'Bearer token for /admin/v1 and for /metrics from elsewhere. Without one the admin interface is dataDir/admin.sock only.',
+          }),
+        ),
+      },
+      closed,
+    ),
+    log: Type.Object(
+      {
+        level: Type.Union([Type.Literal('debug'), Type.Literal('info'), Type.Literal('warn'), Type.Literal('error')], {
+          default: 'info',
+          description: 'debug, info, warn or error.',
+        }),
+        format: Type.Union([Type.Literal('auto'), Type.Literal('json'), Type.Literal('text')], {
+          default: 'auto',
+          description: 'json: one object a line. text: for people. auto: text on a terminal, json elsewhere.',
+        }),
+      },
+      { ...closed, description: 'The log, on standard error.' },
+    ),
+  },
+  { ...closed, title: 'Satchel', description: 'Configuration of a Satchel mail server.' },
+);
+
+/** The configuration in effect: every default filled in, paths absolute. */
+export type Config = Static<typeof ConfigSchema>;
+export type StoreConfig = Config['store'];
+
+/** satchel.schema.json: the schema as editors want it, with nothing required that has a default. */
+export function configJsonSchema(): object {
+  const { $schema, ...rest } = {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    ...(forEditors(ConfigSchema as SchemaNode) as { properties: object }),
+  };
+  return {
+    $schema,
+    ...rest,
+    properties: { $schema: { type: 'string', description: 'Where editors find this schema.' }, ...rest.properties },
+  };
+}
+
+function forEditors(node: SchemaNode): object {
+  const { properties, required, items, anyOf, derived, secret, description, ...rest } = node;
+  void secret;
+  const text = derived === undefined ? description : `${description} Default: ${derived}.`;
+  const mustBeGiven = required?.filter((key) => !isFilledIn(properties![key]!)) ?? [];
+  return {
+    ...rest,
+    ...(text === undefined ? {} : { description: text }),
+    ...(properties === undefined ? {} : { properties: Object.fromEntries(Object.entries(properties).map(([k, v]) => [k, forEditors(v)])) }),
+    ...(mustBeGiven.length === 0 ? {} : { required: mustBeGiven }),
+    ...(items === undefined ? {} : { items: forEditors(items) }),
+    ...(anyOf === undefined ? {} : { anyOf: anyOf.map(forEditors) }),
+  };
+}
+
+/** Whether a key may be left out, because it or all it holds has a default. */
+function isFilledIn(node: SchemaNode): boolean {
+  if (node.default !== undefined || node.derived !== undefined) return true;
+  return node.properties !== undefined && (node.required ?? []).every((key) => isFilledIn(node.properties![key]!));
+}
