@@ -13,9 +13,10 @@ export interface ByteRange {
 /** The part with this number, e.g. [1, 2]; the root for []. Undefined where there is none. */
 export function findPart(root: Part, numbers: readonly number[]): Part | undefined {
   let part = root;
+  // At the root of a message, 1 is its only part, the root itself.
   let isEntry = true;
   for (const number of numbers) {
-    if (part.message !== undefined) {
+    if (!isEntry && part.message !== undefined) {
       part = part.message.root;
       isEntry = true;
     }
@@ -53,7 +54,8 @@ export function* walkParts(root: Part, entersMessages = false, prefix = ''): Gen
   const join = (number: number) => (prefix === '' ? String(number) : `${prefix}.${number}`);
   if (root.children === undefined) yield* walkPart(root, join(1), entersMessages);
   else {
-    yield [prefix, root];
+    // The multipart of a nested message has no number of its own: the message's is the way to it.
+    if (prefix === '') yield [prefix, root];
     for (const [i, child] of root.children.entries()) yield* walkPart(child, join(i + 1), entersMessages);
   }
 }

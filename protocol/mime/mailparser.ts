@@ -1,0 +1,91 @@
+/**
+ * A message's text, for search and preview. Our structure parser cuts the text parts out and our decoders read them, so that a 40 MB message costs no more than its
+ * text; mailparser turns HTML into text, given one small part at a time. What it refuses, or what would take it long, our plain reader takes. Never throws.
+ */
+import { simpleParser } from 'mailparser';
+import { cleanHtml, plainHtmlText } from './html-text.ts';
+import { htmlCharsMax, htmlTagsMax, previewCharsMax, textBytesMax, textPartBytesMax, textPartsBytesMax } from './limits.ts';
+import { parameter } from './parameters.ts';
+import { decodePartText } from './part-content.ts';
+import { type Part, parseStructure } from './structure.ts';
+import { type TextPart, textParts, unflow } from './text-parts.ts';
+
+export interface ExtractedText {
+  /** At most 64 KiB of UTF-8, cut between characters; parts are apart by a line end. */
+  text: string;
+  /** At most 256 characters on one line. RFC 8621 §4.1.4, RFC 8970. */
+  preview: string;
+}
+
+/** `root` saves the parse where the structure is known. */
+export async function extractText(raw: Uint8Array, root: Part = parseStructure(raw).root): Promise<ExtractedText> {
+  const texts: string[] = [];
+  let encodedBytesLeft = textPartsBytesMax;
+  let charsLeft = textBytesMax;
+  for (const entry of textParts(root)) {
+    if (encodedBytesLeft <= 0 || charsLeft <= 0) break;
+    const bytes = Math.min(entry.part.bodyEnd - entry.part.bodyStart, textPartBytesMax, encodedBytesLeft);
+    encodedBytesLeft -= bytes;
+    const text = (await textOf(raw, entry, bytes)).trim();
+    if (text === '') continue;
+    texts.push(text);
+    charsLeft -= text.length;
+  }
+  const text = cutToBytes(texts.join('\n').toWellFormed(), textBytesMax);
+  return { text, preview: previewOf(text) };
+}
+
+async function textOf(raw: Uint8Array, { part, isHtml }: TextPart, bytes: number): Promise<string> {
+  const decoded = decodePartText(raw, part, bytes);
+  if (isHtml) return lines(await htmlText(decoded.slice(0, htmlCharsMax)));
+  const isFlowed = parameter(part.parameters, 'format')?.toLowerCase() === 'flowed';
+  return lines(isFlowed ? unflow(decoded, parameter(part.parameters, 'delsp')?.toLowerCase() === 'yes') : decoded);
+}
+
+function lines(text: string): string {
+  return text.replace(/\r\n?/g, '\n').replaceAll('\0', '');
+}
+
+async function htmlText(source: string): Promise<string> {
+  const { html, tags } = cleanHtml(source);
+  if (tags > htmlTagsMax) return plainHtmlText(html);
+  try {
+    const message = Buffer.from(`Content-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n${html}`);
+    const parsed = await simpleParser(message, {
+      skipImageLinks: true,
+      skipTextToHtml: true,
+      skipTextLinks: true,
+      keepCidLinks: true,
+      checksumAlgo: false,
+    });
+    if (parsed.textConversionError === undefined && parsed.text !== undefined) return parsed.text;
+  } catch {
+    // Whatever mailparser finds wrong with it, the text is still in there.
+  }
+  return plainHtmlText(html);
+}
+
+/** Cut at a character boundary: no UTF-8 sequence is split. */
+function cutToBytes(text: string, bytesMax: number): string {
+  if (text.length * 3 <= bytesMax || Buffer.byteLength(text) <= bytesMax) return text;
+  const bytes = Buffer.from(text);
+  let end = bytesMax;
+  while (end > 0 && (bytes[end]! & 0xc0) === 0x80) end--;
+  return bytes.toString('utf8', 0, end);
+}
+
+/** White space, controls, and what newsletters hide: soft hyphens, joiners, fillers. Not the joiner of emoji (U+200D). */
+const padding =
+  /(?:[\s\u0000-\u001f\u00ad\u061c\u115f\u1160\u180e\u200b\u200c\u200e\u200f\u2028-\u202e\u2060-\u2064\ufeff]|\u034f|\u17b4|\u17b5)+/g;
+
+/** Enough text to fill a preview when much of it is white space or padding. */
+const previewSourceChars = 4096;
+
+/** The first characters of the text; white space and padding are one space. */
+export function previewOf(text: string): string {
+  const line = text.slice(0, previewSourceChars).replace(padding, ' ').trim();
+  if (line.length <= previewCharsMax) return line.toWellFormed();
+  const cut = line.slice(0, previewCharsMax);
+  // A character outside the BMP is two units: half of one is left out.
+  return (/[\ud800-\udbff]$/.test(cut) ? cut.slice(0, -1) : cut).trimEnd().toWellFormed();
+}
