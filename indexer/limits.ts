@@ -1,0 +1,42 @@
+/** Everything in mail intake that could grow without end, with its unit and the reason for the number. */
+
+/** Bytes of a message in which SES's header block is looked for: a block is about 2 KB, its longest line some 600 bytes. */
+export const blockBytesMax = 64 * 1024;
+/** Fields of the block, those that a rule's AddHeader actions (10 a rule) add included. */
+export const blockFieldsMax = 64;
+/** Bytes of a message that are read for its recipients when it is too large to be read whole. */
+export const headerBytesMax = 256 * 1024;
+/** Recipients of one message that are looked up. SES and Mail Manager pass on at most 100 a transaction; To and Cc are the sender's to fill. */
+export const recipientsMax = 1000;
+/** Bytes of an event. SNS and SQS carry at most 1 MiB. */
+export const eventBytesMax = 1024 * 1024;
+/** Records in one event. S3 sends one; a forwarder may batch. */
+export const eventRecordsMax = 1000;
+
+/** Bytes of raw messages being worked on at once, by all sources together. A message larger than this is worked on alone. */
+export const bytesInFlightMax = 128 * 1024 * 1024;
+/** Messages being worked on at once. Commits are grouped, so more in flight make larger groups. */
+export const messagesInFlightMax = 64;
+/** Messages for one account being worked on at once, so that a slow or busy account leaves room for the others. */
+export const accountInFlightMax = 48;
+/** Names of objects a sweep holds back because their account is busy. Past it the sweep waits. About 100 bytes each. */
+export const parkedMax = 4096;
+
+/** Attempts at a message that makes us throw, before it goes to failed/. */
+export const attemptsMax = 3;
+/** Milliseconds between them: long enough for a passing fault, short enough to hold up nobody. */
+export const attemptPauseMs = 200;
+
+/** Bytes up to which a message is parsed on the event loop: below it the way to a worker and back costs more than the parse. */
+export const inlineParseBytesMax = 32 * 1024;
+/** Milliseconds a worker may take for one message. The slowest real ones take some hundreds. */
+export const parseMsMax = 20_000;
+/** Megabytes of heap of a parse worker; the messages themselves (40 MB) lie outside it. */
+export const parseHeapMbMax = 384;
+
+/** Milliseconds an object in the file store must have been still (size and time) before it counts as written. */
+export const stillMs = 1000;
+/** Milliseconds after which a sweep takes an object although an event source should have announced it. */
+export const eventGraceMs = 60 * 60 * 1000;
+/** Bytes of a reason kept with a failed message. */
+export const reasonCharsMax = 500;
