@@ -95,7 +95,10 @@ export class SnapshotLoader {
   }
 }
 
-/** The manifest's parts, verified, in its order; some are fetched ahead, one at a time is decoded. `onFailure` hears why it ends early. */
+/**
+ * The manifest's parts, verified, in its order, each whole where it was cut. Some objects are fetched ahead, one at a time is decoded. `onFailure`
+ * hears why it ends early.
+ */
 export async function* restoredParts(
   store: ObjectStore,
   accountId: string,
@@ -110,15 +113,21 @@ export async function* restoredParts(
       return { key, part, error };
     }
   });
+  let whole: RestoredPart | undefined;
   for await (const { key, part, body, error } of fetched) {
-    let decoded: RestoredPart;
+    let piece: RestoredPart;
     try {
       if (body === undefined) throw error;
-      decoded = decodePart(key, body, accountId, part);
+      piece = decodePart(key, body, accountId, part);
     } catch (failure) {
       onFailure(key, failure);
       throw failure;
     }
-    yield decoded;
+    if (whole?.kind === piece.kind && whole.range === piece.range) whole = { ...whole, lines: whole.lines.concat(piece.lines) };
+    else {
+      if (whole !== undefined) yield whole;
+      whole = piece;
+    }
   }
+  if (whole !== undefined) yield whole;
 }

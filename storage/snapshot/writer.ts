@@ -11,10 +11,10 @@
 import { StorageError } from '../../protocol/mail/errors.ts';
 import type { Clock } from '../clock.ts';
 import type { PartSource, Position, StateView } from '../log/machine.ts';
+import { type Moment, StoreTime } from '../log/store-time.ts';
 import { accountPrefix, manifestKey, partKey } from '../objects/object-keys.ts';
 import type { ObjectStore } from '../objects/object-store.ts';
 import type { Random } from '../random.ts';
-import { Elapsed } from './elapsed.ts';
 import {
   baseNewestMsMax,
   manifestPutAttemptsMax,
@@ -89,9 +89,11 @@ class SnapshotWriter {
   readonly #options: SnapshotOptions;
   readonly #rules: SnapshotRules;
   readonly #position: Position;
-  readonly #writing: Elapsed;
-  /** Since the base was known to be the newest manifest. */
-  #baseNewest: Elapsed;
+  readonly #time: StoreTime;
+  /** When the writing began. */
+  #began: Moment | undefined;
+  /** When the base was known to be the newest manifest. */
+  #baseNewest: Moment | undefined;
   #base: Base | undefined;
   #isReleased = false;
   /** Of the base, by kind and range: those that may be taken over. */
@@ -105,8 +107,7 @@ class SnapshotWriter {
     this.#options = options;
     this.#rules = { ...snapshotRules, ...options.rules };
     this.#position = view.position;
-    this.#writing = new Elapsed(options.clock);
-    this.#baseNewest = this.#writing;
+    this.#time = new StoreTime(options.clock);
   }
 
   async write(): Promise<SnapshotResult> {
@@ -145,10 +146,11 @@ class SnapshotWriter {
 
   /** Lists the manifests, and counts from before the request. */
   async #listNewest(): Promise<ListedManifest | undefined> {
-    const asked = new Elapsed(this.#options.clock);
+    const asked = this.#time.mark();
     const { manifests, date } = await listManifests(this.#options.store, this.#options.accountId);
-    this.#baseNewest = asked;
-    this.#sawDate(date);
+    this.#time.sawDate(date);
+    this.#baseNewest = { ...asked, store: date };
+    this.#began ??= this.#baseNewest;
     return manifests.at(-1);
   }
 
@@ -196,7 +198,7 @@ class SnapshotWriter {
     const { bytes, sha256 } = encodePart(accountId, this.#position.seq, lines);
     const key = partKey(accountId, sha256, random.hex(8));
     const { date } = await store.put(key, bytes, { signal });
-    this.#sawDate(date);
+    this.#time.sawDate(date);
     this.#partsUploaded++;
     this.#bytesUploaded += bytes.length;
     return { kind, range, object: key.slice(accountPrefix(accountId).length), sha256, bytes: bytes.length, changedAt };
@@ -222,22 +224,17 @@ class SnapshotWriter {
 
   /** Why the manifest must not be put now. */
   async #obstacle(): Promise<SnapshotOutcome | undefined> {
-    if (this.#writing.ms >= this.#rules.writingMsMax) return 'outOfTime';
+    if (this.#time.ageMs(this.#began!) >= this.#rules.writingMsMax) return 'outOfTime';
     if (this.#partsReused === 0) return undefined;
-    if (this.#baseNewest.ms >= this.#rules.baseNewestMsMax / 2) {
+    if (this.#time.ageMs(this.#baseNewest!) >= this.#rules.baseNewestMsMax / 2) {
       const newest = await this.#listNewest();
       if (newest?.seq !== this.#base?.seq) return newest !== undefined && newest.seq >= this.#position.seq ? 'current' : 'superseded';
     }
-    return this.#baseNewest.ms >= this.#rules.baseNewestMsMax ? 'superseded' : undefined;
+    return this.#time.ageMs(this.#baseNewest!) >= this.#rules.baseNewestMsMax ? 'superseded' : undefined;
   }
 
   async #isOurs(key: string, bytes: Buffer): Promise<boolean> {
     return (await this.#options.store.get(key)).body.equals(bytes);
-  }
-
-  #sawDate(date: number): void {
-    this.#writing.sawDate(date);
-    if (this.#baseNewest !== this.#writing) this.#baseNewest.sawDate(date);
   }
 
   #release(): void {

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { StorageError } from '../../../protocol/mail/errors.ts';
+import type { StateMachine } from '../../../storage/log/machine.ts';
+import type { SnapshotLoader as TailLoader } from '../../../storage/log/tail.ts';
 import { StoreMeter } from '../../../storage/objects/metered.ts';
 import { logKey, manifestKey } from '../../../storage/objects/object-keys.ts';
 import type { ObjectStore } from '../../../storage/objects/object-store.ts';
@@ -23,8 +25,12 @@ async function filled(): Promise<ToyAccount> {
 async function load(account: ToyAccount, store: ObjectStore = account.store) {
   const machine = new ToyMachine();
   const damages: SnapshotDamage[] = [];
-  const loader = new SnapshotLoader({ store, accountId: account.id, onDamage: (damage) => damages.push(damage) });
-  const position = await loader.load(machine);
+  const loader: TailLoader<never, unknown> = new SnapshotLoader({
+    store,
+    accountId: account.id,
+    onDamage: (damage) => damages.push(damage),
+  });
+  const position = await loader.load(machine as unknown as StateMachine<never, unknown>);
   return { machine, position, damaged: damages.map(({ key, seq, error }) => [key, seq, error.code]) };
 }
 
@@ -65,7 +71,9 @@ describe('writing and loading', () => {
     const result = await account.snapshot({ partBytesTarget: 150 });
     expect(result).toMatchObject({ outcome: 'written' });
     expect((await partsOf(account, 8)).filter(({ kind, range }) => kind === 'item' && range === 0).length).toBe(5);
-    expect((await load(account)).machine.contents()).toEqual(account.machine.contents());
+    const { machine } = await load(account);
+    expect(machine.contents()).toEqual(account.machine.contents());
+    expect(machine.partsRestored, 'each part is given whole').toBe(5);
     await account.commit(putItem(8, 'x'.repeat(100)));
     expect(await account.snapshot({ partBytesTarget: 150 }), 'only the last cut is new').toMatchObject({ partsUploaded: 1 });
     expect((await load(account)).machine.contents()).toEqual(account.machine.contents());

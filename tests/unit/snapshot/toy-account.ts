@@ -68,6 +68,7 @@ export class ToyMachine {
   rows: Record<Kind, Map<string, unknown>> = { item: new Map(), blob: new Map(), tombstone: new Map() };
   changedAt = new Map<string, number>();
   viewsOpen = 0;
+  partsRestored = 0;
 
   apply(commit: Commit, commitHash: string): readonly never[] {
     if (commit.seq !== this.position.seq + 1 || commit.prev !== this.position.hash)
@@ -134,6 +135,7 @@ export class ToyMachine {
   async restore(position: Position, parts: AsyncIterable<RestoredPart>): Promise<void> {
     await this.reset();
     for await (const { kind, range, lines } of parts) {
+      this.partsRestored++;
       for (const [id, value] of lines as Row[]) this.rows[kind as Kind].set(id, value);
       this.changedAt.set(`${kind} ${range}`, position.seq);
     }
