@@ -61,8 +61,10 @@ export function effectiveConfig(given: unknown, options: { readonly base: string
   if (store.driver === 'file')
     store.path = store.path === undefined ? resolve(config.dataDir, 'bucket') : resolve(options.base, store.path);
   if (config.tls) {
-    config.tls.cert = resolve(options.base, config.tls.cert ?? '');
-    config.tls.key = resolve(options.base, config.tls.key ?? '');
+    for (const name of ['cert', 'key'] as const) {
+      // check() tells of one that is missing.
+      if (config.tls[name] !== undefined) config.tls[name] = resolve(options.base, config.tls[name]);
+    }
   }
   config.publicUrl ??= `http://${listen.http ?? 'localhost'}`;
   inbound.sweepSeconds ??= store.driver === 'file' ? 5 : 300;

@@ -1,0 +1,33 @@
+/** What the administrator's verbs act on. compose.ts gives it, beside listeners or without any. */
+import type { AccountId } from '../../protocol/mail/ids.ts';
+import type { Directory } from '../../storage/directory/directory.ts';
+import type { Finding } from '../../storage/snapshot/findings.ts';
+import type { VerifySummary } from '../../storage/snapshot/verify.ts';
+import type { FailedMail } from './failed-mail.ts';
+
+export interface AdminServices {
+  readonly directory: Directory;
+  readonly maintenance: Maintenance;
+  readonly failed: FailedMail;
+}
+
+export interface Verified {
+  readonly findings: readonly Finding[];
+  /** How many more findings there were than are listed. */
+  readonly findingsOmitted: number;
+  readonly summary: VerifySummary;
+}
+
+export interface Rebuilt {
+  readonly messages: number;
+  readonly mailboxes: number;
+  readonly seq: number;
+  readonly durationMs: number;
+}
+
+/** Work on whole accounts, the directory's own among them. */
+export interface Maintenance {
+  verify(id: AccountId, options: { readonly isDeep: boolean }): Promise<Verified>;
+  /** Throws the account's index away and builds it anew from the bucket. Its sessions end. */
+  rebuild(id: AccountId): Promise<Rebuilt>;
+}

@@ -1,0 +1,70 @@
+/**
+ * One row per administrative verb. From it follow the call of /admin/v1, the verb of the command line, their checks and their help; both run
+ * the one function of the row.
+ */
+import Type, { type Static, type TObject } from 'typebox';
+import type { AdminServices } from './services.ts';
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
+
+/** Hints that the command line reads of a parameter's schema. */
+export interface ParameterHints {
+  readonly type?: string;
+  readonly description?: string;
+  /** The command line takes it from standard input with `--<name>-stdin` and never as an argument, where others could see it. */
+  readonly isSecret?: boolean;
+}
+
+export interface Verb {
+  /** `account add`. */
+  readonly name: string;
+  readonly summary: string;
+  readonly method: Method;
+  /** Below /admin/v1. A `:name` is the parameter of that name; the others are in the body, or for GET and DELETE in the query. */
+  readonly path: string;
+  readonly parameters: TObject;
+  /** Parameters that the command line takes by position, in order. The last may be a list. The others are options. */
+  readonly positional: readonly string[];
+  run(services: AdminServices, parameters: unknown): Promise<unknown>;
+  /** What the command line prints, without --json. No last newline; '' prints nothing. */
+  print(result: unknown): string;
+  /** Whether the result means that something is wrong: exit code 1. */
+  isFault(result: unknown): boolean;
+}
+
+export interface VerbRow<P extends TObject, R> {
+  readonly name: string;
+  readonly summary: string;
+  readonly method: Method;
+  readonly path: string;
+  readonly parameters: P;
+  readonly positional: readonly (keyof P['properties'] & string)[];
+  readonly run: (services: AdminServices, parameters: Static<P>) => Promise<R>;
+  readonly print: (result: R) => string;
+  readonly isFault?: (result: R) => boolean;
+}
+
+export function defineVerb<P extends TObject, R>(row: VerbRow<P, R>): Verb {
+  return {
+    ...row,
+    run: (services, parameters) => row.run(services, parameters as Static<P>),
+    print: (result) => row.print(result as R),
+    isFault: (result) => row.isFault?.(result as R) ?? false,
+  };
+}
+
+/** Parameters that no verb's schema lists are refused. */
+export function parameters<T extends Parameters<typeof Type.Object>[0]>(properties: T) {
+  return Type.Object<T>(properties, { additionalProperties: false });
+}
+
+/** Rows of equal columns, as wide as their widest cell; numbers to the right. */
+export function formatTable(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
+  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => String(row[column]).length)));
+  const line = (cells: readonly (string | number)[]) =>
+    cells
+      .map((cell, column) => (typeof cell === 'number' ? String(cell).padStart(widths[column]!) : cell.padEnd(widths[column]!)))
+      .join('  ')
+      .trimEnd();
+  return [line(head), ...rows.map(line)].join('\n');
+}

@@ -1,0 +1,6 @@
+/** All administrative verbs: the one list from which routes, command line and help are made. */
+import { directoryVerbs } from './directory-verbs.ts';
+import { maintenanceVerbs } from './maintenance-verbs.ts';
+import type { Verb } from './verb.ts';
+
+export const verbs: readonly Verb[] = [...directoryVerbs, ...maintenanceVerbs];

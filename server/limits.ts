@@ -1,0 +1,12 @@
+/** Bounds of the process as a whole, with unit and reason. */
+
+/** Milliseconds that stopping may take: container platforms kill after 10 s (Docker) or 30 s (Kubernetes). */
+export const drainMsMax = 8_000;
+/** Bytes of a socket's path: what sockaddr_un holds on every system (macOS has 104 with the closing NUL). */
+export const socketPathBytesMax = 103;
+/** Milliseconds between looks at the directory's next numbers: what other nodes change is known here within it. */
+export const directoryRefreshMs = 3_000;
+/** Milliseconds between scrubs of one account: garbage is at least a week old anyway. */
+export const scrubIntervalMs = 24 * 60 * 60 * 1_000;
+/** Findings of one account that `verify` lists; more are counted. */
+export const findingsListedMax = 1_000;
