@@ -1,0 +1,301 @@
+/** Any split of a client's bytes gives the same commands, and what the encoders write the decoders read back as it was. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { decodeCommandStart } from '../../protocol/imap/command.ts';
+import { type AppendArguments, decodeAppend, encodeAppend } from '../../protocol/imap/commands/append.ts';
+import { plainContext } from '../../protocol/imap/commands/context.ts';
+import { decodeCopy, encodeCopy } from '../../protocol/imap/commands/copy.ts';
+import { decodeCreate, encodeCreate } from '../../protocol/imap/commands/create.ts';
+import { decodeFetch, encodeFetch } from '../../protocol/imap/commands/fetch.ts';
+import { decodeId, encodeId } from '../../protocol/imap/commands/id.ts';
+import { decodeList, encodeList } from '../../protocol/imap/commands/list.ts';
+import { decodeLogin, encodeLogin } from '../../protocol/imap/commands/login.ts';
+import { decodeRename, encodeRename } from '../../protocol/imap/commands/rename.ts';
+import { decodeSearch, encodeSearch, type SearchArguments, type SearchReturnOption } from '../../protocol/imap/commands/search.ts';
+import { decodeSelect, encodeSelect } from '../../protocol/imap/commands/select.ts';
+import { decodeStatus, encodeStatus, statusItems } from '../../protocol/imap/commands/status.ts';
+import { decodeStore, encodeStore } from '../../protocol/imap/commands/store.ts';
+import { decodeDateTime, formatDateTime } from '../../protocol/imap/date-time.ts';
+import { type FetchAttribute, plainItems } from '../../protocol/imap/fetch-attribute.ts';
+import { decodeMailboxName, encodeMailboxName, matchesListPattern } from '../../protocol/imap/mailbox-name.ts';
+import type { SearchKey } from '../../protocol/imap/search-key.ts';
+import type { SequenceSet } from '../../protocol/imap/sequence-set.ts';
+import { CommandReader } from '../../protocol/imap/wire/command-reader.ts';
+import { Scanner } from '../../protocol/imap/wire/scanner.ts';
+
+/** What a reader makes of `input` cut at `cuts`, every literal accepted up to `literalMax`. */
+function read(input: Buffer, cuts: readonly number[], literalMax: number): string[] {
+  const reader = new CommandReader(200);
+  const events: string[] = [];
+  const bounds = [0, ...[...new Set(cuts)].sort((a, b) => a - b), input.length];
+  for (let at = 0; at + 1 < bounds.length; at += 1) {
+    reader.push(Buffer.from(input.subarray(bounds[at], bounds[at + 1])));
+    for (let event = reader.next(); event !== undefined; event = reader.next()) {
+      if (event.kind === 'command')
+        events.push(`${event.text.toString('latin1')} | ${event.literals.map((l) => l.toString('latin1')).join(' | ')}`);
+      else if (event.kind === 'literal') {
+        events.push(`literal ${event.octets} ${event.isSynchronizing} after ${event.text.toString('latin1')}`);
+        if (event.octets <= literalMax) reader.acceptLiteral();
+        else reader.refuseLiteral();
+      } else events.push(event.kind === 'overlong' ? `overlong ${event.text.toString('latin1')}` : event.kind);
+      if (event.kind === 'endless') return events;
+    }
+  }
+  return events;
+}
+
+const pieces = fc.constantFrom(
+  'a NOOP',
+  'b LOGIN ',
+  '{3}',
+  '{3+}',
+  '~{4+}',
+  '{90+}',
+  '\r\n',
+  '\n',
+  'xyz',
+  '"q\\"q"',
+  ' ',
+  'D'.repeat(150),
+  '{',
+  '}',
+  '\r',
+  '}\r\n',
+  '{0+}\r\n',
+  '{99999}\r\n',
+);
+const inputs = fc.array(pieces, { maxLength: 24 }).map((list) => Buffer.from(list.join(''), 'latin1'));
+
+const names = fc
+  .string({ minLength: 1, maxLength: 20, unit: 'grapheme' })
+  .map((name) => name.normalize('NFC'))
+  .filter((name) => !name.includes('\0') && name.isWellFormed());
+const numbers = fc.integer({ min: 0, max: 0xffffffff });
+const sets: fc.Arbitrary<SequenceSet> = fc.oneof(
+  fc.constant('$' as const),
+  fc.array(fc.tuple(numbers, numbers), { minLength: 1, maxLength: 5 }),
+);
+const flags = fc.array(fc.constantFrom('\\Seen', '\\Deleted', '$Forwarded', 'work'), { maxLength: 4 });
+const fields = fc.array(fc.constantFrom('From', 'x-odd"name', 'Subject', 'a(b)', 'To]'), { minLength: 1, maxLength: 3 });
+const partNumbers = fc.array(fc.integer({ min: 1, max: 99 }), { maxLength: 4 });
+const partials = fc.option(fc.record({ offset: fc.maxSafeNat(), count: fc.integer({ min: 1, max: 1 << 30 }) }), { nil: undefined });
+const withPartial = <T extends object>(value: T, partial: { offset: number; count: number } | undefined) =>
+  partial === undefined ? value : { ...value, partial };
+
+const attributes: fc.Arbitrary<FetchAttribute> = fc.oneof(
+  fc.constantFrom(...plainItems).map((item) => ({ item })),
+  fc.boolean().map((isLazy) => ({ item: 'PREVIEW' as const, isLazy })),
+  fc
+    .tuple(
+      partNumbers,
+      fc.constantFrom(undefined, 'HEADER', 'TEXT', 'MIME', 'HEADER.FIELDS', 'HEADER.FIELDS.NOT'),
+      fields,
+      partials,
+      fc.boolean(),
+    )
+    .map(([numbers, text, names, partial, isPeek]): FetchAttribute => {
+      const kind = text === 'MIME' && numbers.length === 0 ? 'TEXT' : text;
+      const section =
+        kind === undefined ? { numbers } : kind.startsWith('HEADER.') ? { numbers, text: kind, fields: names } : { numbers, text: kind };
+      return withPartial({ item: 'section', name: 'BODY', section, isPeek } as FetchAttribute, partial);
+    }),
+  fc
+    .tuple(partNumbers, partials, fc.boolean())
+    .map(([numbers, partial, isPeek]) => withPartial({ item: 'BINARY' as const, numbers, isPeek }, partial)),
+  partNumbers.map((numbers) => ({ item: 'BINARY.SIZE' as const, numbers })),
+);
+
+const searchStrings = fc.string({ maxLength: 12, unit: 'grapheme' }).filter((text) => text.isWellFormed());
+const searchKeys: fc.Arbitrary<SearchKey> = fc.letrec<{ key: SearchKey }>((tie) => ({
+  key: fc.oneof(
+    { depthSize: 'small', withCrossShrink: true },
+    fc.constantFrom<SearchKey>(
+      { key: 'all' },
+      { key: 'deleted' },
+      { key: 'recent' },
+      { key: 'saveDateSupported' },
+      { key: 'keyword', keyword: '$seen' },
+      { key: 'keyword', keyword: 'work' },
+    ),
+    fc.record({ key: fc.constantFrom('text' as const, 'body' as const), value: searchStrings }),
+    fc.record({ key: fc.constant('header' as const), name: fc.constantFrom('subject', 'x-mailer', 'from'), value: searchStrings }),
+    fc.record({
+      key: fc.constant('date' as const),
+      field: fc.constantFrom('received' as const, 'sent' as const, 'saved' as const),
+      relation: fc.constantFrom('before' as const, 'on' as const, 'since' as const),
+      day: fc.integer({ min: -700_000, max: 2_000_000 }),
+    }),
+    fc.record({ key: fc.constant('size' as const), relation: fc.constantFrom('larger' as const, 'smaller' as const), octets: numbers }),
+    fc.record({
+      key: fc.constant('within' as const),
+      relation: fc.constantFrom('older' as const, 'younger' as const),
+      seconds: fc.integer({ min: 1, max: 1 << 30 }),
+    }),
+    fc.record({ key: fc.constantFrom('sequence' as const, 'uid' as const), set: sets }),
+    fc.record({ key: fc.constant('modSeq' as const), modSeq: fc.maxSafeNat() }),
+    fc.record({ key: fc.constant('not' as const), of: tie('key') }),
+    fc.record({ key: fc.constant('or' as const), left: tie('key'), right: tie('key') }),
+    fc.record({ key: fc.constant('and' as const), keys: fc.array(tie('key'), { minLength: 2, maxLength: 3 }) }),
+  ),
+})).key;
+
+/** Runs an encoded command through the reader and gives the scanner before its arguments. */
+function arrive(encoded: Buffer): Scanner {
+  const reader = new CommandReader(1 << 20);
+  reader.push(Buffer.concat([Buffer.from('t '), encoded, Buffer.from('\r\n')]));
+  let event = reader.next();
+  while (event?.kind === 'literal') {
+    reader.acceptLiteral();
+    event = reader.next();
+  }
+  expect(event?.kind).toBe('command');
+  if (event?.kind !== 'command') throw new Error('no command');
+  return decodeCommandStart(event.text, event.literals).scanner;
+}
+
+const texts = fc.string({ maxLength: 30 }).filter((text) => !text.includes('\0') && text.isWellFormed());
+
+function inverse<T>(
+  arbitrary: fc.Arbitrary<T>,
+  encode: (value: T) => Buffer,
+  decode: (scanner: Scanner, context: typeof plainContext) => T,
+): void {
+  fc.assert(
+    fc.property(arbitrary, (value) => {
+      expect(decode(arrive(encode(value)), plainContext)).toEqual(value);
+    }),
+    { numRuns: 300 },
+  );
+}
+
+describe('the command reader', () => {
+  it('gives the same commands at every split of its input', () => {
+    fc.assert(
+      fc.property(inputs, fc.array(fc.nat(400), { maxLength: 12 }), (input, cuts) => {
+        const whole = read(input, [], 10);
+        const bytewise = read(input, Array.from(input.keys()), 10);
+        const some = read(
+          input,
+          cuts.filter((cut) => cut < input.length),
+          10,
+        );
+        expect(bytewise).toEqual(whole);
+        expect(some).toEqual(whole);
+      }),
+      { numRuns: 1500 },
+    );
+  });
+});
+
+describe('decode is the inverse of encode', () => {
+  it('for LOGIN', () => inverse(fc.record({ user: texts, password: texts }), encodeLogin, decodeLogin));
+  it('for SELECT', () => inverse(fc.record({ mailbox: names, isCondstore: fc.boolean() }), (value) => encodeSelect(value), decodeSelect));
+  it('for CREATE', () => inverse(fc.record({ mailbox: names, use: fc.subarray(['\\Sent', '\\Drafts']) }), encodeCreate, decodeCreate));
+  it('for RENAME', () => inverse(fc.record({ from: names, to: names }), encodeRename, decodeRename));
+  it('for STATUS', () =>
+    inverse(fc.record({ mailbox: names, items: fc.subarray([...statusItems], { minLength: 1 }) }), encodeStatus, decodeStatus));
+  it('for COPY', () => inverse(fc.record({ set: sets, mailbox: names }), (value) => encodeCopy(value, 'COPY'), decodeCopy));
+  it('for ID', () =>
+    inverse(
+      fc.record({ pairs: fc.array(fc.tuple(fc.constantFrom('name', 'version', 'os'), fc.option(texts)), { maxLength: 3 }) }),
+      encodeId,
+      decodeId,
+    ));
+  it('for SEARCH', () =>
+    inverse<SearchArguments>(
+      fc.record({
+        key: searchKeys,
+        charset: fc.constant('UTF-8'),
+        isCharsetKnown: fc.constant(true),
+        return: fc.option(fc.subarray<SearchReturnOption>(['MIN', 'MAX', 'ALL', 'COUNT', 'SAVE'], { minLength: 1 }), { nil: undefined }),
+      }),
+      (value) => encodeSearch(value),
+      decodeSearch,
+    ));
+  it('for FETCH', () =>
+    inverse(
+      fc.record({
+        set: sets,
+        attributes: fc.array(attributes, { minLength: 1, maxLength: 4 }),
+        changedSince: fc.option(fc.maxSafeNat(), { nil: undefined }),
+      }),
+      (value) => encodeFetch(value),
+      decodeFetch,
+    ));
+  it('for STORE', () =>
+    inverse(
+      fc.record({
+        set: sets,
+        unchangedSince: fc.option(fc.maxSafeNat(), { nil: undefined }),
+        operation: fc.constantFrom('set' as const, 'add' as const, 'remove' as const),
+        isSilent: fc.boolean(),
+        flags,
+      }),
+      (value) => encodeStore(value),
+      decodeStore,
+    ));
+  it('for APPEND', () =>
+    inverse<AppendArguments>(
+      fc.record({
+        mailbox: names,
+        flags,
+        receivedAt: fc.option(
+          fc.integer({ min: 0, max: 4_000_000_000 }).map((seconds) => seconds * 1000),
+          { nil: undefined },
+        ),
+        message: fc.uint8Array({ maxLength: 500 }).map((bytes) => Buffer.from(bytes)),
+      }),
+      encodeAppend,
+      decodeAppend,
+    ));
+  it('for LIST', () =>
+    inverse(
+      fc
+        .record({
+          reference: names,
+          patterns: fc.array(fc.oneof(names, fc.constantFrom('*', '%', 'Work/%')), { minLength: 1, maxLength: 3 }),
+          select: fc.subarray(['SUBSCRIBED', 'REMOTE', 'SPECIAL-USE'] as ('SUBSCRIBED' | 'REMOTE' | 'SPECIAL-USE')[]),
+          return: fc.subarray(['CHILDREN', 'SPECIAL-USE'] as ('CHILDREN' | 'SPECIAL-USE')[]),
+          status: fc.subarray(['MESSAGES', 'UNSEEN'] as ('MESSAGES' | 'UNSEEN')[]),
+        })
+        .map((value) => ({
+          ...value,
+          isExtended: value.patterns.length > 1 || value.select.length + value.return.length + value.status.length > 0,
+        })),
+      encodeList,
+      decodeList,
+    ));
+  it('for date-time', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: -30_000_000_000, max: 100_000_000_000 }), (seconds) => {
+        expect(decodeDateTime(new Scanner(Buffer.from(formatDateTime(seconds * 1000))))).toBe(seconds * 1000);
+      }),
+    );
+  });
+  it('for modified UTF-7', () => {
+    fc.assert(
+      fc.property(names, (name) => {
+        const wire = encodeMailboxName(name);
+        expect(wire).toMatch(/^[\x20-\x7e]*$/);
+        expect(decodeMailboxName(wire)).toBe(name);
+      }),
+    );
+  });
+});
+
+describe('LIST patterns', () => {
+  it('match as the regular expression that they stand for', () => {
+    const characters = fc.array(fc.constantFrom('a', 'b', '/', '%', '*'), { maxLength: 8 }).map((list) => list.join(''));
+    fc.assert(
+      fc.property(
+        characters.map((text) => text.replace(/[*%]/g, 'a')),
+        characters,
+        (name, pattern) => {
+          const expression = new RegExp(`^${pattern.replace(/[%*]/g, (wildcard) => (wildcard === '%' ? '[^/]*' : '.*'))}$`);
+          expect(matchesListPattern(name, pattern)).toBe(expression.test(name));
+        },
+      ),
+      { numRuns: 2000 },
+    );
+  });
+});
