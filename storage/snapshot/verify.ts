@@ -30,7 +30,7 @@ export interface VerifyOptions {
   readonly accountId: string;
   readonly clock: Clock;
   /** An empty machine in memory, to replay the log in. Without one the replay is left out. */
-  readonly scratch?: () => ScratchMachine;
+  readonly scratch?: () => ScratchMachine | Promise<ScratchMachine>;
   /** The live index, taken before the call. The caller releases it. */
   readonly index?: StateView;
   /** Reads every raw object and checks its SHA-256. */
@@ -97,7 +97,7 @@ class Verification {
 
   /** Walks the log, and replays it from the oldest state it leads on from. Returns the state at the tail, if there is one. */
   async #replay(log: LogVerifier, manifests: readonly Manifest[]): Promise<StateView | undefined> {
-    const machine = this.#options.scratch?.();
+    const machine = await this.#options.scratch?.();
     let isReplaying = machine !== undefined && (await this.#start(machine, log, manifests));
     const newest = manifests.at(-1);
     const began = machine?.position.seq ?? 0;
@@ -161,7 +161,7 @@ class Verification {
   }
 
   async #compareSnapshot(manifest: Manifest, replayed: Digest): Promise<void> {
-    const machine = this.#options.scratch!();
+    const machine = await this.#options.scratch!();
     if (!(await this.#restore(machine, manifest))) return;
     const differing = differences(replayed, await this.#digestOf(machine));
     const key = manifestKey(this.#options.accountId, manifest.position.seq);
