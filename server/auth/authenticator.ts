@@ -1,0 +1,202 @@
+/**
+ * Decides who may log in: by password (LOGIN, PLAIN, HTTP Basic) or by proof (SCRAM), against the directory's credentials.
+ *
+ * Before any answer the directory looks at the store once more, so that a password changed on another node holds here at once; when that fails, so
+ * does the login, with StorageError 'unavailable'. A verified password is remembered for some minutes as an HMAC under a key of this process, tied to
+ * the very credential record it was verified against: any change of the record forgets it. Unknown logins cost what known ones cost.
+ * Refusals are MailErrors: 'authenticationFailed', 'forbidden' (an app password's scope, another's identity) and 'limit' (too many failures).
+ */
+import { createHmac, randomBytes } from 'node:crypto';
+import { invariant, MailError } from '../../protocol/mail/errors.ts';
+import type { AccountId } from '../../protocol/mail/ids.ts';
+import type { Clock } from '../../storage/clock.ts';
+import { canonicalAddress } from '../../storage/directory/address.ts';
+import type { Directory, DirectoryAccount } from '../../storage/directory/directory.ts';
+import type { CredentialRecord, ScramKeys } from '../../storage/directory/records.ts';
+import type { Logger } from '../logger.ts';
+import { argon2SaltBytes, hashArgon2, verifyArgon2 } from './argon2.ts';
+import { Gate } from './gate.ts';
+import { hashesParallelMax, hashesWaitingMax, passwordBytesMax, rememberedMax, rememberedMs } from './limits.ts';
+import { hashAppPassword } from './password.ts';
+import { saslPrep } from './saslprep.ts';
+import { scramIterations, scramSaltBytes } from './scram-keys.ts';
+import { LoginThrottle, touch } from './throttle.ts';
+
+export type Service = 'imap' | 'jmap' | 'submission' | 'managesieve';
+
+/** Where a login comes from. `remote`: the client's IP address; behind a trusted proxy the one that the proxy names. */
+export interface LoginClient {
+  readonly remote: string;
+  readonly service: Service;
+}
+
+/** Who logged in. */
+export interface Identity {
+  readonly accountId: AccountId;
+  /** The account's primary address. */
+  readonly address: string;
+  readonly name: string;
+  readonly by: 'password' | 'appPassword' | 'scram';
+}
+
+/** SCRAM between the client's two messages: the keys to check its proof with, and where to say what came of it. */
+export interface ScramAttempt {
+  /** Of the account, or decoys that no proof fits. */
+  readonly keys: ScramKeys;
+  /** Resolves to who has proved it; otherwise rejects like verify(), after a delay. */
+  finish(isProved: boolean): Promise<Identity>;
+}
+
+/** What the faces need. */
+export interface Authenticator {
+  /** `login`: a primary address or an alias; the default domain completes one without a domain. */
+  verify(login: string, password: string, client: LoginClient): Promise<Identity>;
+  beginScram(login: string, client: LoginClient): Promise<ScramAttempt>;
+  /** RFC 4616 §2: nobody acts for another, so an authorization identity must name the account itself. '' names nobody. */
+  authorize(identity: Identity, authorizationId: string): Identity;
+}
+
+export interface AuthenticatorPorts {
+  readonly directory: Pick<Directory, 'refresh' | 'accountByAddress' | 'credential' | 'decoyKey'>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly defaultDomain: string;
+  /** Milliseconds that knowledge of the directory may be old; 0 asks the store at every login. */
+  readonly directoryAgeMsMax?: number;
+}
+
+/** What is known of a login before its password is looked at. */
+interface Subject {
+  readonly login: string;
+  readonly account: DirectoryAccount | undefined;
+  readonly credential: CredentialRecord | undefined;
+}
+
+export class PasswordAuthenticator implements Authenticator {
+  readonly #ports: AuthenticatorPorts;
+  readonly #throttle: LoginThrottle;
+  readonly #gate = new Gate(hashesParallelMax, hashesWaitingMax);
+  readonly #processKey = randomBytes(32);
+  readonly #remembered = new Map<string, { readonly credential: CredentialRecord; readonly until: number }>();
+  #dummyHash: Promise<string> | undefined;
+
+  constructor(ports: AuthenticatorPorts) {
+    this.#ports = ports;
+    this.#throttle = new LoginThrottle(ports.clock);
+  }
+
+  async verify(login: string, password: string, client: LoginClient): Promise<Identity> {
+    const subject = await this.#subject(login, client);
+    const { account, credential } = subject;
+    const prepared = Buffer.byteLength(password) <= passwordBytesMax ? saslPrep(password) : undefined;
+    if (prepared === undefined || prepared === '') return this.#fail(subject, client);
+
+    const fingerprint = this.#hmac(`${account?.id ?? ''}\0${subject.login}\0${prepared}`);
+    if (account && credential && this.#isRemembered(fingerprint, credential)) return this.#succeed(subject, account, client, 'password');
+
+    const appPassword = appPasswordFor(credential, prepared);
+    if (account && appPassword) {
+      if (appPassword.scopes.length > 0 && !appPassword.scopes.includes(client.service)) {
+        throw new MailError('forbidden', `This app password is not for ${client.service}.`);
+      }
+      return this.#succeed(subject, account, client, 'appPassword');
+    }
+
+    const guess = { fingerprint, credential };
+    if (this.#throttle.isKnownWrong(subject.login, fingerprint, credential)) return this.#fail(subject, client, guess);
+    const delayMs = await this.#gate.run(async () => {
+      // Those who waited here may have seen others fail, and failures count before the next is let in: a burst gets no further than a sequence.
+      this.#throttle.admit(subject.login, client.remote);
+      const isRight = await this.#matches(credential, prepared);
+      return isRight ? undefined : this.#throttle.failed(subject.login, client.remote, guess);
+    });
+    if (delayMs !== undefined) return this.#refuse(subject, client, delayMs);
+    invariant(account && credential, 'a password matches only where there is one');
+    touch(this.#remembered, fingerprint, { credential, until: this.#ports.clock.monotonic() + rememberedMs }, rememberedMax);
+    return this.#succeed(subject, account, client, 'password');
+  }
+
+  async beginScram(login: string, client: LoginClient): Promise<ScramAttempt> {
+    const subject = await this.#subject(login, client);
+    const { account, credential } = subject;
+    const keys = credential?.password?.scramSha256;
+    return {
+      keys: keys ?? this.#decoyKeys(subject.login),
+      finish: async (isProved) => {
+        this.#throttle.admit(subject.login, client.remote);
+        const isCurrent = account !== undefined && this.#ports.directory.credential(account.id) === credential;
+        if (!isProved || !keys || !isCurrent) return this.#fail(subject, client);
+        return this.#succeed(subject, account, client, 'scram');
+      },
+    };
+  }
+
+  authorize(identity: Identity, authorizationId: string): Identity {
+    if (authorizationId === '') return identity;
+    if (this.#ports.directory.accountByAddress(this.#complete(authorizationId))?.id === identity.accountId) return identity;
+    throw new MailError('forbidden', `${identity.address} may not act for another account.`);
+  }
+
+  async #subject(login: string, client: LoginClient): Promise<Subject> {
+    const completed = this.#complete(login);
+    this.#throttle.admit(completed, client.remote);
+    await this.#ports.directory.refresh({ maxAgeMs: this.#ports.directoryAgeMsMax ?? 0 });
+    const account = this.#ports.directory.accountByAddress(completed);
+    return { login: completed, account, credential: account && this.#ports.directory.credential(account.id) };
+  }
+
+  #complete(login: string): string {
+    const trimmed = login.trim();
+    const address = trimmed.includes('@') ? trimmed : `${trimmed}@${this.#ports.defaultDomain}`;
+    return canonicalAddress(address) ?? address.slice(0, 320);
+  }
+
+  #isRemembered(fingerprint: string, credential: CredentialRecord): boolean {
+    const entry = this.#remembered.get(fingerprint);
+    if (entry?.credential === credential && this.#ports.clock.monotonic() < entry.until) return true;
+    this.#remembered.delete(fingerprint);
+    return false;
+  }
+
+  /** Always as much work as a known login takes. */
+  async #matches(credential: CredentialRecord | undefined, prepared: string): Promise<boolean> {
+    const known = credential?.password?.argon2;
+    this.#dummyHash ??= hashArgon2(randomBytes(16).toString('hex'), randomBytes(argon2SaltBytes));
+    const isRight = await verifyArgon2(known ?? (await this.#dummyHash), prepared);
+    return known !== undefined && isRight;
+  }
+
+  /** The same salt for a login at every attempt, on every node: an unknown login must not differ from a known one. */
+  #decoyKeys(login: string): ScramKeys {
+    const key = this.#ports.directory.decoyKey() ?? this.#processKey;
+    const salt = createHmac('sha256', key).update(login).digest().subarray(0, scramSaltBytes);
+    const random = () => randomBytes(32).toString('base64');
+    return { salt: salt.toString('base64'), iterations: scramIterations, storedKey: random(), serverKey: random() };
+  }
+
+  #hmac(text: string): string {
+    return createHmac('sha256', this.#processKey).update(text).digest('base64');
+  }
+
+  #succeed(subject: Subject, account: DirectoryAccount, client: LoginClient, by: Identity['by']): Identity {
+    this.#throttle.succeeded(subject.login, client.remote);
+    return { accountId: account.id, address: account.address, name: account.name, by };
+  }
+
+  #fail(subject: Subject, client: LoginClient, guess?: { fingerprint: string; credential: unknown }): Promise<never> {
+    return this.#refuse(subject, client, this.#throttle.failed(subject.login, client.remote, guess));
+  }
+
+  async #refuse(subject: Subject, client: LoginClient, delayMs: number): Promise<never> {
+    this.#ports.logger.info('login failed', { login: subject.login, remote: client.remote, service: client.service, delayMs });
+    if (delayMs > 0) await this.#ports.clock.sleep(delayMs);
+    throw new MailError('authenticationFailed', 'The login name or the password is wrong.');
+  }
+}
+
+function appPasswordFor(credential: CredentialRecord | undefined, prepared: string) {
+  if (credential === undefined || credential.appPasswords.length === 0) return undefined;
+  // Equal hashes of 100 random bits: how far a comparison went tells nothing that leads to another password.
+  const sha256 = hashAppPassword(prepared);
+  return credential.appPasswords.find((password) => password.sha256 === sha256);
+}
