@@ -1,120 +1,22 @@
-/** The real index through snapshots, verify and the scrubber: a year of an account's life, with random mutations from a seed. */
+/** The real index through snapshots, verify and the scrubber: a year of an account's life. */
 import { expect, test } from 'vitest';
-import type { EmailNumber, MailboxNumber } from '../../../protocol/mail/ids.ts';
-import { deriveFacts } from '../../../protocol/mime/facts.ts';
-import type { AccountTransactor } from '../../../storage/account/api.ts';
-import { MemoryBlobCache } from '../../../storage/blobs/blob-cache.ts';
-import { BlobStore } from '../../../storage/blobs/blob-store.ts';
 import { AccountIndex } from '../../../storage/index/account-index.ts';
 import { MemoryKv } from '../../../storage/index/memory-kv.ts';
-import { encodeCommit } from '../../../storage/log/commit-codec.ts';
-import { MemoryStore } from '../../../storage/objects/memory.ts';
-import { accountPrefix, logKey } from '../../../storage/objects/object-keys.ts';
+import { accountPrefix } from '../../../storage/objects/object-keys.ts';
 import { SnapshotLoader } from '../../../storage/snapshot/loader.ts';
 import { scrubAccount } from '../../../storage/snapshot/scrubber.ts';
-import { verifyAccount } from '../../../storage/snapshot/verify.ts';
-import { writeSnapshot } from '../../../storage/snapshot/writer.ts';
-import { CountingRandom, dayMs, ManualClock } from './toy-account.ts';
-
-const accountId = 'u1';
-
-/** A small generator of numbers below 1, from a seed (mulberry32). */
-function fractions(seed: number): () => number {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
-
-class Life {
-  readonly clock = new ManualClock();
-  readonly store = new MemoryStore({ clock: this.clock });
-  readonly random = new CountingRandom();
-  readonly blobs = new BlobStore({ store: this.store, accountId, random: this.random, cache: new MemoryBlobCache({ bytesMax: 0 }) });
-  readonly index: AccountIndex;
-  readonly fraction: () => number;
-
-  constructor(index: AccountIndex, seed: number) {
-    this.index = index;
-    this.fraction = fractions(seed);
-  }
-
-  async commit(mutate: (tx: AccountTransactor) => unknown): Promise<void> {
-    const { position } = this.index;
-    const attempt = this.index.begin(this.clock.now());
-    const outcome = attempt.run(mutate);
-    if (outcome.kind === 'refused') throw outcome.error;
-    if (outcome.kind === 'unchanged') return;
-    const at = this.clock.now();
-    const commit = { seq: position.seq + 1, id: this.random.hex(8), prev: position.hash, at, by: 'n1', mutations: [outcome.mutation] };
-    const { bytes, hash } = encodeCommit(accountId, commit);
-    await this.store.putIfAbsent(logKey(accountId, commit.seq), bytes);
-    this.index.settle(attempt, commit, hash);
-  }
-
-  async deliver(number: number, mailboxes: readonly MailboxNumber[]): Promise<void> {
-    const raw = Buffer.from(`From: a@example.org\r\nSubject: ${number}\r\nMessage-ID: <${number}@example.org>\r\n\r\nText ${number}\r\n`);
-    const { ref: blob } = await this.blobs.put(raw);
-    const fresh = {
-      blob,
-      receivedAt: this.clock.now(),
-      keywords: [],
-      mailboxes,
-      facts: deriveFacts(raw),
-      text: `Text ${number}`,
-      preview: 'Text',
-    };
-    await this.commit((tx) => {
-      tx.addEmail(fresh);
-      tx.rememberIngest(`key ${number}`, number as EmailNumber);
-    });
-  }
-
-  async live(day: number, mailboxes: readonly MailboxNumber[]): Promise<void> {
-    const pick = <T>(list: readonly T[]): T => list[Math.floor(this.fraction() * list.length)]!;
-    const [from, to] = [pick(mailboxes), pick(mailboxes)];
-    await this.deliver(day + 1, this.fraction() < 0.2 && from !== to ? [from, to] : [from]);
-    const first = 1 + Math.floor(this.fraction() * day);
-    const emails = [[first, first + 3]] as const;
-    const doing = this.fraction();
-    await this.commit((tx) => {
-      if (doing < 0.4) tx.changeKeywords(emails, { add: [pick(['$seen', '$flagged', 'work'])] });
-      else if (doing < 0.55) tx.copy(from, emails, to);
-      else if (doing < 0.7) tx.expunge(from, emails);
-      else if (doing < 0.8) tx.changeFlags(from, emails, { deleted: true });
-      else if (doing < 0.9) tx.putObject('identity', String(first % 7), { name: `Name ${day}` });
-      else tx.removeObject('identity', String(first % 7));
-    });
-  }
-
-  async errors(): Promise<string[]> {
-    const index = this.index.view();
-    const { store, clock } = this;
-    const scratch = () => AccountIndex.open(new MemoryKv());
-    const errors: string[] = [];
-    await verifyAccount({ store, accountId, clock, scratch, index, isDeep: true }, ({ severity, sentence }) => {
-      if (severity === 'error') errors.push(sentence);
-    });
-    index.release();
-    return errors;
-  }
-}
+import { accountId, Life } from './life.ts';
+import { dayMs } from './toy-account.ts';
 
 test.each([1, 2, 3])('a year of commits, snapshots and scrubs leaves an account in which verify finds nothing (seed %i)', async (seed) => {
   const life = new Life(await AccountIndex.open(new MemoryKv()), seed);
-  const { store, clock, random } = life;
-  const mailboxes: MailboxNumber[] = [];
-  for (const name of ['Inbox', 'Archive', 'Work'])
-    await life.commit((tx) => {
-      mailboxes[mailboxes.length] = tx.createMailbox({ name, parent: null }).id;
-    });
+  const { store, clock } = life;
+  const mailboxes = await life.createMailboxes();
   let removed = 0;
   for (let day = 0; day < 365; day++) {
     await life.live(day, mailboxes);
     clock.pass(dayMs);
-    if (day % 9 === 8) await writeSnapshot(life.index.view(), { store, accountId, clock, random, by: 'n1' });
+    if (day % 9 === 8) await life.snapshot();
     if (day % 30 === 29) {
       const report = await scrubAccount({ store, accountId, clock, view: async () => life.index.view() });
       expect(report.withheld).toEqual([]);
