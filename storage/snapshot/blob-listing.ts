@@ -1,5 +1,5 @@
 /**
- * The raw objects of an account as listed, and which of them something names. Columns instead of objects, about 130 bytes a message, so that an
+ * The raw objects of an account as listed, and which of them something names. Columns instead of objects, about 150 bytes a message, so that an
  * account of a million messages fits in memory while it is looked through.
  */
 import type { ObjectInfo } from '../objects/object-store.ts';
