@@ -80,6 +80,8 @@ export class Directory implements Disposable {
     const run = this.#ports
       .catchUp(this.#account)
       .then(() => {
+        // An index that was thrown away comes back without telling its watchers.
+        if (this.#account.read((reader) => reader.modSeq) !== this.#modSeq) this.#load();
         this.#freshAt = startedAt;
       })
       .finally(() => {
