@@ -19,7 +19,10 @@ export type Outcome<T> =
 
 /** Mutations run on top of the applied state, each seeing the ones before it, with nothing of it kept until a commit is settled. */
 export interface Attempt<Tx> {
-  /** Runs one mutation. `bytes` of a changed outcome is about what it adds to the commit's payload. Synchronous. */
+  /**
+   * Runs one mutation. `bytes` of a changed outcome is about what it adds to the commit's payload. Synchronous; what the mutation throws is its
+   * refusal. After a `closed` change, of this attempt too, every mutation is refused with MailError 'accountClosed'.
+   */
   run<T>(mutation: (tx: Tx) => T): Outcome<T>;
   /** Takes the last `changed` outcome back: it does not fit in the commit any more. */
   undoLast(): void;
@@ -36,7 +39,7 @@ export interface StateMachine<Tx, Effect> {
   settle(attempt: Attempt<Tx>, commit: Commit, hash: string): readonly Effect[];
   /**
    * Applies a commit read from the log. Throws StorageError 'corrupt' when `commit.seq` is not the next or `commit.prev` is not the hash
-   * applied last; the caller then throws the state away and rebuilds.
+   * applied last; the caller then throws the state away and rebuilds. A commit may have no mutations.
    */
   apply(commit: Commit, hash: string): readonly Effect[];
   /** Throws everything away: seq 0. */

@@ -77,7 +77,16 @@ export function decodeObject(
   if (createHash('sha256').update(payload).digest('hex') !== header.sha256) throw corrupt('does not match its SHA-256');
   try {
     const text = payload.toString('utf8');
-    return { header, lines: text === '\n' ? [] : text.slice(0, -1).split('\n').map((line) => JSON.parse(line) as unknown) };
+    return {
+      header,
+      lines:
+        text === '\n'
+          ? []
+          : text
+              .slice(0, -1)
+              .split('\n')
+              .map((line) => JSON.parse(line) as unknown),
+    };
   } catch (error) {
     throw corrupt('has a line that is not JSON', error);
   }

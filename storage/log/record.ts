@@ -120,5 +120,6 @@ export interface Commit {
   readonly at: number;
   /** The node that wrote it. */
   readonly by: string;
+  /** None in a fence, which only takes its number. */
   readonly mutations: readonly Mutation[];
 }
