@@ -10,3 +10,7 @@ export const directoryRefreshMs = 3_000;
 export const scrubIntervalMs = 24 * 60 * 60 * 1_000;
 /** Findings of one account that `verify` lists; more are counted. */
 export const findingsListedMax = 1_000;
+/** Milliseconds that a store which passed the probe is trusted unasked. */
+export const probeKeptMs = 24 * 60 * 60 * 1_000;
+/** Milliseconds after the first signal in which another counts as the same: a terminal sends it to us and to our launcher, which passes it on. */
+export const signalRepeatMs = 500;

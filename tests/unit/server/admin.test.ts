@@ -1,0 +1,235 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { FastifyInstance } from 'fastify';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { StorageError } from '../../../protocol/mail/errors.ts';
+import { FailedMail } from '../../../server/admin/failed-mail.ts';
+import type { AdminServices } from '../../../server/admin/services.ts';
+import { verbs } from '../../../server/admin/verbs.ts';
+import { callServer } from '../../../server/cli/admin-client.ts';
+import { createAdminServer, createHttpServer } from '../../../server/http/http-server.ts';
+import { silentLogger } from '../../../server/logger.ts';
+import { MemoryStore } from '../../../storage/objects/memory.ts';
+import { openTestDirectory } from '../../support/directory.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
+
+const wholeSummary = { commits: 1, manifests: 0, parts: 0, blobs: 0, tail: 1 };
+let store: MemoryStore;
+let services: AdminServices;
+let verified: string[];
+
+beforeEach(async () => {
+  const { directory } = await openTestDirectory();
+  store = new MemoryStore({ clock: new ManualClock() });
+  verified = [];
+  services = {
+    directory,
+    failed: new FailedMail(store, 'inbound/'),
+    maintenance: {
+      verify: async (id) => {
+        verified.push(id);
+        return { findings: [], findingsOmitted: 0, summary: wholeSummary };
+      },
+      rebuild: async () => ({ messages: 2, mailboxes: 6, seq: 9, durationMs: 3 }),
+    },
+  };
+});
+
+async function run(name: string, parameters: object = {}): Promise<{ result: unknown; text: string }> {
+  const verb = verbs.find((row) => row.name === name)!;
+  const result = await verb.run(services, parameters);
+  return { result, text: verb.print(result) };
+}
+
+describe('verbs', () => {
+  it('an account needs its domain, gets a random password once, and is listed with its aliases', async () => {
+    await expect(run('account add', { address: 'ada@example.com' })).rejects.toThrow(/example\.com/);
+    await run('domain add', { name: 'Example.com' });
+    const added = await run('account add', { address: 'Ada@example.com', name: 'Ada' });
+    expect(added.text).toMatch(/^Added the account ada@example\.com\.\nPassword \(shown this once\): (\w{4}-){4}\w{4}$/);
+    await run('alias add', { alias: '*@example.com', address: 'ada@example.com' });
+    const { text } = await run('account list');
+    expect(text).toMatch(/ada@example\.com +Ada +\*@example\.com +a[0-9a-f]+/);
+    expect((await run('domain list')).text).toBe('example.com');
+  });
+
+  it('a given password is kept, not shown, and refused when it is too short, which leaves no account behind', async () => {
+    await run('domain add', { name: 'example.com' });
+    await expect(run('account add', { address: 'ada@example.com', password: 'short' })).rejects.toThrow(/too short/);
+    expect((await run('account list')).text).toBe('');
+    const { text } = await run('account add', { address: 'ada@example.com', password: 'long enough' });
+    expect(text).toBe('Added the account ada@example.com.');
+    const changed = await run('account password', { address: 'ada@example.com' });
+    expect(changed.text).toMatch(/Password \(shown this once\)/);
+  });
+
+  it('verify without an address takes the directory and every account; with one, that one', async () => {
+    await run('domain add', { name: 'example.com' });
+    const { result } = await run('account add', { address: 'ada@example.com' });
+    const { id } = result as { id: string };
+    const { text } = await run('verify');
+    expect(verified).toEqual(['directory', id]);
+    expect(text).toContain('ada@example.com: whole at commit 1');
+    await run('verify', { address: 'ada@example.com' });
+    expect(verified).toEqual(['directory', id, id]);
+    await expect(run('verify', { address: 'nobody@example.com' })).rejects.toThrow(/no account nobody@example\.com/);
+  });
+
+  it('failed mail is listed, shown, released into the queue, and removed', async () => {
+    await store.put('failed/a@b.example/one', Buffer.from('Subject: one\r\n\r\nbody'));
+    await store.put('failed/a@b.example/one.json', Buffer.from('{"reason":"No such account."}'));
+    await store.put('failed/two', Buffer.from('two'));
+    await store.put('failed/lost.json', Buffer.from('{"reason":"Its object is gone."}'));
+    expect((await run('failed list')).result).toMatchObject({
+      messages: [
+        { name: 'a@b.example/one', size: 20 },
+        { name: 'lost', size: null },
+        { name: 'two', size: 3 },
+      ],
+    });
+    const shown = await run('failed show', { name: 'a@b.example/one' });
+    expect(shown.text).toContain('No such account.');
+    expect(shown.text).toContain('Subject: one');
+    await run('failed release', { name: 'a@b.example/one' });
+    expect((await store.get('inbound/a@b.example/one')).body.toString()).toContain('body');
+    await run('failed remove', { name: 'two' });
+    await run('failed remove', { name: 'lost' });
+    expect((await run('failed list')).text).toBe('');
+    for (const verb of ['failed show', 'failed release', 'failed remove']) {
+      await expect(run(verb, { name: 'two' })).rejects.toThrow(/no failed message "two"/);
+    }
+  });
+});
+
+describe('/admin/v1', () => {
+  const token = 'an-admin-token-of-some-length';
+  let server: FastifyInstance;
+  const open = async (adminToken: string | undefined) => {
+    server = await createHttpServer({
+      logger: silentLogger,
+      trustedProxies: [],
+      notReady: () => undefined,
+      metrics: async () => ({ text: 'm 1\n', contentType: 'text/plain' }),
+      adminToken,
+      admin: { verbs, services, logger: silentLogger },
+    });
+  };
+  afterEach(() => server.close());
+
+  const call = (method: 'GET' | 'POST' | 'PUT' | 'DELETE', url: string, payload?: object, authorization = `Bearer ${token}`) =>
+    server.inject({ method, url: `/admin/v1${url}`, payload, headers: { authorization } });
+
+  it('answers who shows the token, and nobody else', async () => {
+    await open(token);
+    expect((await call('GET', '/domains')).statusCode).toBe(200);
+    for (const authorization of ['', 'Bearer ', 'Bearer wrong', `Basic ${token}`, `Bearer ${token}x`]) {
+      const answer = await call('GET', '/domains', undefined, authorization);
+      expect([authorization, answer.statusCode, answer.json()]).toMatchObject([
+        authorization,
+        401,
+        { error: { code: 'authenticationFailed' } },
+      ]);
+    }
+  });
+
+  it('is not there without a token', async () => {
+    await open(undefined);
+    const answer = await call('GET', '/domains');
+    expect(answer.statusCode).toBe(404);
+    expect(answer.json().error.message).toContain('admin.token');
+  });
+
+  it('maps a refusal to its status, and says the sentence', async () => {
+    await open(token);
+    const rows: readonly [
+      method: 'GET' | 'POST' | 'PUT' | 'DELETE',
+      url: string,
+      payload: object | undefined,
+      status: number,
+      message: RegExp,
+    ][] = [
+      ['POST', '/domains', {}, 400, /name|required/],
+      ['POST', '/domains', { name: 'example.com', colour: 'red' }, 400, /colour|additional/],
+      ['POST', '/domains', { name: 'not a domain' }, 400, /domain/],
+      ['DELETE', '/accounts/nobody@example.com', undefined, 404, /nobody@example\.com/],
+      ['POST', '/aliases', { alias: 'x@example.org', address: 'y@example.org' }, 404, /example\.org/],
+      ['GET', '/nothing', undefined, 404, /./],
+    ];
+    for (const [method, url, payload, status, message] of rows) {
+      const answer = await call(method, url, payload);
+      expect([url, answer.statusCode]).toEqual([url, status]);
+      expect(answer.json().error.message).toMatch(message);
+    }
+    expect((await call('POST', '/domains', { name: 'example.com' })).json()).toEqual({ name: 'example.com' });
+    expect((await call('POST', '/domains', { name: 'example.com' })).statusCode).toBe(409);
+  });
+
+  it('says "try again" when the store is away, and hides what went wrong inside', async () => {
+    await open(token);
+    services.maintenance.rebuild = async () => {
+      throw new StorageError('unavailable', 'The store does not answer.');
+    };
+    await call('POST', '/domains', { name: 'example.com' });
+    await call('POST', '/accounts', { address: 'ada@example.com' });
+    const away = await call('POST', '/rebuild', { address: 'ada@example.com' });
+    expect([away.statusCode, away.json().error.code]).toEqual([503, 'unavailable']);
+    services.maintenance.rebuild = async () => {
+      throw new TypeError('secret internals');
+    };
+    const broken = await call('POST', '/rebuild', { address: 'ada@example.com' });
+    expect(broken.statusCode).toBe(500);
+    expect(broken.body).not.toContain('secret');
+  });
+
+  it('health is for everyone, metrics for loopback and the token', async () => {
+    await open(token);
+    expect((await server.inject('/healthz')).json()).toEqual({ status: 'alive' });
+    expect((await server.inject('/readyz')).statusCode).toBe(200);
+    expect((await server.inject('/metrics')).body).toBe('m 1\n');
+    const far = { url: '/metrics', remoteAddress: '192.0.2.1' };
+    expect((await server.inject(far)).statusCode).toBe(403);
+    expect((await server.inject({ ...far, headers: { authorization: `Bearer ${token}` } })).statusCode).toBe(200);
+  });
+});
+
+describe('the socket', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'satchel-admin-'));
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+  const verb = (name: string) => verbs.find((row) => row.name === name)!;
+
+  it('carries every kind of verb: bodies, paths with slashes, queries, lists', async () => {
+    const server = await createAdminServer({ verbs, services, logger: silentLogger });
+    const path = join(folder, 'admin.sock');
+    await server.listen({ path });
+    try {
+      const call = async (name: string, parameters: Record<string, unknown>) => {
+        const outcome = await callServer(path, verb(name), parameters);
+        return outcome.answered ? outcome.result : 'nobody';
+      };
+      await call('domain add', { name: 'example.com' });
+      await call('account add', { address: 'ada@example.com' });
+      await call('alias add', { alias: 'a@example.com', address: 'ada@example.com' });
+      await call('group add', { address: 'all@example.com', members: ['ada@example.com', 'a@example.com'] });
+      expect(await call('group remove', { address: 'all@example.com', members: ['a@example.com'] })).toMatchObject({
+        members: ['a@example.com'],
+      });
+      expect(await call('group list', {})).toEqual({ groups: [{ address: 'all@example.com', members: ['ada@example.com'] }] });
+      expect(await call('alias remove', { alias: 'a@example.com', address: 'ada@example.com' })).toEqual({ alias: 'a@example.com' });
+      await store.put('failed/ada@example.com/x y%2Fz', Buffer.from('m'));
+      expect(await call('failed remove', { name: 'ada@example.com/x y%2Fz' })).toEqual({ name: 'ada@example.com/x y%2Fz' });
+      await expect(call('account remove', { address: 'nobody@example.com' })).rejects.toThrow(/nobody@example\.com/);
+    } finally {
+      await server.close();
+    }
+  });
+
+  it('that nobody listens on means: no server', async () => {
+    expect(await callServer(join(folder, 'admin.sock'), verb('domain list'), {})).toEqual({ answered: false });
+    writeFileSync(join(folder, 'file.sock'), '');
+    expect(await callServer(join(folder, 'file.sock'), verb('domain list'), {})).toEqual({ answered: false });
+  });
+});
