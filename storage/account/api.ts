@@ -99,6 +99,13 @@ export interface MembershipRow {
   thread: ThreadNumber;
 }
 
+/** What a substring search looks in: the extracted text, or the decoded values of the kept header fields. */
+export type SearchField = 'text' | 'header';
+
+export interface CandidateSet {
+  has(email: EmailNumber): boolean;
+}
+
 export interface AccountReader {
   /** Seq of the applied commit and the account's last modSeq. */
   readonly seq: number;
@@ -140,10 +147,11 @@ export interface AccountReader {
   /** The thread a message belongs to by its Message-ID, References, In-Reply-To and base subject, or undefined for a new one. */
   findThread(facts: MessageFacts): ThreadNumber | undefined;
   /**
-   * Emails that may hold `needle` as a substring of text (or headers kept in facts), case-folded: a superset, from the trigram index, to be
-   * verified. undefined: the index does not narrow it (needle shorter than 3).
+   * Emails that may hold `needle` as a substring of the extracted text or of the kept header fields (`facts.header`, decoded), case-folded: a
+   * superset, from the trigram index, to be
+   * verified. Header fields that facts left out are not in it. undefined: the index does not narrow it (needle shorter than 3).
    */
-  candidates(needle: string): ReadonlySet<EmailNumber> | undefined;
+  candidates(needle: string, field: SearchField): CandidateSet | undefined;
 
   /** The email that was taken in under this key within the last 30 days; null when it was taken in and kept nowhere. */
   ingested(key: string): { readonly email: EmailNumber | null } | undefined;
@@ -172,7 +180,13 @@ export interface NewEmail {
 export interface AccountTransactor extends AccountReader {
   /** Time of the commit. */
   readonly at: number;
-  createMailbox(mailbox: { name: string; parent: MailboxNumber | null; role?: MailboxRole | null; subscribed?: boolean; order?: number }): Mailbox;
+  createMailbox(mailbox: {
+    name: string;
+    parent: MailboxNumber | null;
+    role?: MailboxRole | null;
+    subscribed?: boolean;
+    order?: number;
+  }): Mailbox;
   /** Renames, moves, subscribes …: only what is given changes. */
   updateMailbox(id: MailboxNumber, change: Partial<Pick<MailboxRecord, 'name' | 'parent' | 'role' | 'order' | 'subscribed'>>): Mailbox;
   /** Removes mailbox and memberships. 'mailboxHasChild' when it has children. */

@@ -1,0 +1,485 @@
+/**
+ * What the log's changes do to the index. One code for a fresh mutation, for catching up and for a rebuild: live is replay. It is deterministic:
+ * every assigned value comes with the change. A change that leaves everything as it was reports false and is not written.
+ *
+ * Counters of mailboxes follow each membership; the journal row, modSeqs of mailboxes and the marks for snapshots are written once, by finish().
+ */
+import { assertNever, StorageError } from '../../protocol/mail/errors.ts';
+import type { EmailNumber, MailboxNumber, ModSeq, ThreadNumber, Uid } from '../../protocol/mail/ids.ts';
+import { eachOf, type Ranges } from '../../protocol/mail/ranges.ts';
+import type { Effect } from '../account/api.ts';
+import type { Change, EmailAdd, MailboxRecord, MembershipRecord } from '../log/record.ts';
+import { EffectBuilder } from './effect-builder.ts';
+import { EmailPage, emailPageOf, emailSlotOf, hasAttachmentBit, moreBit } from './email-page.ts';
+import { putDerivedRows, removeDerivedRows } from './email-rows.ts';
+import {
+  dirtyKey,
+  emailPageKey,
+  factsKey,
+  ingestKey,
+  journalKey,
+  mailboxKey,
+  moreKey,
+  objectKey,
+  threadKey,
+  tombstoneKey,
+  uidPageKey,
+} from './keyspace.ts';
+import type { KeywordChange } from './keyword-sets.ts';
+import { rangeOfEmail, rangeOfJournal, rangeOfObject, rangeOfState } from './snapshot-ranges.ts';
+import { type MutableMailbox, tables } from './tables.ts';
+import { deletedBit, UidPage, uidPageOf, uidSlotOf } from './uid-page.ts';
+import type { View } from './view.ts';
+
+interface Place {
+  readonly mailbox: number;
+  readonly uid: number;
+}
+
+export class Applier {
+  readonly effects = new EffectBuilder();
+  private readonly view: View;
+  private readonly modSeq: ModSeq;
+  private readonly seq: number;
+  private readonly at: number;
+  /** Snapshot parts this mutation touches, as kind and range. */
+  private readonly dirty = new Set<string>();
+
+  /** `view` has a layer for this mutation on top; `at` is the commit's time. */
+  constructor(view: View, { seq, modSeq, at }: { seq: number; modSeq: ModSeq; at: number }) {
+    this.view = view;
+    this.seq = seq;
+    this.modSeq = modSeq;
+    this.at = at;
+  }
+
+  /** Whether anything changed. Throws StorageError 'corrupt' for a change that cannot be applied. */
+  apply(change: Change): boolean {
+    switch (change.do) {
+      case 'mailbox.put':
+        return this.putMailbox(change.mailbox);
+      case 'mailbox.remove':
+        return this.removeMailbox(change.id);
+      case 'email.add':
+        return this.addEmail(change);
+      case 'email.copy':
+        return this.copyEmail(change.from, change.id, change.thread, change.keywords, change.in);
+      case 'email.remove':
+        return this.eachEmail(change.emails, (email) => this.removeEmail(email));
+      case 'keywords':
+        return this.changeKeywords(change.emails, change);
+      case 'membership.add':
+        return this.addMemberships(change.mailbox, change.emails, change.uid);
+      case 'membership.remove':
+        return this.removeMemberships(change.mailbox, change.uids);
+      case 'membership.deleted':
+        return this.markDeleted(change.mailbox, change.uids, change.deleted);
+      case 'ingest':
+        return this.rememberIngest(change.key, change.email);
+      case 'object.put':
+        return this.putObject(change.type, change.id, change.value);
+      case 'object.remove':
+        return this.removeObject(change.type, change.id);
+      case 'closed':
+        this.view.editMeta().isClosed = true;
+        this.effects.isClosed = true;
+        return true;
+      default:
+        return assertNever(change);
+    }
+  }
+
+  /** Ends the mutation: journal, modSeqs, marks. undefined when nothing changed; the layer is then to be dropped. */
+  finish(): Effect | undefined {
+    if (this.effects.isEmpty) return undefined;
+    const { view, modSeq } = this;
+    view.editMeta().modSeq = modSeq;
+    for (const number of this.effects.touchedMailboxes()) {
+      const mailbox = view.edit(tables.mailboxes, mailboxKey(number));
+      if (mailbox === undefined) continue;
+      mailbox.highestModSeq = modSeq;
+      mailbox.changedModSeq = modSeq;
+    }
+    const row = this.effects.build(modSeq, this.at);
+    view.put(tables.journal, journalKey(modSeq), row);
+    this.markDirty('meta', 0);
+    this.markDirty('journal', rangeOfJournal(modSeq));
+    for (const key of this.dirty) view.put(tables.dirty, key, this.seq);
+    return row;
+  }
+
+  private markDirty(kind: string, range: number): void {
+    this.dirty.add(dirtyKey(kind, range));
+  }
+
+  private putMailbox(record: MailboxRecord): boolean {
+    const { view, modSeq } = this;
+    const meta = view.editMeta();
+    meta.nextMailbox = Math.max(meta.nextMailbox, record.id + 1);
+    meta.uidValidity = Math.max(meta.uidValidity, record.uidValidity);
+    const before = view.edit(tables.mailboxes, mailboxKey(record.id));
+    if (before === undefined) {
+      view.put(tables.mailboxes, mailboxKey(record.id), {
+        ...record,
+        ...emptyMailbox,
+        highestModSeq: modSeq,
+        createdModSeq: modSeq,
+        recordModSeq: modSeq,
+        changedModSeq: modSeq,
+      });
+      this.effects.record(record.id, 'added');
+      return true;
+    }
+    const isSame = (['name', 'parent', 'role', 'order', 'subscribed', 'uidValidity'] as const).every((key) => before[key] === record[key]);
+    if (isSame) return false;
+    Object.assign(before, record, { recordModSeq: modSeq, changedModSeq: modSeq });
+    this.effects.record(record.id, 'changed');
+    return true;
+  }
+
+  private removeMailbox(id: MailboxNumber): boolean {
+    const { view } = this;
+    if (view.mailbox(id) === undefined) return false;
+    for (const page of [...view.uidPageNumbers(id)]) {
+      const { email } = view.get(tables.uidPages, uidPageKey(id, page))!;
+      for (let slot = 0; slot < email.length; slot += 1) if (email[slot] !== 0) this.removeMembership(id, page * email.length + slot);
+    }
+    view.remove(tables.mailboxes, mailboxKey(id));
+    this.effects.record(id, 'removed');
+    return true;
+  }
+
+  private addEmail(change: EmailAdd): boolean {
+    const { view } = this;
+    putDerivedRows(
+      view,
+      change.id,
+      change.thread,
+      { facts: change.facts, blob: change.blob, preview: change.preview, delivery: change.delivery },
+      change.text,
+    );
+    this.enterEmail(change.id, change.thread, change.keywords, change.in, {
+      receivedAt: change.receivedAt,
+      sentAt: change.facts.sentAt ?? change.receivedAt,
+      size: change.blob.length,
+      hasAttachment: change.facts.hasAttachment,
+    });
+    return true;
+  }
+
+  private copyEmail(
+    from: EmailNumber,
+    id: EmailNumber,
+    thread: ThreadNumber,
+    keywords: readonly string[],
+    places: readonly MembershipRecord[],
+  ): boolean {
+    const { view } = this;
+    const row = view.get(tables.facts, factsKey(from));
+    const page = view.get(tables.emailPages, emailPageKey(emailPageOf(from)));
+    if (row === undefined || page === undefined) throw new StorageError('corrupt', `email ${from} is copied but is not there`);
+    const slot = emailSlotOf(from);
+    const header = view.get(tables.headers, `H${factsKey(from).slice(1)}`)?.toString('latin1') ?? '';
+    const text = view.get(tables.texts, `X${factsKey(from).slice(1)}`)?.toString('utf8') ?? '';
+    putDerivedRows(view, id, thread, { ...row, facts: { ...row.facts, header } }, text);
+    this.enterEmail(id, thread, keywords, places, {
+      receivedAt: page.receivedAt[slot]!,
+      sentAt: page.sentAt[slot]!,
+      size: page.size[slot]!,
+      hasAttachment: (page.bits[slot]! & hasAttachmentBit) !== 0,
+    });
+    return true;
+  }
+
+  private enterEmail(
+    id: EmailNumber,
+    thread: ThreadNumber,
+    keywords: readonly string[],
+    places: readonly MembershipRecord[],
+    fixed: { receivedAt: number; sentAt: number; size: number; hasAttachment: boolean },
+  ): void {
+    const { view, modSeq } = this;
+    const meta = view.editMeta();
+    meta.nextEmail = Math.max(meta.nextEmail, id + 1);
+    const page = this.editEmailPage(id, true);
+    const slot = emailSlotOf(id);
+    if (page.mailbox[slot] !== 0 || places.length === 0) throw new StorageError('corrupt', `email ${id} is added twice or nowhere`);
+    page.receivedAt[slot] = fixed.receivedAt;
+    page.sentAt[slot] = fixed.sentAt;
+    page.createdModSeq[slot] = modSeq;
+    page.keywordModSeq[slot] = modSeq;
+    page.modSeq[slot] = modSeq;
+    page.thread[slot] = thread;
+    page.keywordSet[slot] = view.state.keywordSets.intern(keywords).number;
+    page.size[slot] = fixed.size;
+    page.bits[slot] = fixed.hasAttachment ? hasAttachmentBit : 0;
+    this.effects.emails.note(id, 'added');
+    this.markDirty('email', rangeOfEmail(id));
+    this.markDirty('text', rangeOfEmail(id));
+    for (const place of places) this.addMembership(id, place.mailbox, place.uid, place.deleted === true);
+    const members = view.edit(tables.threads, threadKey(thread));
+    if (members === undefined) {
+      meta.nextThread = Math.max(meta.nextThread, thread + 1);
+      view.put(tables.threads, threadKey(thread), [id]);
+      this.effects.threads.note(thread, 'added');
+    } else {
+      members.push(id);
+      this.effects.threads.note(thread, 'changed');
+    }
+  }
+
+  private addMemberships(mailbox: MailboxNumber, emails: Ranges, firstUid: Uid): boolean {
+    let uid: number = firstUid;
+    for (const email of eachOf(emails)) {
+      this.addMembership(email, mailbox, uid, false);
+      this.touchEmail(email);
+      uid += 1;
+    }
+    return uid !== firstUid;
+  }
+
+  private addMembership(email: number, mailboxNumber: number, uid: number, isDeleted: boolean): void {
+    const { view } = this;
+    const mailbox = this.editMailbox(mailboxNumber);
+    const pageKey = uidPageKey(mailboxNumber, uidPageOf(uid));
+    let uidPage = view.edit(tables.uidPages, pageKey);
+    if (uidPage === undefined) view.put(tables.uidPages, pageKey, (uidPage = UidPage.empty()));
+    const uidSlot = uidSlotOf(uid);
+    if (uid < mailbox.uidNext) throw new StorageError('corrupt', `UID ${uid} of mailbox ${mailboxNumber} is given twice`);
+    mailbox.uidNext = (uid + 1) as Uid;
+    uidPage.modSeq[uidSlot] = this.modSeq;
+    uidPage.email[uidSlot] = email;
+    uidPage.bits[uidSlot] = isDeleted ? deletedBit : 0;
+    uidPage.savedAt[uidSlot] = Math.floor(this.at / 1000);
+
+    const page = this.editEmailPage(email);
+    const slot = emailSlotOf(email);
+    if (page.mailbox[slot] === 0) {
+      page.mailbox[slot] = mailboxNumber;
+      page.uid[slot] = uid;
+    } else {
+      view.put(tables.more, moreKey(email), [...(view.get(tables.more, moreKey(email)) ?? []), { mailbox: mailboxNumber, uid }]);
+      page.bits[slot]! |= moreBit;
+    }
+    count(mailbox, 1, this.kindOf(page, slot, isDeleted));
+    this.effects.uid(mailboxNumber, uid, 'added');
+    this.markDirty('state', rangeOfState(email));
+  }
+
+  private removeMemberships(mailbox: MailboxNumber, uids: Ranges): boolean {
+    let any = false;
+    for (const uid of eachOf(uids)) any = this.removeMembership(mailbox, uid) || any;
+    return any;
+  }
+
+  /** Takes one UID out; the email goes when that was its last place. */
+  private removeMembership(mailboxNumber: number, uid: number): boolean {
+    const { view } = this;
+    const pageKey = uidPageKey(mailboxNumber, uidPageOf(uid));
+    const slot = uidSlotOf(uid);
+    const email = view.get(tables.uidPages, pageKey)?.email[slot] ?? 0;
+    if (email === 0) return false;
+    const uidPage = view.edit(tables.uidPages, pageKey)!;
+    const isDeleted = (uidPage.bits[slot]! & deletedBit) !== 0;
+    uidPage.clear(slot);
+    if (uidPage.isEmpty) view.remove(tables.uidPages, pageKey);
+
+    const page = this.editEmailPage(email);
+    const emailSlot = emailSlotOf(email);
+    count(this.editMailbox(mailboxNumber), -1, this.kindOf(page, emailSlot, isDeleted));
+    this.effects.uid(mailboxNumber, uid, 'removed');
+    this.markDirty('state', rangeOfState(email));
+    const left = placesOf(view, page, email).filter((place) => place.mailbox !== mailboxNumber || place.uid !== uid);
+    this.setPlaces(page, email, left);
+    if (left.length === 0) this.buryEmail(email, page);
+    else this.touchEmail(email);
+    return true;
+  }
+
+  private setPlaces(page: EmailPage, email: number, places: readonly Place[]): void {
+    const slot = emailSlotOf(email);
+    const [first, ...others] = places;
+    page.mailbox[slot] = first?.mailbox ?? 0;
+    page.uid[slot] = first?.uid ?? 0;
+    if (others.length > 0) {
+      page.bits[slot]! |= moreBit;
+      this.view.put(tables.more, moreKey(email), others as Place[]);
+    } else if ((page.bits[slot]! & moreBit) !== 0) {
+      page.bits[slot]! &= ~moreBit;
+      this.view.remove(tables.more, moreKey(email));
+    }
+  }
+
+  private removeEmail(email: number): boolean {
+    const page = this.view.get(tables.emailPages, emailPageKey(emailPageOf(email)));
+    if (page === undefined || page.mailbox[emailSlotOf(email)] === 0) return false;
+    for (const place of placesOf(this.view, page, email)) this.removeMembership(place.mailbox, place.uid);
+    return true;
+  }
+
+  /** The email has no place left: it becomes a tombstone that holds its blob. */
+  private buryEmail(email: number, page: EmailPage): void {
+    const { view } = this;
+    const thread = page.thread[emailSlotOf(email)]!;
+    const row = view.get(tables.facts, factsKey(email));
+    if (row === undefined) throw new StorageError('corrupt', `email ${email} has no facts`);
+    removeDerivedRows(view, email, row.facts);
+    view.put(tables.tombstones, tombstoneKey(email), { blob: row.blob, modSeq: this.modSeq });
+    page.clear(emailSlotOf(email));
+    if (page.isEmpty) view.remove(tables.emailPages, emailPageKey(emailPageOf(email)));
+    this.effects.emails.note(email, 'removed');
+    this.markDirty('email', rangeOfEmail(email));
+    this.markDirty('text', rangeOfEmail(email));
+    const left = (view.get(tables.threads, threadKey(thread)) ?? []).filter((member) => member !== email);
+    if (left.length === 0) view.remove(tables.threads, threadKey(thread));
+    else view.put(tables.threads, threadKey(thread), left);
+    this.effects.threads.note(thread, left.length === 0 ? 'removed' : 'changed');
+  }
+
+  private changeKeywords(emails: Ranges, change: KeywordChange): boolean {
+    const { view } = this;
+    const change_ = view.state.keywordSets.changer(change);
+    return this.eachEmail(emails, (email) => {
+      const page = view.get(tables.emailPages, emailPageKey(emailPageOf(email)));
+      const slot = emailSlotOf(email);
+      if (page === undefined || page.mailbox[slot] === 0) return false;
+      const before = page.keywordSet[slot]!;
+      const after = change_(before);
+      if (after.number === before) return false;
+      const edited = this.editEmailPage(email);
+      for (const place of placesOf(view, edited, email)) {
+        const isDeleted = this.isDeleted(place);
+        const mailbox = this.editMailbox(place.mailbox);
+        count(mailbox, -1, this.kindOf(edited, slot, isDeleted));
+        edited.keywordSet[slot] = after.number;
+        count(mailbox, 1, this.kindOf(edited, slot, isDeleted));
+        edited.keywordSet[slot] = before;
+        this.effects.uid(place.mailbox, place.uid, 'changed');
+      }
+      edited.keywordSet[slot] = after.number;
+      edited.keywordModSeq[slot] = this.modSeq;
+      this.touchEmail(email);
+      return true;
+    });
+  }
+
+  private markDeleted(mailboxNumber: MailboxNumber, uids: Ranges, isDeleted: boolean): boolean {
+    const { view } = this;
+    let any = false;
+    for (const uid of eachOf(uids)) {
+      const pageKey = uidPageKey(mailboxNumber, uidPageOf(uid));
+      const slot = uidSlotOf(uid);
+      const page = view.get(tables.uidPages, pageKey);
+      const email = page?.email[slot] ?? 0;
+      if (page === undefined || email === 0 || ((page.bits[slot]! & deletedBit) !== 0) === isDeleted) continue;
+      const edited = view.edit(tables.uidPages, pageKey)!;
+      const emailPage = this.editEmailPage(email);
+      const mailbox = this.editMailbox(mailboxNumber);
+      count(mailbox, -1, this.kindOf(emailPage, emailSlotOf(email), !isDeleted));
+      count(mailbox, 1, this.kindOf(emailPage, emailSlotOf(email), isDeleted));
+      edited.bits[slot] = isDeleted ? edited.bits[slot]! | deletedBit : edited.bits[slot]! & ~deletedBit;
+      edited.modSeq[slot] = this.modSeq;
+      this.effects.uid(mailboxNumber, uid, 'changed');
+      this.touchEmail(email);
+      any = true;
+    }
+    return any;
+  }
+
+  private rememberIngest(key: string, email: EmailNumber | null): boolean {
+    this.view.put(tables.ingest, ingestKey(key), { email, modSeq: this.modSeq });
+    this.effects.ingest.push(key);
+    return true;
+  }
+
+  private putObject(type: string, id: string, value: unknown): boolean {
+    const key = objectKey(type, id);
+    const before = this.view.get(tables.objects, key);
+    if (before !== undefined && JSON.stringify(before.value) === JSON.stringify(value)) return false;
+    this.view.put(tables.objects, key, { value, createdModSeq: before?.createdModSeq ?? this.modSeq, modSeq: this.modSeq });
+    this.effects.object(type, id, before === undefined ? 'added' : 'changed');
+    this.markDirty('object', rangeOfObject(key));
+    return true;
+  }
+
+  private removeObject(type: string, id: string): boolean {
+    const key = objectKey(type, id);
+    if (this.view.get(tables.objects, key) === undefined) return false;
+    this.view.remove(tables.objects, key);
+    this.effects.object(type, id, 'removed');
+    this.markDirty('object', rangeOfObject(key));
+    return true;
+  }
+
+  private eachEmail(emails: Ranges, change: (email: number) => boolean): boolean {
+    let any = false;
+    for (const email of eachOf(emails)) any = change(email) || any;
+    return any;
+  }
+
+  /** JMAP sees a change: of keywords or of mailboxes. */
+  private touchEmail(email: number): void {
+    const slot = emailSlotOf(email);
+    const page = this.editEmailPage(email);
+    page.modSeq[slot] = this.modSeq;
+    this.effects.emails.note(email, 'changed');
+    this.markDirty('state', rangeOfState(email));
+  }
+
+  private editEmailPage(email: number, mayBeNew = false): EmailPage {
+    const key = emailPageKey(emailPageOf(email));
+    const page = this.view.edit(tables.emailPages, key);
+    if (page !== undefined) return page;
+    if (!mayBeNew) throw new StorageError('corrupt', `email ${email} is not there`);
+    const fresh = EmailPage.empty();
+    this.view.put(tables.emailPages, key, fresh);
+    return fresh;
+  }
+
+  private editMailbox(number: number): MutableMailbox {
+    const mailbox = this.view.edit(tables.mailboxes, mailboxKey(number));
+    if (mailbox === undefined) throw new StorageError('corrupt', `mailbox ${number} is not there`);
+    return mailbox;
+  }
+
+  private isDeleted({ mailbox, uid }: Place): boolean {
+    const page = this.view.get(tables.uidPages, uidPageKey(mailbox, uidPageOf(uid)));
+    return ((page?.bits[uidSlotOf(uid)] ?? 0) & deletedBit) !== 0;
+  }
+
+  private kindOf(page: EmailPage, slot: number, isDeleted: boolean): Counted {
+    const { isSeen, isDraft } = this.view.state.keywordSets.of(page.keywordSet[slot]!);
+    return { size: page.size[slot]!, isSeen, isDraft, isDeleted };
+  }
+}
+
+const emptyMailbox = { uidNext: 1 as Uid, total: 0, unseen: 0, size: 0, deleted: 0, deletedSize: 0, visible: 0, unread: 0 };
+
+interface Counted {
+  readonly size: number;
+  readonly isSeen: boolean;
+  readonly isDraft: boolean;
+  readonly isDeleted: boolean;
+}
+
+function count(mailbox: MutableMailbox, sign: 1 | -1, { size, isSeen, isDraft, isDeleted }: Counted): void {
+  mailbox.total += sign;
+  mailbox.size += sign * size;
+  if (!isSeen) mailbox.unseen += sign;
+  if (isDeleted) {
+    mailbox.deleted += sign;
+    mailbox.deletedSize += sign * size;
+  } else {
+    mailbox.visible += sign;
+    if (!isSeen && !isDraft) mailbox.unread += sign;
+  }
+}
+
+/** Where an email is. */
+export function placesOf(view: View, page: EmailPage, email: number): readonly Place[] {
+  const slot = emailSlotOf(email);
+  const mailbox = page.mailbox[slot]!;
+  if (mailbox === 0) return [];
+  const first = { mailbox, uid: page.uid[slot]! };
+  return (page.bits[slot]! & moreBit) === 0 ? [first] : [first, ...(view.get(tables.more, moreKey(email)) ?? [])];
+}

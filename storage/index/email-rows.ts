@@ -1,0 +1,53 @@
+/** The rows of an email that never change: facts, kept header bytes, wire forms, extracted text, message ids for threading. */
+import { createHash } from 'node:crypto';
+import { baseSubject } from '../../protocol/mime/base-subject.ts';
+import { encodeBodyStructure, encodeEnvelope, type MessageFacts } from '../../protocol/mime/facts.ts';
+import { factsKey, headerKey, messageIdKey, textKey, wireKey } from './keyspace.ts';
+import { type FactsRow, tables } from './tables.ts';
+import type { View } from './view.ts';
+
+/** Message ids of one message that threads are found by: its own, and of its references the first and the newest. */
+const threadIdsMax = 24;
+
+export function putDerivedRows(
+  view: View,
+  email: number,
+  thread: number,
+  row: FactsRow & { readonly facts: MessageFacts },
+  text: string,
+): void {
+  const { header, ...facts } = row.facts;
+  view.put(tables.facts, factsKey(email), { facts, blob: row.blob, preview: row.preview, delivery: row.delivery });
+  view.put(tables.headers, headerKey(email), Buffer.from(header, 'latin1'));
+  view.put(tables.wire, wireKey(email), { envelope: asBuffer(encodeEnvelope(facts)), bodyStructure: asBuffer(encodeBodyStructure(facts)) });
+  if (text !== '') view.put(tables.texts, textKey(email), Buffer.from(text, 'utf8'));
+  const subjectHash = hashOfSubject(facts.subject);
+  for (const hash of threadHashes(facts)) view.put(tables.messageIds, messageIdKey(hash, email), { thread, subjectHash });
+}
+
+export function removeDerivedRows(view: View, email: number, facts: ThreadFacts): void {
+  view.remove(tables.facts, factsKey(email));
+  view.remove(tables.headers, headerKey(email));
+  view.remove(tables.wire, wireKey(email));
+  view.remove(tables.texts, textKey(email));
+  for (const hash of threadHashes(facts)) view.remove(tables.messageIds, messageIdKey(hash, email));
+}
+
+export type ThreadFacts = Pick<MessageFacts, 'messageIds' | 'inReplyTo' | 'references' | 'subject'>;
+
+/** 8-byte hashes of the message ids that tie a message to a thread (RFC 8621 §3). */
+export function threadHashes({ messageIds, inReplyTo, references }: ThreadFacts): readonly string[] {
+  let ids = new Set([...messageIds.slice(0, 2), ...inReplyTo.slice(0, 4), ...references]);
+  if (ids.size > threadIdsMax)
+    ids = new Set([...messageIds.slice(0, 2), ...inReplyTo.slice(0, 4), ...references.slice(0, 1), ...references.slice(6 - threadIdsMax)]);
+  return [...ids].map((id) => createHash('sha256').update(id).digest().toString('latin1', 0, 8));
+}
+
+/** RFC 8621 §3: messages of one thread also share the subject, reply and forward marks apart. */
+export function hashOfSubject(subject: string): number {
+  return createHash('sha256').update(baseSubject(subject).toLowerCase()).digest().readUInt32LE(0);
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

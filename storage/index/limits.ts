@@ -1,0 +1,14 @@
+/** What an account may hold, with reasons. */
+
+/** Mailboxes of an account: lists are read and sent whole. */
+export const mailboxesMax = 10_000;
+/** Levels of the hierarchy: paths stay below what clients show and file systems of local caches take. */
+export const mailboxDepthMax = 32;
+/** UTF-16 units of one level's name; modified UTF-7 may triple it, clients' caches take 255 bytes of most. */
+export const mailboxNameCharsMax = 255;
+/** Keywords of one email: each set is kept and sent whole. */
+export const keywordsMax = 256;
+/** Effects, tombstones and ingest keys are kept this long after their commit, by the commits' own times. Milliseconds. */
+export const journalKeptMs = 30 * 24 * 60 * 60 * 1000;
+/** Journal rows that one commit removes at most, so that no commit becomes slow by it. */
+export const journalPrunedPerCommit = 64;

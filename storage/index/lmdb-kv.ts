@@ -1,0 +1,255 @@
+/**
+ * The index's map in LMDB: some 16 environments a node, accounts in them by a short local number (an environment per account costs file
+ * descriptors, memory and milliseconds). The index is disposable, so nothing is synced to disk while it runs. A clean mark beside an environment says
+ * that all of it was synced; it goes before the first write and comes back at close. Without it, after another boot of the machine, the environment
+ * is thrown away; so is one that LMDB cannot open, and one whose opening ended the process twice.
+ */
+import { createHash } from 'node:crypto';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { open, type RootDatabase } from 'lmdb';
+import { StorageError } from '../../protocol/mail/errors.ts';
+import type { Clock } from '../clock.ts';
+import { layoutVersion, u32 } from './keyspace.ts';
+import type { Kv, KvEntry, KvReader, KvSnapshot, KvWrite } from './kv.ts';
+
+/** Shards of a node's index. A damaged one costs a rebuild of this part of the accounts only. */
+const environmentCount = 16;
+/** Keys removed in one transaction when an account is cleared. */
+const clearSlice = 2000;
+/** Openings that did not end well before an environment is taken for the cause. */
+const openingsMax = 2;
+
+const accountPrefix = '\0a';
+const counterKey = '\0n';
+
+export interface EnvironmentsOptions {
+  /** Folder of the index; owned by one process (a lock file is the caller's matter). */
+  readonly path: string;
+  /** What tells this boot of the machine from others. */
+  readonly bootId: string;
+  readonly clock: Clock;
+  /** Told when an environment is thrown away, with the reason. */
+  readonly onDiscard?: (path: string, reason: string) => void;
+}
+
+export class LmdbEnvironments implements AsyncDisposable {
+  private readonly options: EnvironmentsOptions;
+  private readonly environments = new Map<number, Environment>();
+
+  constructor(options: EnvironmentsOptions) {
+    mkdirSync(options.path, { recursive: true });
+    this.options = options;
+  }
+
+  /** The map of one account. */
+  kv(account: string): Kv {
+    const shard = createHash('sha256').update(account).digest()[0]! % environmentCount;
+    let environment = this.environments.get(shard);
+    if (environment === undefined) {
+      environment = new Environment(join(this.options.path, `shard-${String(shard).padStart(2, '0')}`), this.options);
+      this.environments.set(shard, environment);
+    }
+    return new LmdbKv(environment, environment.prefixOf(account), this.options.clock);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const environment of this.environments.values()) await environment.close();
+    this.environments.clear();
+  }
+}
+
+class Environment {
+  readonly database: RootDatabase<Buffer, Buffer>;
+  private readonly path: string;
+  private readonly bootId: string;
+  private isDirty = false;
+
+  constructor(path: string, { bootId, onDiscard }: EnvironmentsOptions) {
+    this.path = path;
+    this.bootId = bootId;
+    const discard = (reason: string) => {
+      onDiscard?.(path, reason);
+      rmSync(path, { recursive: true, force: true });
+      mkdirSync(path, { recursive: true });
+    };
+    const reason = this.reasonToDiscard();
+    if (reason !== undefined) discard(reason);
+    mkdirSync(path, { recursive: true });
+    writeFileSync(join(path, 'opening'), String(this.openings() + 1));
+    try {
+      this.database = this.openDatabase();
+    } catch (error) {
+      discard(`it cannot be opened: ${error instanceof Error ? error.message : String(error)}`);
+      this.database = this.openDatabase();
+    }
+    rmSync(join(path, 'opening'), { force: true });
+  }
+
+  private openDatabase(): RootDatabase<Buffer, Buffer> {
+    return open<Buffer, Buffer>({
+      path: join(this.path, 'data.mdb'),
+      keyEncoding: 'binary',
+      encoding: 'binary',
+      noSync: true,
+      maxReaders: 256,
+    });
+  }
+
+  private openings(): number {
+    const file = join(this.path, 'opening');
+    return existsSync(file) ? Number(readFileSync(file, 'utf8')) || 0 : 0;
+  }
+
+  private reasonToDiscard(): string | undefined {
+    if (!existsSync(join(this.path, 'data.mdb'))) return undefined;
+    if (this.openings() >= openingsMax) return `opening it ended the process ${openingsMax} times`;
+    const [state, layout, bootId] = existsSync(this.mark) ? readFileSync(this.mark, 'utf8').split(' ') : [];
+    if (Number(layout) !== layoutVersion) return 'it has the layout of another version';
+    // A killed process leaves its writes to the system; a machine that went down may have lost any of them.
+    if (state !== 'clean' && bootId !== this.bootId) return 'it was not closed before the machine went down';
+    return undefined;
+  }
+
+  private get mark(): string {
+    return join(this.path, 'mark');
+  }
+
+  private writeMark(state: 'clean' | 'dirty'): void {
+    writeFileSync(this.mark, `${state} ${layoutVersion} ${this.bootId}`);
+    for (const path of [this.mark, this.path, dirname(this.path)]) {
+      const file = openSync(path, 'r');
+      try {
+        fsyncSync(file);
+      } finally {
+        closeSync(file);
+      }
+    }
+  }
+
+  /** To be called before any write. */
+  willWrite(): void {
+    if (this.isDirty) return;
+    this.isDirty = true;
+    this.writeMark('dirty');
+  }
+
+  /** The account's key prefix; a number is given at first sight. */
+  prefixOf(account: string): string {
+    const key = Buffer.from(accountPrefix + account, 'latin1');
+    const known = this.database.get(key);
+    if (known !== undefined) return u32(known.readUInt32BE(0));
+    this.willWrite();
+    return this.database.transactionSync(() => {
+      const next = (this.database.get(Buffer.from(counterKey, 'latin1'))?.readUInt32BE(0) ?? 0) + 1;
+      const number = Buffer.from(u32(next), 'latin1');
+      this.database.putSync(Buffer.from(counterKey, 'latin1'), number);
+      this.database.putSync(key, number);
+      return u32(next);
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.database.flushed;
+    const path = join(this.path, 'data.mdb');
+    await this.database.close();
+    const file = openSync(path, 'r');
+    try {
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    this.writeMark('clean');
+  }
+}
+
+class LmdbKv implements Kv {
+  private readonly environment: Environment;
+  private readonly prefix: string;
+  private readonly clock: Clock;
+
+  constructor(environment: Environment, prefix: string, clock: Clock) {
+    this.environment = environment;
+    this.prefix = prefix;
+    this.clock = clock;
+  }
+
+  get(key: string): Buffer | undefined {
+    return this.environment.database.get(this.bytesOf(key));
+  }
+
+  range(start: string, end: string, options?: { reverse?: boolean; limit?: number }): Iterable<KvEntry> {
+    return this.entries(start, end, options);
+  }
+
+  private *entries(
+    start: string,
+    end: string,
+    options: { reverse?: boolean; limit?: number } = {},
+    transaction?: object,
+  ): Generator<KvEntry> {
+    const [from, to] = [this.bytesOf(start), this.bytesOf(end)];
+    // A reverse range of lmdb runs from its start, which it includes, down to its end, which it does not.
+    const bounds = options.reverse ? { start: to, end: from, reverse: true } : { start: from, end: to };
+    const skip = this.prefix.length;
+    let left = options.limit ?? Number.POSITIVE_INFINITY;
+    for (const { key, value } of this.environment.database.getRange({
+      ...bounds,
+      ...(transaction === undefined ? {} : { transaction }),
+    } as never)) {
+      const text = key.toString('latin1', skip);
+      if (options.reverse && text === end) continue;
+      if (left <= 0) return;
+      left -= 1;
+      yield { key: text, value };
+    }
+    if (options.reverse) {
+      const first = left > 0 ? this.environment.database.get(from) : undefined;
+      if (first !== undefined) yield { key: start, value: first };
+    }
+  }
+
+  write(batch: readonly KvWrite[]): void {
+    const { environment } = this;
+    const { database } = environment;
+    environment.willWrite();
+    try {
+      database.transactionSync(() => {
+        for (const [key, value] of batch) {
+          if (value === null) database.removeSync(this.bytesOf(key));
+          else database.putSync(this.bytesOf(key), value as Buffer);
+        }
+      });
+    } catch (error) {
+      throw new StorageError('unavailable', 'the index on the local disk cannot be written', { cause: error });
+    }
+  }
+
+  async clear(): Promise<void> {
+    for (;;) {
+      const keys: KvWrite[] = [];
+      for (const { key } of this.entries('', this.end, { limit: clearSlice })) keys.push([key, null]);
+      if (keys.length === 0) return;
+      this.write(keys);
+      await this.clock.sleep(0);
+    }
+  }
+
+  private get end(): string {
+    return '\xff';
+  }
+
+  snapshot(): KvSnapshot {
+    const { database } = this.environment;
+    const transaction = database.useReadTransaction();
+    const reader: KvReader = {
+      get: (key) => database.get(this.bytesOf(key), { transaction } as never),
+      range: (start, end, options) => this.entries(start, end, options, transaction as object),
+    };
+    return { ...reader, release: () => (transaction as { done(): void }).done() };
+  }
+
+  private bytesOf(key: string): Buffer {
+    return Buffer.from(this.prefix + key, 'latin1');
+  }
+}

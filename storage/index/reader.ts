@@ -1,0 +1,316 @@
+/**
+ * Reads of one account's index: on the applied state for everybody, on the layers of a commit in the making for a mutation (transactor.ts).
+ * Lists are read by page; what is asked for again and again (UIDs and keywords of a mailbox) is remembered until the mailbox changes.
+ */
+import type { EmailNumber, MailboxNumber, ModSeq, ThreadNumber, Uid } from '../../protocol/mail/ids.ts';
+import { encodeBody, type MessageFacts } from '../../protocol/mime/facts.ts';
+import type { AccountReader, CandidateSet, Effect, Email, Mailbox, Membership, MembershipRow, SearchField } from '../account/api.ts';
+import type { BlobRef, DeliveryFacts, MailboxRole } from '../log/record.ts';
+import { placesOf } from './apply.ts';
+import { type EmailPage, emailPageOf, emailSlotOf, emailsPerPage, hasAttachmentBit } from './email-page.ts';
+import { hashOfSubject, threadHashes } from './email-rows.ts';
+import {
+  emailPageKey,
+  factsKey,
+  headerKey,
+  ingestKey,
+  journalKey,
+  keyText,
+  objectKey,
+  readU32,
+  textKey,
+  textOfKey,
+  threadKey,
+  uidPageKey,
+  wireKey,
+} from './keyspace.ts';
+import { endOf } from './kv.ts';
+import { type JournalRow, tables } from './tables.ts';
+import { searchCandidates } from './trigrams.ts';
+import { deletedBit, uidPageOf, uidSlotOf, uidsPerPage } from './uid-page.ts';
+import type { View } from './view.ts';
+
+/** What is remembered of a mailbox, by the modSeq it was read at. */
+interface Remembered<T> {
+  readonly modSeq: number;
+  readonly value: T;
+}
+
+export class ReaderCache {
+  readonly uids = new Map<number, Remembered<Uint32Array>>();
+  readonly keywords = new Map<number, Remembered<readonly string[]>>();
+}
+
+export class IndexReader implements AccountReader {
+  protected readonly view: View;
+  /** Absent on a mutation's reader: its state is nobody else's. */
+  private readonly cache: ReaderCache | undefined;
+
+  constructor(view: View, cache?: ReaderCache) {
+    this.view = view;
+    this.cache = cache;
+  }
+
+  get seq(): number {
+    return this.view.meta().seq;
+  }
+
+  get modSeq(): ModSeq {
+    return this.view.meta().modSeq as ModSeq;
+  }
+
+  get isClosed(): boolean {
+    return this.view.meta().isClosed;
+  }
+
+  mailboxes(): readonly Mailbox[] {
+    return this.view.mailboxNumbers().map((number) => this.view.mailbox(number)!);
+  }
+
+  mailbox(id: MailboxNumber): Mailbox | undefined {
+    return this.view.mailbox(id);
+  }
+
+  mailboxByRole(role: MailboxRole): Mailbox | undefined {
+    return this.mailboxes().find((mailbox) => mailbox.role === role);
+  }
+
+  mailboxByPath(path: readonly string[]): Mailbox | undefined {
+    let parent: Mailbox | undefined;
+    for (const [level, name] of path.entries()) {
+      const isInbox = level === 0 && name.toUpperCase() === 'INBOX';
+      const parentId = parent?.id ?? null;
+      parent = this.mailboxes().find(
+        (mailbox) =>
+          mailbox.parent === parentId && (isInbox ? mailbox.role === 'inbox' : mailbox.name === name && mailbox.role !== 'inbox'),
+      );
+      if (parent === undefined) return undefined;
+    }
+    return parent;
+  }
+
+  pathOf(id: MailboxNumber): readonly string[] {
+    const path: string[] = [];
+    for (
+      let mailbox = this.mailbox(id);
+      mailbox !== undefined;
+      mailbox = mailbox.parent === null ? undefined : this.mailbox(mailbox.parent)
+    ) {
+      path.unshift(mailbox.role === 'inbox' && mailbox.parent === null ? 'INBOX' : mailbox.name);
+    }
+    return path;
+  }
+
+  uids(mailbox: MailboxNumber): Uint32Array {
+    const modSeq = this.view.mailbox(mailbox)?.highestModSeq ?? 0;
+    const known = this.cache?.uids.get(mailbox);
+    if (known?.modSeq === modSeq) return known.value;
+    const uids = this.readUids(mailbox);
+    // Flag changes raise the modSeq too; the same list stays shared then.
+    const value = known !== undefined && sameNumbers(known.value, uids) ? known.value : uids;
+    this.cache?.uids.set(mailbox, { modSeq, value });
+    return value;
+  }
+
+  private readUids(mailbox: MailboxNumber): Uint32Array {
+    const uids = new Uint32Array(this.view.mailbox(mailbox)?.total ?? 0);
+    let count = 0;
+    for (const number of this.view.uidPageNumbers(mailbox)) {
+      const { email } = this.view.get(tables.uidPages, uidPageKey(mailbox, number))!;
+      const first = number * uidsPerPage;
+      for (let slot = 0; slot < uidsPerPage; slot += 1) if (email[slot] !== 0) uids[count++] = first + slot;
+    }
+    return uids;
+  }
+
+  membership(mailbox: MailboxNumber, uid: Uid): Membership | undefined {
+    const page = this.view.get(tables.uidPages, uidPageKey(mailbox, uidPageOf(uid)));
+    const slot = uidSlotOf(uid);
+    const email = page?.email[slot] ?? 0;
+    if (page === undefined || email === 0) return undefined;
+    const emailPage = this.emailPage(email);
+    return {
+      mailbox,
+      uid,
+      email: email as EmailNumber,
+      deleted: (page.bits[slot]! & deletedBit) !== 0,
+      modSeq: Math.max(page.modSeq[slot]!, emailPage?.keywordModSeq[emailSlotOf(email)] ?? 0) as ModSeq,
+      savedAt: page.savedAt[slot]! * 1000,
+    };
+  }
+
+  forEachMembership(mailbox: MailboxNumber, first: number, last: number, visit: (row: MembershipRow) => void): void {
+    const row = {} as MembershipRow;
+    let emailPage: EmailPage | undefined;
+    let emailPageNumber = -1;
+    const firstPage = uidPageOf(Math.max(first, 1));
+    for (const number of this.view.uidPageNumbers(mailbox)) {
+      if (number < firstPage) continue;
+      const firstUid = number * uidsPerPage;
+      if (firstUid > last) return;
+      const page = this.view.get(tables.uidPages, uidPageKey(mailbox, number))!;
+      const lastSlot = Math.min(uidsPerPage - 1, last - firstUid);
+      for (let slot = Math.max(0, first - firstUid); slot <= lastSlot; slot += 1) {
+        const email = page.email[slot]!;
+        if (email === 0) continue;
+        if (emailPageOf(email) !== emailPageNumber) {
+          emailPageNumber = emailPageOf(email);
+          emailPage = this.emailPage(email)!;
+        }
+        const at = emailSlotOf(email);
+        row.uid = (firstUid + slot) as Uid;
+        row.email = email as EmailNumber;
+        row.keywordSet = emailPage!.keywordSet[at]!;
+        row.deleted = (page.bits[slot]! & deletedBit) !== 0;
+        row.modSeq = Math.max(page.modSeq[slot]!, emailPage!.keywordModSeq[at]!) as ModSeq;
+        row.savedAt = page.savedAt[slot]! * 1000;
+        row.size = emailPage!.size[at]!;
+        row.receivedAt = emailPage!.receivedAt[at]!;
+        row.sentAt = emailPage!.sentAt[at]!;
+        row.thread = emailPage!.thread[at]! as ThreadNumber;
+        visit(row);
+      }
+    }
+  }
+
+  keywordsOf(keywordSet: number): readonly string[] {
+    return this.view.state.keywordSets.of(keywordSet).keywords;
+  }
+
+  keywordsIn(mailbox: MailboxNumber): readonly string[] {
+    const modSeq = this.view.mailbox(mailbox)?.highestModSeq ?? 0;
+    const known = this.cache?.keywords.get(mailbox);
+    if (known?.modSeq === modSeq) return known.value;
+    const sets = new Set<number>();
+    this.forEachMembership(mailbox, 1, 0xffffffff, (row) => sets.add(row.keywordSet));
+    const keywords = new Set(known?.value);
+    for (const set of sets) for (const keyword of this.keywordsOf(set)) keywords.add(keyword);
+    const value = [...keywords].sort();
+    this.cache?.keywords.set(mailbox, { modSeq, value });
+    return value;
+  }
+
+  email(id: EmailNumber): Email | undefined {
+    const page = this.emailPage(id);
+    const slot = emailSlotOf(id);
+    if (page === undefined || page.mailbox[slot] === 0) return undefined;
+    const keywordSet = page.keywordSet[slot]!;
+    return {
+      id,
+      thread: page.thread[slot]! as ThreadNumber,
+      keywords: this.keywordsOf(keywordSet),
+      keywordSet,
+      memberships: placesOf(this.view, page, id).map(({ mailbox, uid }) => this.membership(mailbox as MailboxNumber, uid as Uid)!),
+      size: page.size[slot]!,
+      receivedAt: page.receivedAt[slot]!,
+      sentAt: page.sentAt[slot]!,
+      hasAttachment: (page.bits[slot]! & hasAttachmentBit) !== 0,
+      createdModSeq: page.createdModSeq[slot]! as ModSeq,
+      modSeq: page.modSeq[slot]! as ModSeq,
+    };
+  }
+
+  *emails(): Iterable<EmailNumber> {
+    for (const number of this.view.emailPageNumbers()) {
+      const { mailbox } = this.view.get(tables.emailPages, emailPageKey(number))!;
+      for (let slot = 0; slot < emailsPerPage; slot += 1) if (mailbox[slot] !== 0) yield (number * emailsPerPage + slot) as EmailNumber;
+    }
+  }
+
+  facts(id: EmailNumber): MessageFacts | undefined {
+    const row = this.view.get(tables.facts, factsKey(id));
+    if (row === undefined) return undefined;
+    return { ...row.facts, header: this.view.get(tables.headers, headerKey(id))?.toString('latin1') ?? '' };
+  }
+
+  envelopeWire(id: EmailNumber): Uint8Array | undefined {
+    return this.view.get(tables.wire, wireKey(id))?.envelope;
+  }
+
+  bodyStructureWire(id: EmailNumber): Uint8Array | undefined {
+    return this.view.get(tables.wire, wireKey(id))?.bodyStructure;
+  }
+
+  bodyWire(id: EmailNumber): Uint8Array | undefined {
+    const row = this.view.get(tables.facts, factsKey(id));
+    return row === undefined ? undefined : encodeBody(row.facts);
+  }
+
+  headerBytes(id: EmailNumber): Uint8Array | undefined {
+    return this.view.get(tables.headers, headerKey(id));
+  }
+
+  blob(id: EmailNumber): BlobRef | undefined {
+    return this.view.get(tables.facts, factsKey(id))?.blob;
+  }
+
+  preview(id: EmailNumber): string | undefined {
+    return this.view.get(tables.facts, factsKey(id))?.preview;
+  }
+
+  delivery(id: EmailNumber): DeliveryFacts | undefined {
+    return this.view.get(tables.facts, factsKey(id))?.delivery;
+  }
+
+  text(id: EmailNumber): string {
+    return this.view.get(tables.texts, textKey(id))?.toString('utf8') ?? '';
+  }
+
+  thread(id: ThreadNumber): readonly EmailNumber[] {
+    return (this.view.get(tables.threads, threadKey(id)) ?? []) as EmailNumber[];
+  }
+
+  findThread(facts: MessageFacts): ThreadNumber | undefined {
+    const subjectHash = hashOfSubject(facts.subject);
+    let newest = -1;
+    let thread: number | undefined;
+    for (const hash of threadHashes(facts)) {
+      for (const { key, value } of this.view.range(tables.messageIds, `I${hash}`, endOf(`I${hash}`))) {
+        const email = readU32(key, 9);
+        if (value.subjectHash === subjectHash && email > newest) {
+          newest = email;
+          thread = value.thread;
+        }
+      }
+    }
+    return thread as ThreadNumber | undefined;
+  }
+
+  candidates(needle: string, field: SearchField): CandidateSet | undefined {
+    return searchCandidates(this.view.state.kv, needle, field);
+  }
+
+  ingested(key: string): { readonly email: EmailNumber | null } | undefined {
+    const row = this.view.get(tables.ingest, ingestKey(key));
+    return row === undefined ? undefined : { email: row.email as EmailNumber | null };
+  }
+
+  object<T>(type: string, id: string): T | undefined {
+    return this.view.get(tables.objects, objectKey(type, id))?.value as T | undefined;
+  }
+
+  *objects<T>(type: string): Iterable<{ id: string; value: T; modSeq: ModSeq }> {
+    const prefix = `O${keyText(type)}\0`;
+    for (const { key, value } of this.view.range(tables.objects, prefix, endOf(prefix))) {
+      yield { id: textOfKey(key.slice(prefix.length)), value: value.value as T, modSeq: value.modSeq };
+    }
+  }
+
+  effectsSince(since: ModSeq): Iterable<Effect> | undefined {
+    const { journalFloor, modSeq } = this.view.meta();
+    if (since < journalFloor || since > modSeq) return undefined;
+    return effectsOf(this.view.range(tables.journal, journalKey(since + 1), endOf('J')));
+  }
+
+  private emailPage(email: number): EmailPage | undefined {
+    return this.view.get(tables.emailPages, emailPageKey(emailPageOf(email)));
+  }
+}
+
+function* effectsOf(rows: Iterable<{ value: JournalRow }>): Generator<Effect> {
+  for (const { value } of rows) yield value;
+}
+
+function sameNumbers(a: Uint32Array, b: Uint32Array): boolean {
+  return a.length === b.length && a.every((number, at) => number === b[at]);
+}
