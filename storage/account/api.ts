@@ -230,8 +230,11 @@ export interface Account {
    * when the store cannot be reached (the outcome may then be unknown).
    */
   transact<T>(mutation: (tx: AccountTransactor) => T, options?: { uploads?: readonly Upload[] }): Promise<T>;
-  /** Told after each applied commit, in order. The listener must not throw and must not wait. */
-  watch(listener: (effects: readonly Effect[]) => void): Disposable;
+  /**
+   * `onEffects` is told after each applied commit, in order; it must not throw and must not wait. `onReset` when the state was made anew from the
+   * bucket: it may have moved by more than the effects tell, so that what was known of it is read again.
+   */
+  watch(onEffects: (effects: readonly Effect[]) => void, onReset?: () => void): Disposable;
 
   /** Stores bytes as a new object of the account. */
   upload(bytes: Uint8Array): Promise<Upload>;

@@ -46,6 +46,10 @@ export class AccountIndex implements StateMachine<AccountTransactor, Effect> {
     return { seq, hash, at };
   }
 
+  get nextEmail(): number {
+    return this.applied.meta().nextEmail;
+  }
+
   /** A reader of the applied state; each call of its methods sees the state of that moment. */
   reader(): AccountReader {
     return new IndexReader(this.applied, this.cache);

@@ -255,7 +255,6 @@ export class IndexTransactor extends IndexReader implements AccountTransactor {
     const name = raw.normalize('NFC');
     if (name === '' || name.length > mailboxNameCharsMax)
       throw new MailError('invalidName', `a mailbox name has 1 to ${mailboxNameCharsMax} characters`);
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused here (RFC 5198 §2).
     if (/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/.test(name))
       throw new MailError('invalidName', 'a mailbox name has no control characters');
     let depth = 1;

@@ -1,0 +1,103 @@
+/** An account: its log, the index that the log drives, and its blobs. The log's loop is the only one that changes the index. */
+import type { AccountId } from '../../protocol/mail/ids.ts';
+import { sizeOf } from '../../protocol/mail/ranges.ts';
+import type { BlobStore } from '../blobs/blob-store.ts';
+import type { AccountIndex } from '../index/account-index.ts';
+import type { Log } from '../log/log.ts';
+import type { Position, StateView } from '../log/machine.ts';
+import type { BlobRef } from '../log/record.ts';
+import type { Account, AccountReader, AccountTransactor, Effect, Upload } from './api.ts';
+
+/** About what an added message and another effect add to the log, compressed: to tell when a snapshot is due. Bytes. */
+const logBytesPerEmail = 2048;
+const logBytesPerEffect = 256;
+
+interface Watcher {
+  readonly onEffects: (effects: readonly Effect[]) => void;
+  readonly onReset: (() => void) | undefined;
+}
+
+export class LogAccount implements Account {
+  readonly id: AccountId;
+  readonly index: AccountIndex;
+  private readonly log: Log<AccountTransactor, Effect>;
+  private readonly blobs: BlobStore;
+  private readonly watchers = new Set<Watcher>();
+  private readonly reader: AccountReader;
+  /** Where the newest snapshot that we know of stands, and about how many bytes of log came since. */
+  private snapshotSeq = 0;
+  private logBytesSince = 0;
+
+  constructor(id: AccountId, index: AccountIndex, blobs: BlobStore, openLog: (account: LogAccount) => Log<AccountTransactor, Effect>) {
+    this.id = id;
+    this.index = index;
+    this.blobs = blobs;
+    this.reader = index.reader();
+    this.log = openLog(this);
+  }
+
+  read<T>(fn: (reader: AccountReader) => T): T {
+    return fn(this.reader);
+  }
+
+  transact<T>(mutation: (tx: AccountTransactor) => T, options?: { uploads?: readonly Upload[] }): Promise<T> {
+    return this.log.transact(mutation, options);
+  }
+
+  watch(onEffects: (effects: readonly Effect[]) => void, onReset?: () => void): Disposable {
+    const watcher = { onEffects, onReset };
+    this.watchers.add(watcher);
+    return { [Symbol.dispose]: () => void this.watchers.delete(watcher) };
+  }
+
+  upload(bytes: Uint8Array): Promise<Upload> {
+    return this.blobs.put(bytes);
+  }
+
+  uploadCopy(key: string, sha256: string, length: number): Promise<Upload> {
+    return this.blobs.copyFrom(key, sha256, length);
+  }
+
+  blobBytes(ref: BlobRef): Promise<Buffer> {
+    return this.blobs.get(ref);
+  }
+
+  /** Looks for what other writers have committed, and applies it. */
+  refresh(): Promise<void> {
+    return this.log.refresh();
+  }
+
+  get position(): Position {
+    return this.log.position;
+  }
+
+  /** The applied state for a snapshot or a comparison; to be released. */
+  view(): StateView {
+    return this.index.view();
+  }
+
+  get sinceSnapshot(): { readonly commitsSince: number; readonly bytesSince: number } {
+    return { commitsSince: this.position.seq - this.snapshotSeq, bytesSince: this.logBytesSince };
+  }
+
+  noteSnapshot(seq: number): void {
+    this.snapshotSeq = Math.max(this.snapshotSeq, seq);
+    this.logBytesSince = 0;
+  }
+
+  /** For the log: what came true. */
+  tell(effects: readonly Effect[]): void {
+    for (const { emails } of effects) this.logBytesSince += logBytesPerEffect + sizeOf(emails.added) * logBytesPerEmail;
+    for (const { onEffects } of this.watchers) onEffects(effects);
+  }
+
+  /** For the log: the state was made anew; it may have moved by more than effects tell. */
+  tellReset(): void {
+    for (const { onReset } of this.watchers) onReset?.();
+  }
+
+  /** Answers what is under way, and takes no more. */
+  close(signal?: AbortSignal): Promise<void> {
+    return this.log.close(signal === undefined ? {} : { signal });
+  }
+}

@@ -1,0 +1,225 @@
+/**
+ * The accounts of a node, by id: opened once, kept open, and what is done to whole accounts beside serving them: snapshots, the scrubber, search
+ * blocks, verify, rebuild. Accounts are opened at once by whoever asks first; the others wait for the same opening.
+ */
+import { MailError } from '../../protocol/mail/errors.ts';
+import type { AccountId } from '../../protocol/mail/ids.ts';
+import type { BlobCache } from '../blobs/blob-cache.ts';
+import { BlobStore } from '../blobs/blob-store.ts';
+import type { Clock } from '../clock.ts';
+import { AccountIndex } from '../index/account-index.ts';
+import type { Kv } from '../index/kv.ts';
+import { MemoryKv } from '../index/memory-kv.ts';
+import { buildBlock, isBlockDue } from '../index/trigrams.ts';
+import type { LogEvent } from '../log/events.ts';
+import { Log } from '../log/log.ts';
+import type { ObjectStore } from '../objects/object-store.ts';
+import type { Random } from '../random.ts';
+import type { Report } from '../snapshot/findings.ts';
+import { snapshotDue } from '../snapshot/limits.ts';
+import { type SnapshotDamage, SnapshotLoader } from '../snapshot/loader.ts';
+import { type ScrubReport, scrubAccount } from '../snapshot/scrubber.ts';
+import { type VerifySummary, verifyAccount } from '../snapshot/verify.ts';
+import { type SnapshotResult, writeSnapshot } from '../snapshot/writer.ts';
+import type { Account, Accounts } from './api.ts';
+import { LogAccount } from './log-account.ts';
+
+export interface LogAccountsOptions {
+  /** putIfAbsent is one attempt; everything else may be retried inside. */
+  readonly store: ObjectStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** The name that commits carry. */
+  readonly node: string;
+  /** Where an account's index is kept. */
+  readonly kv: (account: AccountId) => Kv;
+  readonly cache: BlobCache;
+  readonly onEvent?: (account: AccountId, event: LogEvent) => void;
+  readonly onDamage?: (account: AccountId, damage: SnapshotDamage) => void;
+}
+
+/** Parts that name no blobs: the scrubber need not read them. */
+const kindsWithoutBlobs = new Set(['meta', 'state', 'text']);
+
+export class LogAccounts implements Accounts, AsyncDisposable {
+  private readonly options: LogAccountsOptions;
+  private readonly accounts = new Map<AccountId, Promise<LogAccount>>();
+  private readonly opened = new Map<AccountId, LogAccount>();
+  /** Names of snapshot parts that were found damaged, by account: the next snapshot does not take them over. */
+  private readonly distrusted = new Map<AccountId, Set<string>>();
+  private isClosed = false;
+
+  constructor(options: LogAccountsOptions) {
+    this.options = options;
+  }
+
+  /** Opens and catches up, or rebuilds. What failed may be asked for again. */
+  open(id: AccountId): Promise<LogAccount> {
+    const known = this.accounts.get(id);
+    if (known !== undefined) return known;
+    if (this.isClosed) return Promise.reject(new MailError('limit', 'the server is stopping'));
+    const opening = this.openAnew(id);
+    this.accounts.set(id, opening);
+    opening.then(
+      (account) => this.opened.set(id, account),
+      () => this.accounts.delete(id),
+    );
+    return opening;
+  }
+
+  /** The accounts that are open now. */
+  openAccounts(): readonly LogAccount[] {
+    return [...this.opened.values()];
+  }
+
+  /** Applies what others have committed until now. */
+  readonly catchUp = async (account: Account): Promise<void> => {
+    await (await this.open(account.id)).refresh();
+  };
+
+  private async openAnew(id: AccountId): Promise<LogAccount> {
+    const { store, clock, random, node, kv, cache, onEvent } = this.options;
+    const index = await AccountIndex.open(kv(id));
+    const blobs = new BlobStore({ store, accountId: id, random, cache });
+    const loader = new SnapshotLoader({ store, accountId: id, onDamage: (damage) => this.noteDamage(id, damage) });
+    const account = new LogAccount(
+      id,
+      index,
+      blobs,
+      (self) =>
+        new Log({
+          account: id,
+          store,
+          machine: index,
+          clock,
+          random,
+          node,
+          snapshots: {
+            load: async (machine) => {
+              const position = await loader.load(machine);
+              self.noteSnapshot(position.seq);
+              return position;
+            },
+          },
+          onEffects: (effects) => self.tell(effects),
+          onReset: () => self.tellReset(),
+          onEvent: (event) => onEvent?.(id, event),
+        }),
+    );
+    await account.refresh();
+    return account;
+  }
+
+  private noteDamage(id: AccountId, damage: SnapshotDamage): void {
+    const names = this.distrusted.get(id) ?? new Set();
+    // The name in the account: `part/…`.
+    names.add(damage.key.split('/').slice(-2).join('/'));
+    this.distrusted.set(id, names);
+    this.options.onDamage?.(id, damage);
+  }
+
+  /** Writes a snapshot of the account's state as it is. */
+  async snapshot(account: LogAccount, signal?: AbortSignal): Promise<SnapshotResult> {
+    const { store, clock, random, node } = this.options;
+    const distrusted = this.distrusted.get(account.id);
+    const result = await writeSnapshot(account.view(), {
+      store,
+      accountId: account.id,
+      clock,
+      random,
+      by: node,
+      ...(distrusted === undefined ? {} : { distrusted }),
+      ...(signal === undefined ? {} : { signal }),
+    });
+    if (result.outcome === 'written' || result.outcome === 'current') account.noteSnapshot(result.position.seq);
+    if (result.outcome === 'written') this.distrusted.delete(account.id);
+    return result;
+  }
+
+  /** Snapshots of the open accounts whose log has grown enough since the last. */
+  async writeDueSnapshots(signal?: AbortSignal): Promise<void> {
+    for (const account of this.openAccounts()) {
+      if (signal?.aborted) return;
+      if (snapshotDue(account.sinceSnapshot)) await this.snapshot(account, signal);
+    }
+  }
+
+  /** Builds the search blocks that are due, in slices of the event loop. */
+  async buildDueSearchBlocks(signal?: AbortSignal): Promise<void> {
+    const { clock, kv } = this.options;
+    for (const account of this.openAccounts()) {
+      const map = kv(account.id);
+      while (!signal?.aborted && isBlockDue(map, account.index.nextEmail)) {
+        for (const _ of buildBlock(map)) {
+          await clock.sleep(0);
+          if (signal?.aborted) return;
+        }
+      }
+    }
+  }
+
+  /** Removes what is dead from the account's part of the bucket. */
+  async scrub(id: AccountId, options: { readonly isDryRun?: boolean; readonly signal?: AbortSignal } = {}): Promise<ScrubReport> {
+    const { store, clock } = this.options;
+    const account = await this.open(id);
+    return scrubAccount({
+      store,
+      accountId: id,
+      clock,
+      kindsWithoutBlobs,
+      view: async () => {
+        await account.refresh();
+        return account.view();
+      },
+      ...options,
+    });
+  }
+
+  /** Checks the account's part of the bucket, and the index against it. Findings are reported as they come. */
+  async verify(
+    id: AccountId,
+    options: { readonly isDeep?: boolean; readonly signal?: AbortSignal },
+    report: Report,
+  ): Promise<VerifySummary> {
+    const { store, clock } = this.options;
+    const index = await this.viewForVerify(id);
+    try {
+      const scratch = () => AccountIndex.open(new MemoryKv());
+      return await verifyAccount({ store, accountId: id, clock, scratch, ...(index === undefined ? {} : { index }), ...options }, report);
+    } finally {
+      index?.release();
+    }
+  }
+
+  /** An account that cannot be opened can still be verified: the findings say why it cannot. */
+  private async viewForVerify(id: AccountId) {
+    try {
+      const account = await this.open(id);
+      await account.refresh();
+      return account.view();
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Throws the account's index away and builds it from the bucket. Whoever held the account must open it again. */
+  async rebuild(id: AccountId): Promise<LogAccount> {
+    const before = await this.accounts.get(id)?.catch(() => undefined);
+    if (before !== undefined) {
+      await before.close();
+      before.tellReset();
+    }
+    await this.options.kv(id).clear();
+    this.opened.delete(id);
+    this.accounts.delete(id);
+    return this.open(id);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.isClosed = true;
+    const accounts = await Promise.allSettled(this.accounts.values());
+    await Promise.all(accounts.map((result) => (result.status === 'fulfilled' ? result.value.close() : undefined)));
+    this.accounts.clear();
+    this.opened.clear();
+  }
+}
