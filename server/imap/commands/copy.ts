@@ -1,0 +1,73 @@
+/** COPY and MOVE with their UID forms (RFC 9051 §6.4.7, §6.4.8, RFC 4315 COPYUID). UIDs are resolved before the mutation. */
+import { type CopyArguments, decodeCopy } from '../../../protocol/imap/commands/copy.ts';
+import { MailError } from '../../../protocol/mail/errors.ts';
+import type { Ranges } from '../../../protocol/mail/ranges.ts';
+import { rangesOf } from '../../../protocol/mail/ranges.ts';
+import type { Mailbox } from '../../../storage/account/api.ts';
+import { defineCommand, type Invocation, selected } from '../command.ts';
+import { findMailbox } from '../mailbox-tree.ts';
+import type { Reply } from '../refusal.ts';
+
+export const copy = defineCommand<CopyArguments>({
+  names: ['COPY', 'UID COPY'],
+  states: selected,
+  capability: ['UIDPLUS'],
+  sequences: 'free',
+  decode: decodeCopy,
+  async run(invocation, args) {
+    const copied = await transfer(invocation, args, 'copy');
+    return 'status' in copied ? copied : { status: 'OK', ...codeOf(copied), text: `${invocation.name} completed` };
+  },
+});
+
+export const move = defineCommand<CopyArguments>({
+  names: ['MOVE', 'UID MOVE'],
+  states: selected,
+  capability: ['MOVE'],
+  sequences: 'free',
+  decode: decodeCopy,
+  async run(invocation, args) {
+    const { session } = invocation;
+    if (session.view.isReadOnly) throw new MailError('forbidden', 'The mailbox is selected read-only.');
+    const moved = await transfer(invocation, args, 'move');
+    if ('status' in moved) return moved;
+    // RFC 9051 §6.4.8: COPYUID comes untagged, before the EXPUNGEs.
+    const { code } = codeOf(moved);
+    if (code !== undefined) session.output.untagged(`OK [${code}] Moved.`);
+    return undefined;
+  },
+});
+
+interface Transferred {
+  readonly target: Mailbox;
+  readonly pairs: readonly { readonly from: number; readonly to: number }[];
+}
+
+async function transfer(
+  { session, isUid }: Invocation,
+  { set, mailbox: name }: CopyArguments,
+  how: 'copy' | 'move',
+): Promise<Transferred | Reply> {
+  const { view, account } = session;
+  const uids = view.uidRanges(view.resolve(set, isUid));
+  const target = account.read((reader) => findMailbox(reader, name));
+  if (target === undefined) return { status: 'NO', code: 'TRYCREATE', text: 'There is no mailbox of this name.' };
+  if (uids.length === 0) return { target, pairs: [] };
+  const pairs = await account.transact((tx) => {
+    if (tx.mailbox(target.id) === undefined) throw new MailError('mailboxNotFound', 'The mailbox has just been deleted.');
+    return tx[how](view.mailbox, uids, target.id);
+  });
+  return { target, pairs };
+}
+
+/** RFC 4315 §3: both sets in the order of the copies. */
+function codeOf({ target, pairs }: Transferred): { code?: string } {
+  if (pairs.length === 0) return {};
+  const from = formatUids(rangesOf(pairs.map((pair) => pair.from)));
+  const to = formatUids(rangesOf(pairs.map((pair) => pair.to)));
+  return { code: `COPYUID ${target.uidValidity} ${from} ${to}` };
+}
+
+function formatUids(ranges: Ranges): string {
+  return ranges.map(([first, last]) => (first === last ? String(first) : `${first}:${last}`)).join(',');
+}

@@ -1,0 +1,52 @@
+/** All commands. A row stands here once; everything else is computed from it. */
+import type { AnyCommandRow } from '../command.ts';
+import { append } from './append.ts';
+import { copy, move } from './copy.ts';
+import { expunge } from './expunge.ts';
+import { fetch } from './fetch.ts';
+import { list, lsub, xlist } from './list.ts';
+import { authenticate, login } from './login.ts';
+import { create, remove, rename, subscribe } from './mailbox.ts';
+import { search } from './search.ts';
+import { close, select, unselect } from './select.ts';
+import { capability, check, enable, id, idle, logout, namespace, noop, startTls } from './session.ts';
+import { status } from './status.ts';
+import { store } from './store.ts';
+
+export const commandRows: readonly AnyCommandRow[] = [
+  capability,
+  noop,
+  logout,
+  startTls,
+  authenticate,
+  login,
+  enable,
+  id,
+  idle,
+  namespace,
+  list,
+  lsub,
+  xlist,
+  status,
+  select,
+  close,
+  unselect,
+  create,
+  remove,
+  rename,
+  subscribe,
+  append,
+  check,
+  expunge,
+  search,
+  fetch,
+  store,
+  copy,
+  move,
+];
+
+const byName = new Map(commandRows.flatMap((row) => row.names.map((name) => [name, row] as const)));
+
+export function rowOf(name: string): AnyCommandRow | undefined {
+  return byName.get(name);
+}

@@ -1,0 +1,105 @@
+/** CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE (RFC 9051 §6.3.4 to §6.3.8). */
+import { decodeCreate } from '../../../protocol/imap/commands/create.ts';
+import { decodeMailboxArgument } from '../../../protocol/imap/commands/mailbox-argument.ts';
+import { decodeRename } from '../../../protocol/imap/commands/rename.ts';
+import { MailError } from '../../../protocol/mail/errors.ts';
+import { formatMailboxId, type MailboxNumber } from '../../../protocol/mail/ids.ts';
+import type { AccountTransactor, Mailbox } from '../../../storage/account/api.ts';
+import { defineCommand, loggedIn } from '../command.ts';
+import { newMailboxPath, requireMailbox, roleOfSpecialUse } from '../mailbox-tree.ts';
+import type { Reply } from '../refusal.ts';
+
+/** RFC 9051 §6.3.4: "a server SHOULD create superior hierarchical names". Returns the mailbox above the last level. */
+function createAbove(tx: AccountTransactor, path: readonly string[]): MailboxNumber | null {
+  let parent: MailboxNumber | null = null;
+  for (const [level, name] of path.slice(0, -1).entries()) {
+    const existing = tx.mailboxByPath(path.slice(0, level + 1));
+    parent = (existing ?? tx.createMailbox({ name, parent, subscribed: false })).id;
+  }
+  return parent;
+}
+
+export const create = defineCommand({
+  names: ['CREATE'],
+  states: loggedIn,
+  capability: ['CREATE-SPECIAL-USE'],
+  sequences: 'free',
+  decode: decodeCreate,
+  async run({ session }, { mailbox: name, use }) {
+    const path = newMailboxPath(name);
+    const roles = use.map(roleOfSpecialUse);
+    // RFC 6154 §3: one use a mailbox here, since roles of JMAP are one a mailbox.
+    if (roles.length > 1 || roles.includes(undefined)) return useAttribute('This special use cannot be given.');
+    const [role = null] = roles;
+    if (role !== null && session.account.read((reader) => reader.mailboxByRole(role)) !== undefined) {
+      return useAttribute('Another mailbox has this special use.');
+    }
+    const created = await session.account.transact((tx) => {
+      if (tx.mailboxByPath(path) !== undefined) throw new MailError('alreadyExists', 'There is a mailbox of this name already.');
+      // RFC 9051 §6.3.4 leaves subscription to the client.
+      return tx.createMailbox({ name: path.at(-1)!, parent: createAbove(tx, path), role, subscribed: false });
+    });
+    return { status: 'OK', code: `MAILBOXID (${formatMailboxId(created.id)})`, text: 'CREATE completed' };
+  },
+});
+
+function useAttribute(text: string): Reply {
+  return { status: 'NO', code: 'USEATTR', text };
+}
+
+/** RFC 9051 §6.3.5: we refuse to delete a mailbox that has others below it, and keep no \Noselect names. */
+export const remove = defineCommand({
+  names: ['DELETE'],
+  states: loggedIn,
+  capability: [],
+  sequences: 'free',
+  decode: decodeMailboxArgument,
+  async run({ session }, { mailbox: name }) {
+    const { id, role } = session.account.read((reader) => requireMailbox(reader, name));
+    if (role === 'inbox') throw new MailError('invalidArguments', 'The INBOX cannot be deleted.');
+    // Who deletes the mailbox that is selected sees it closed, not the connection.
+    if (session.selectedView?.mailbox === id) session.unselect();
+    await session.account.transact((tx) => tx.removeMailbox(id));
+    return undefined;
+  },
+});
+
+export const rename = defineCommand({
+  names: ['RENAME'],
+  states: loggedIn,
+  capability: [],
+  sequences: 'free',
+  decode: decodeRename,
+  async run({ session }, { from, to }) {
+    const path = newMailboxPath(to);
+    const mailbox = session.account.read((reader) => requireMailbox(reader, from));
+    await session.account.transact((tx) => {
+      const existing = tx.mailboxByPath(path);
+      if (existing !== undefined) throw new MailError('alreadyExists', 'There is a mailbox of the new name already.');
+      if (mailbox.role === 'inbox') moveInbox(tx, mailbox, path);
+      else tx.updateMailbox(mailbox.id, { name: path.at(-1)!, parent: createAbove(tx, path) });
+    });
+    return undefined;
+  },
+});
+
+/** RFC 9051 §6.3.6: renaming INBOX moves its messages and leaves it empty. Mailboxes below it stay. */
+function moveInbox(tx: AccountTransactor, inbox: Mailbox, path: readonly string[]): void {
+  const target = tx.createMailbox({ name: path.at(-1)!, parent: createAbove(tx, path), subscribed: inbox.subscribed });
+  const last = tx.uids(inbox.id).at(-1);
+  if (last !== undefined) tx.move(inbox.id, [[1, last]], target.id);
+}
+
+export const subscribe = defineCommand({
+  names: ['SUBSCRIBE', 'UNSUBSCRIBE'],
+  states: loggedIn,
+  capability: [],
+  sequences: 'free',
+  decode: decodeMailboxArgument,
+  async run({ session, name: command }, { mailbox: name }) {
+    const subscribed = command === 'SUBSCRIBE';
+    const mailbox = session.account.read((reader) => requireMailbox(reader, name));
+    if (mailbox.subscribed !== subscribed) await session.account.transact((tx) => tx.updateMailbox(mailbox.id, { subscribed }));
+    return undefined;
+  },
+});

@@ -1,0 +1,101 @@
+/** SELECT, EXAMINE, CLOSE, UNSELECT (RFC 9051 §6.3.2, §6.3.3, §6.4.1, §6.4.2). */
+import { decodeNoArguments } from '../../../protocol/imap/commands/no-arguments.ts';
+import { decodeSelect } from '../../../protocol/imap/commands/select.ts';
+import { formatMailboxId } from '../../../protocol/mail/ids.ts';
+import { keywordOf } from '../../../protocol/mail/keywords.ts';
+import type { AccountReader, Mailbox } from '../../../storage/account/api.ts';
+import { defineCommand, loggedIn, selected } from '../command.ts';
+import { rowsPerRead } from '../limits.ts';
+import { requireMailbox } from '../mailbox-tree.ts';
+import { applicableFlags, MailboxView } from '../mailbox-view.ts';
+import type { Session } from '../session.ts';
+import { expungeDeleted } from './expunge.ts';
+
+export const select = defineCommand({
+  names: ['SELECT', 'EXAMINE'],
+  states: loggedIn,
+  capability: ['CONDSTORE'],
+  sequences: 'free',
+  decode: decodeSelect,
+  run({ session, name }, { mailbox: mailboxName, isCondstore }) {
+    const { account } = session;
+    const hadView = session.selectedView !== undefined;
+    // RFC 9051 §6.3.2: a SELECT that fails leaves nothing selected.
+    session.unselect();
+    // RFC 7162 §3.2.11: what follows is about the new mailbox.
+    if (hadView) session.output.untagged('OK [CLOSED] The other mailbox is closed.');
+    const mailbox = account.read((reader) => requireMailbox(reader, mailboxName));
+    if (isCondstore) session.isCondstore = true;
+    const isReadOnly = name === 'EXAMINE';
+    const view = new MailboxView({
+      account,
+      mailbox: mailbox.id,
+      isReadOnly,
+      recents: session.services.recents,
+      onChange: session.onMailboxChange,
+    });
+    session.select(view);
+    account.read((reader) => describe(session, view, reader, reader.mailbox(mailbox.id)!));
+    return { status: 'OK', code: isReadOnly ? 'READ-ONLY' : 'READ-WRITE', text: `${name} completed` };
+  },
+});
+
+function describe({ output }: Session, view: MailboxView, reader: AccountReader, mailbox: Mailbox): void {
+  const flags = applicableFlags(view.knownKeywords);
+  output.untagged(`FLAGS (${flags.join(' ')})`);
+  const permanent = view.isReadOnly ? '' : [...flags, '\\*'].join(' ');
+  output.untagged(`OK [PERMANENTFLAGS (${permanent})] ${view.isReadOnly ? 'Read-only.' : 'Any keyword may be set.'}`);
+  output.untagged(`${view.exists} EXISTS`);
+  output.untagged(`${view.recentCount} RECENT`);
+  const unseen = mailbox.unseen === 0 ? 0 : firstUnseen(view, reader);
+  if (unseen > 0) output.untagged(`OK [UNSEEN ${unseen}] First unseen.`);
+  output.untagged(`OK [UIDVALIDITY ${view.uidValidity}] UIDs valid.`);
+  output.untagged(`OK [UIDNEXT ${mailbox.uidNext}] Predicted next UID.`);
+  output.untagged(`OK [HIGHESTMODSEQ ${mailbox.highestModSeq}] Highest.`);
+  output.untagged(`OK [MAILBOXID (${formatMailboxId(mailbox.id)})] Ok.`);
+}
+
+/** Sequence number of the first message without \Seen (RFC 3501 §7.1), 0 when there is none. */
+function firstUnseen(view: MailboxView, reader: AccountReader): number {
+  const seen = keywordOf('\\Seen')!;
+  const isUnseen = new Map<number, boolean>();
+  const { uids } = view;
+  for (let at = 0; at < uids.length; at += rowsPerRead) {
+    let found = 0;
+    reader.forEachMembership(view.mailbox, uids[at]!, uids[Math.min(at + rowsPerRead, uids.length) - 1]!, ({ uid, keywordSet }) => {
+      if (found > 0) return;
+      let unseen = isUnseen.get(keywordSet);
+      if (unseen === undefined) isUnseen.set(keywordSet, (unseen = !reader.keywordsOf(keywordSet).includes(seen)));
+      if (unseen) found = uid;
+    });
+    if (found > 0) return view.sequenceOf(found);
+  }
+  return 0;
+}
+
+/** RFC 9051 §6.4.1: removes what is \Deleted, and says nothing of it. */
+export const close = defineCommand({
+  names: ['CLOSE'],
+  states: selected,
+  capability: [],
+  sequences: 'free',
+  decode: decodeNoArguments,
+  async run({ session }) {
+    const { view } = session;
+    if (!view.isReadOnly) await expungeDeleted(view, undefined);
+    session.unselect();
+    return undefined;
+  },
+});
+
+export const unselect = defineCommand({
+  names: ['UNSELECT'],
+  states: selected,
+  capability: ['UNSELECT'],
+  sequences: 'free',
+  decode: decodeNoArguments,
+  run({ session }) {
+    session.unselect();
+    return undefined;
+  },
+});

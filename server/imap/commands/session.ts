@@ -1,0 +1,144 @@
+/** Commands about the session itself: CAPABILITY, NOOP, LOGOUT, STARTTLS, ENABLE, ID, NAMESPACE, IDLE (RFC 9051 §6.1 to §6.3). */
+import { decodeEnable } from '../../../protocol/imap/commands/enable.ts';
+import { decodeId } from '../../../protocol/imap/commands/id.ts';
+import { decodeNoArguments } from '../../../protocol/imap/commands/no-arguments.ts';
+import { anyState, defineCommand, loggedIn } from '../command.ts';
+import { answered } from '../refusal.ts';
+import type { Session } from '../session.ts';
+
+export const capability = defineCommand({
+  names: ['CAPABILITY'],
+  states: anyState,
+  capability: [],
+  sequences: 'free',
+  decode: decodeNoArguments,
+  run({ session }) {
+    session.output.untagged(`CAPABILITY ${session.capabilities().join(' ')}`);
+    return undefined;
+  },
+});
+
+/** NOOP, and CHECK (RFC 3501 §6.4.1), which asks for what always holds here: every answered change is in the store. */
+export const noop = defineCommand({
+  names: ['NOOP'],
+  states: anyState,
+  capability: [],
+  sequences: 'free',
+  decode: decodeNoArguments,
+  run: () => undefined,
+});
+
+export const check = defineCommand({
+  names: ['CHECK'],
+  states: ['selected'],
+  capability: [],
+  sequences: 'free',
+  decode: decodeNoArguments,
+  run: () => undefined,
+});
+
+export const logout = defineCommand({
+  names: ['LOGOUT'],
+  states: anyState,
+  capability: [],
+  sequences: 'free',
+  decode: decodeNoArguments,
+  run({ session }) {
+    session.unselect();
+    session.output.untagged('BYE Until next time.');
+    session.end();
+    return undefined;
+  },
+});
+
+export const startTls = defineCommand({
+  names: ['STARTTLS'],
+  states: ['notAuthenticated'],
+  capability: ({ canStartTls, isLoggedIn }) => (canStartTls && !isLoggedIn ? ['STARTTLS'] : []),
+  sequences: 'free',
+  decode: decodeNoArguments,
+  async run({ session, tag }) {
+    const { connection, services, output, input } = session;
+    if (connection.isTls) return { status: 'BAD', text: 'TLS is on already.' };
+    if (services.secureContext === undefined) return { status: 'NO', text: 'TLS is not available here.' };
+    // Commands sent in the clear behind this one would be carried out as if they were protected (CVE-2011-0411).
+    if (input.drop() > 0) return { status: 'BAD', text: 'Wait for the answer before you send more.' };
+    output.reply(tag, { status: 'OK', text: 'Begin TLS now.' });
+    output.send();
+    try {
+      await connection.startTls(services.secureContext());
+    } catch (error) {
+      session.logger.debug('TLS handshake failed', { error });
+      session.end();
+    }
+    return answered;
+  },
+});
+
+/** What ENABLE turns on (RFC 5161). */
+const enablers: Readonly<Record<string, (session: Session) => void>> = {
+  CONDSTORE: (session) => {
+    session.isCondstore = true;
+  },
+};
+
+export const enable = defineCommand({
+  names: ['ENABLE'],
+  states: loggedIn,
+  capability: ['ENABLE'],
+  sequences: 'free',
+  decode: decodeEnable,
+  run({ session }, { capabilities }) {
+    const enabled = [...new Set(capabilities)].filter((name) => Object.hasOwn(enablers, name));
+    for (const name of enabled) enablers[name]!(session);
+    session.output.untagged(['ENABLED', ...enabled].join(' '));
+    return undefined;
+  },
+});
+
+export const id = defineCommand({
+  names: ['ID'],
+  states: anyState,
+  capability: ['ID'],
+  sequences: 'free',
+  decode: decodeId,
+  run({ session }, { pairs }) {
+    session.logger.debug('client', { id: Object.fromEntries(pairs.slice(0, 8)) });
+    session.output.ascii('* ID ("name" "Satchel" "version" ').string(session.services.version).ascii(')').crlf();
+    return undefined;
+  },
+});
+
+/** RFC 2342: one personal namespace, no others. */
+export const namespace = defineCommand({
+  names: ['NAMESPACE'],
+  states: loggedIn,
+  capability: ['NAMESPACE'],
+  sequences: 'free',
+  decode: decodeNoArguments,
+  run({ session }) {
+    session.output.untagged('NAMESPACE (("" "/")) NIL NIL');
+    return undefined;
+  },
+});
+
+/** RFC 2177. What follows DONE in the same packet is the next command: iOS sends it so. */
+export const idle = defineCommand({
+  names: ['IDLE'],
+  states: loggedIn,
+  capability: ['IDLE'],
+  sequences: 'free',
+  decode: decodeNoArguments,
+  async run({ session }) {
+    session.tellChanges(true);
+    session.output.continuation('idling');
+    session.isIdle = true;
+    try {
+      const line = await session.input.nextLine();
+      if (line === undefined || line?.toString('latin1').toUpperCase() === 'DONE') return undefined;
+      return { status: 'BAD', text: 'IDLE ends with DONE.' };
+    } finally {
+      session.isIdle = false;
+    }
+  },
+});

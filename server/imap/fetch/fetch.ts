@@ -1,0 +1,213 @@
+/**
+ * Answers FETCH: walks the messages in order, some hundred in one read of the account, and writes what the index holds straight into the output. Items
+ * that need the raw message are sent when it has come, a bounded number of them being read ahead. Between reads a slow client is waited for and other
+ * sessions get their turn. No lock is held while anything is sent.
+ */
+import type { FetchAttribute } from '../../../protocol/imap/fetch-attribute.ts';
+import { ByteWriter } from '../../../protocol/imap/wire/byte-writer.ts';
+import { StorageError } from '../../../protocol/mail/errors.ts';
+import { contains, type Ranges } from '../../../protocol/mail/ranges.ts';
+import type { MessageFacts } from '../../../protocol/mime/facts.ts';
+import type { AccountReader, MembershipRow } from '../../../storage/account/api.ts';
+import type { BlobRef } from '../../../storage/log/record.ts';
+import { bodiesAheadMax, bodyBytesAheadMax, rowsPerRead } from '../limits.ts';
+import type { MailboxView } from '../mailbox-view.ts';
+import type { Output } from '../output.ts';
+import type { Session } from '../session.ts';
+import { type FetchPlan, planFetch } from './plan.ts';
+import { type SectionContent, sectionFromFacts, sectionFromRaw } from './section-content.ts';
+
+export interface FetchRequest {
+  readonly attributes: readonly FetchAttribute[];
+  /** Indexes into the view's UIDs. */
+  readonly indexes: Ranges;
+  readonly changedSince?: number;
+  /** UIDs that became \Seen by this FETCH: they are told their FLAGS. */
+  readonly seen: Ranges;
+  /** UIDs to pass over. */
+  readonly except?: Ranges;
+}
+
+export interface FetchOutcome {
+  /** Some messages were expunged meanwhile. */
+  missing: boolean;
+  /** Some part has an unknown encoding. */
+  unreadable: boolean;
+}
+
+/** A message that waits for its raw bytes. Its other items are written already: `pieces` go before, between and after the sections. */
+interface Waiting {
+  readonly blob: BlobRef;
+  readonly facts: MessageFacts;
+  readonly pieces: readonly Buffer[];
+  raw: Promise<Buffer> | undefined;
+}
+
+/** The same for items that the index holds, as STORE answers with. */
+export async function fetchRows(
+  session: Session,
+  view: MailboxView,
+  attributes: readonly FetchAttribute[],
+  indexes: Ranges,
+  except: Ranges,
+): Promise<void> {
+  await fetchMessages(session, view, { attributes, indexes, seen: [], except });
+}
+
+export async function fetchMessages(session: Session, view: MailboxView, request: FetchRequest): Promise<FetchOutcome> {
+  const { output, connection } = session;
+  const fetcher = new Fetcher(session, view, request);
+  output.startSlice();
+  for (const [from, to] of request.indexes) {
+    for (let first = from; first <= to; first += rowsPerRead) {
+      fetcher.readRows(first, Math.min(first + rowsPerRead - 1, to));
+      if (fetcher.waiting.length > 0) await fetcher.sendWaiting();
+      if (output.needsPace) await output.pace();
+      if (connection.isClosed) return fetcher.outcome;
+    }
+  }
+  output.schedule();
+  return fetcher.outcome;
+}
+
+class Fetcher {
+  readonly outcome: FetchOutcome = { missing: false, unreadable: false };
+  readonly waiting: Waiting[] = [];
+  readonly #session: Session;
+  readonly #view: MailboxView;
+  readonly #request: FetchRequest;
+  readonly #plan: FetchPlan;
+  readonly #uids: Uint32Array;
+  readonly #output: Output;
+
+  constructor(session: Session, view: MailboxView, request: FetchRequest) {
+    this.#session = session;
+    this.#view = view;
+    this.#request = request;
+    this.#plan = planFetch(view, request.attributes);
+    this.#uids = view.uids;
+    this.#output = session.output;
+  }
+
+  /** Messages at these indexes: those without open sections are written, the others put into `waiting`. */
+  readRows(first: number, last: number): void {
+    const uids = this.#uids;
+    const { changedSince, except } = this.#request;
+    this.#view.account.read((reader) => {
+      let index = first;
+      reader.forEachMembership(this.#view.mailbox, uids[first]!, uids[last]!, (row) => {
+        while (index <= last && uids[index]! < row.uid) {
+          index += 1;
+          this.outcome.missing = true;
+        }
+        if (uids[index] !== row.uid) return;
+        index += 1;
+        if (changedSince !== undefined && row.modSeq <= changedSince) return;
+        if (except !== undefined && except.length > 0 && contains(except, row.uid)) return;
+        this.#fetchRow(index, row, reader);
+      });
+      if (index <= last) this.outcome.missing = true;
+    });
+  }
+
+  #fetchRow(sequence: number, row: MembershipRow, reader: AccountReader): void {
+    const { sections } = this.#plan;
+    if (sections.length === 0) {
+      this.#writeRow(this.#output, sequence, row, reader, undefined);
+      return;
+    }
+    const facts = reader.facts(row.email)!;
+    const contents = sections.map((attribute) => sectionFromFacts(facts, attribute));
+    if (this.waiting.length === 0 && contents.every((content) => content !== undefined)) {
+      this.#writeRow(this.#output, sequence, row, reader, contents);
+      return;
+    }
+    const pieces: Buffer[] = [];
+    const scratch = new ByteWriter();
+    this.#writeRow(scratch, sequence, row, reader, undefined, () => pieces.push(scratch.toBuffer()));
+    pieces.push(scratch.toBuffer());
+    this.waiting.push({ blob: reader.blob(row.email)!, facts, pieces, raw: undefined });
+  }
+
+  /** `* n FETCH (…)`; of sections the contents, or a call of `onSection` where one belongs. */
+  #writeRow(
+    out: ByteWriter,
+    sequence: number,
+    row: MembershipRow,
+    reader: AccountReader,
+    contents: readonly (SectionContent | undefined)[] | undefined,
+    onSection?: () => void,
+  ): void {
+    const { fields, hasFlags, writeFlags } = this.#plan;
+    out.ascii('* ').number(sequence).ascii(' FETCH (');
+    let sectionsWritten = 0;
+    for (let at = 0; at < fields.length; at += 1) {
+      const field = fields[at]!;
+      if (at > 0) out.ascii(' ');
+      if (field.kind === 'index') field.write(out, row, reader);
+      else {
+        out.bytes(field.name);
+        if (contents !== undefined) writeContent(out, contents[sectionsWritten++]!, false);
+        else onSection?.();
+      }
+    }
+    if (!hasFlags && this.#request.seen.length > 0 && contains(this.#request.seen, row.uid)) writeFlags(out.ascii(' '), row, reader);
+    out.ascii(')\r\n');
+  }
+
+  /** Sends the waiting messages in order, each when its bytes are there. */
+  async sendWaiting(): Promise<void> {
+    const { waiting } = this;
+    let started = 0;
+    let bytesAhead = 0;
+    for (const [at, message] of waiting.entries()) {
+      for (
+        ;
+        started < waiting.length && (started <= at || (started - at < bodiesAheadMax && bytesAhead < bodyBytesAheadMax));
+        started += 1
+      ) {
+        const next = waiting[started]!;
+        bytesAhead += next.blob.length;
+        next.raw = this.#view.account.blobBytes(next.blob);
+        // Whoever comes to it hears of a failure; nobody else has to.
+        next.raw.catch(() => {});
+      }
+      await this.#send(message);
+      bytesAhead -= message.blob.length;
+      message.raw = undefined;
+      if (this.#output.needsPace) await this.#output.pace();
+      if (this.#session.connection.isClosed) break;
+    }
+    waiting.length = 0;
+  }
+
+  async #send({ facts, pieces, raw, blob }: Waiting): Promise<void> {
+    const { sections } = this.#plan;
+    let bytes: Buffer;
+    try {
+      bytes = await raw!;
+    } catch (error) {
+      // One broken message does not break the list: it is left out, and reported.
+      if (!(error instanceof StorageError) || error.code === 'unavailable' || error.code === 'conflict') throw error;
+      this.#session.logger.error('message cannot be read', { object: blob.object, error });
+      this.outcome.missing = true;
+      return;
+    }
+    for (const [at, attribute] of sections.entries()) {
+      this.#output.bytes(pieces[at]!);
+      const content = sectionFromRaw(bytes, facts, attribute);
+      if (content === 'unknownEncoding') this.outcome.unreadable = true;
+      writeContent(this.#output, content, attribute.item === 'BINARY');
+    }
+    this.#output.bytes(pieces.at(-1)!);
+  }
+}
+
+/** nstring; of BINARY a literal8 where there are NULs (RFC 3516 §4.2). */
+function writeContent(out: ByteWriter, content: SectionContent, isBinary: boolean): void {
+  if (content === null || content === 'unknownEncoding') out.ascii('NIL');
+  else {
+    if (isBinary && content.includes(0)) out.ascii('~');
+    out.literal(content);
+  }
+}

@@ -1,0 +1,32 @@
+/** Bounds of an IMAP session, with unit and reason. What a command's bytes may be is in protocol/imap/limits.ts. */
+
+/** RFC 9051 §5.4: at least 30 minutes for a session that has logged in. */
+export const idleTimeoutMs = 30 * 60_000;
+/** A stranger has a minute to log in. */
+export const loginTimeoutMs = 60_000;
+/** Failed logins of one connection; each is delayed too (server/auth). */
+export const loginFailuresMax = 5;
+
+/** Octets of a message that a client may append, where the configuration says nothing. */
+export const messageBytesDefault = 40 * 1024 * 1024;
+
+/** Response bytes gathered before they are handed to the connection. */
+export const burstBytes = 256 * 1024;
+/** Milliseconds that one session works before the others get a turn. */
+export const sliceMs = 8;
+/** Messages looked at in one read of the account. */
+export const rowsPerRead = 256;
+
+/** Messages read ahead of the one that is being sent, and their octets. */
+export const bodiesAheadMax = 16;
+export const bodyBytesAheadMax = 8 * 1024 * 1024;
+
+/** Changes that a session which does not ask for news remembers one by one; more are merged. */
+export const pendingEffectsMax = 1000;
+
+/** Octets of extracted text from which on it may have been cut (protocol/mime keeps 64 KiB), and the message is looked at itself. */
+export const textBytesCut = 64 * 1024 - 8;
+/** Octets of the smallest message whose text may have been cut: GB 18030 grows by half in UTF-8, entities in HTML shrink. */
+export const textCutMessageBytesMin = 40 * 1024;
+/** Octets of header that the facts keep (protocol/mime): a shorter message has its header whole. */
+export const keptHeaderBytes = 8 * 1024;

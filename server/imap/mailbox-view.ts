@@ -1,0 +1,295 @@
+/**
+ * A selected mailbox as one client knows it (RFC 9051 §2.3.1.2, §7.5.1): the UIDs behind its sequence numbers, which change only when the client is
+ * told. The account's effects are gathered as they come true; sync() tells them when the protocol allows. The list of UIDs is the account's own
+ * shared snapshot until an EXPUNGE has to be held back.
+ */
+
+import { resolveSequenceSet, type SequenceSet } from '../../protocol/imap/sequence-set.ts';
+import type { ByteWriter } from '../../protocol/imap/wire/byte-writer.ts';
+import { ProtocolError } from '../../protocol/mail/errors.ts';
+import type { MailboxNumber, ModSeq } from '../../protocol/mail/ids.ts';
+import { flagOf } from '../../protocol/mail/keywords.ts';
+import { normalizeRanges, type Range, type Ranges } from '../../protocol/mail/ranges.ts';
+import type { Account, AccountReader, Effect, MailboxEffect } from '../../storage/account/api.ts';
+import { flagBytesOf } from './flag-bytes.ts';
+import { pendingEffectsMax } from './limits.ts';
+import type { RecentRegistry } from './recent.ts';
+
+export interface ViewOptions {
+  readonly account: Account;
+  readonly mailbox: MailboxNumber;
+  readonly isReadOnly: boolean;
+  readonly recents: RecentRegistry;
+  /** Called when there is something to sync. Must not throw. */
+  readonly onChange: () => void;
+}
+
+export interface SyncOptions {
+  readonly mayExpunge: boolean;
+  /** MODSEQ goes with the flags (RFC 7162 §3.2). */
+  readonly withModSeq: boolean;
+}
+
+interface PendingEffect {
+  readonly modSeq: ModSeq;
+  readonly effect: Pick<MailboxEffect, 'changed'>;
+}
+
+export class MailboxView implements Disposable {
+  readonly account: Account;
+  readonly mailbox: MailboxNumber;
+  readonly uidValidity: number;
+  readonly isReadOnly: boolean;
+  /** The mailbox was deleted by another session. */
+  isGone = false;
+  /** Saved result of a search (RFC 5182): UIDs, ascending. */
+  saved: readonly number[] = [];
+  readonly #recents: RecentRegistry;
+  readonly #watch: Disposable;
+  #uids: Uint32Array;
+  /** Largest UID that the client was told of, expunged ones included. */
+  #lastUid: number;
+  /** UIDs that are recent here: ranges of them, ascending. */
+  #recent: Range[] = [];
+  #pending: PendingEffect[] = [];
+  #isStale = false;
+  readonly #own = new Set<ModSeq>();
+  /** Keyword sets whose flags the client was told in FLAGS. */
+  #knownKeywords: ReadonlySet<string>;
+
+  /** Reads the mailbox as it is now, which must exist. */
+  constructor({ account, mailbox, isReadOnly, recents, onChange }: ViewOptions) {
+    this.account = account;
+    this.mailbox = mailbox;
+    this.isReadOnly = isReadOnly;
+    this.#recents = recents;
+    // Before the first read, so that nothing falls between.
+    this.#watch = account.watch((effects) => {
+      if (this.#note(effects)) onChange();
+    });
+    const { uids, record, keywords } = account.read((reader) => ({
+      uids: reader.uids(mailbox),
+      record: reader.mailbox(mailbox)!,
+      keywords: reader.keywordsIn(mailbox),
+    }));
+    this.#uids = uids;
+    this.#lastUid = record.uidNext - 1;
+    this.uidValidity = record.uidValidity;
+    this.#knownKeywords = new Set(keywords);
+    this.#claimRecent(record.uidNext);
+  }
+
+  [Symbol.dispose](): void {
+    this.#watch[Symbol.dispose]();
+  }
+
+  /** EXISTS. */
+  get exists(): number {
+    return this.#uids.length;
+  }
+
+  /** UIDs by sequence number minus one. Shared: do not modify. */
+  get uids(): Uint32Array {
+    return this.#uids;
+  }
+
+  /** Keywords that FLAGS has told of. */
+  get knownKeywords(): ReadonlySet<string> {
+    return this.#knownKeywords;
+  }
+
+  get recentCount(): number {
+    return this.#recent.reduce((sum, [first, last]) => sum + lowerBound(this.#uids, last + 1) - lowerBound(this.#uids, first), 0);
+  }
+
+  isRecent(uid: number): boolean {
+    return this.#recent.length > 0 && this.#recent.some(([first, last]) => first <= uid && uid <= last);
+  }
+
+  /** The sequence number of a UID, 0 when the client does not know it. */
+  sequenceOf(uid: number): number {
+    const at = lowerBound(this.#uids, uid);
+    return this.#uids[at] === uid ? at + 1 : 0;
+  }
+
+  /**
+   * Indexes into `uids` that a set names, as ranges in normal form. UIDs that are not there are passed over (RFC 9051 §6.4.9); a sequence number that
+   * is not there is the client's error.
+   */
+  resolve(set: SequenceSet, isUid: boolean): Ranges {
+    if (set === '$') return this.#indexesOfUids(this.saved.map((uid) => [uid, uid]));
+    if (isUid) return this.#indexesOfUids(resolveSequenceSet(set, this.#uids.at(-1) ?? 0));
+    const { exists } = this;
+    for (const [first, last] of set) {
+      const isOpen = first === 0 || last === 0;
+      if (!isOpen && Math.max(first, last) > exists) throw new ProtocolError(`expected message numbers up to ${exists}`);
+    }
+    if (exists === 0) return [];
+    return resolveSequenceSet(set, exists).map(([first, last]): Range => [Math.min(first, exists) - 1, Math.min(last, exists) - 1]);
+  }
+
+  #indexesOfUids(ranges: Ranges): Ranges {
+    const indexes: Range[] = [];
+    for (const [first, last] of ranges) {
+      const from = lowerBound(this.#uids, first);
+      const to = lowerBound(this.#uids, last + 1) - 1;
+      if (from <= to) indexes.push([from, to]);
+    }
+    return normalizeRanges(indexes);
+  }
+
+  /** UIDs at these indexes, as few ranges as there are gaps between them. */
+  uidRanges(indexes: Ranges): Ranges {
+    const ranges: [number, number][] = [];
+    for (const [from, to] of indexes) {
+      for (let at = from; at <= to; at += 1) {
+        const uid = this.#uids[at]!;
+        const previous = ranges.at(-1);
+        if (previous !== undefined && previous[1] + 1 === uid) previous[1] = uid;
+        else ranges.push([uid, uid]);
+      }
+    }
+    return ranges;
+  }
+
+  /** Notes a committed change that this session made and answers for itself; call right before sync(). */
+  noteOwn(modSeq: ModSeq): void {
+    this.#own.add(modSeq);
+  }
+
+  #note(effects: readonly Effect[]): boolean {
+    let isNews = false;
+    for (const { modSeq, mailboxes } of effects) {
+      for (const effect of mailboxes) {
+        if (effect.mailbox !== this.mailbox) continue;
+        isNews = true;
+        if (effect.record === 'removed') this.isGone = true;
+        if (effect.added.length > 0 || effect.removed.length > 0) this.#isStale = true;
+        if (effect.changed.length > 0) this.#pending.push({ modSeq, effect });
+      }
+    }
+    if (this.#pending.length > pendingEffectsMax) {
+      const others = this.#pending.filter(({ modSeq }) => !this.#own.has(modSeq));
+      const changed = normalizeRanges(others.flatMap(({ effect }) => effect.changed));
+      this.#pending = [{ modSeq: 0 as ModSeq, effect: { changed } }];
+    }
+    return isNews;
+  }
+
+  /** Tells the client what has changed. Writes to `out` and waits for nothing. */
+  sync(out: ByteWriter, { mayExpunge, withModSeq }: SyncOptions): void {
+    if (!this.#isStale && this.#pending.length === 0) {
+      this.#own.clear();
+      return;
+    }
+    this.account.read((reader) => {
+      if (this.#isStale) this.#tellMessages(out, reader, mayExpunge);
+      this.#tellFlags(out, reader, withModSeq);
+    });
+  }
+
+  /** RFC 9051 §7.5.1, §7.4.1: EXPUNGE from the highest number down, so that each number is still right; then EXISTS. */
+  #tellMessages(out: ByteWriter, reader: AccountReader, mayExpunge: boolean): void {
+    const now = reader.uids(this.mailbox);
+    const firstNew = lowerBound(now, this.#lastUid + 1);
+    const gone = goneIndexes(this.#uids, now);
+    const hasNew = firstNew < now.length;
+    if (gone.length > 0 && mayExpunge) {
+      for (let at = gone.length - 1; at >= 0; at -= 1)
+        out
+          .ascii('* ')
+          .number(gone[at]! + 1)
+          .ascii(' EXPUNGE\r\n');
+      if (this.saved.length > 0) this.#forgetSaved(gone);
+    }
+    if (gone.length === 0 || mayExpunge) {
+      this.#uids = now;
+      this.#isStale = false;
+    } else if (hasNew) {
+      const both = new Uint32Array(this.#uids.length + now.length - firstNew);
+      both.set(this.#uids);
+      both.set(now.subarray(firstNew), this.#uids.length);
+      this.#uids = both;
+    }
+    if (!hasNew) return;
+    this.#lastUid = now.at(-1)!;
+    this.#claimRecent(this.#lastUid + 1);
+    out.ascii('* ').number(this.#uids.length).ascii(' EXISTS\r\n* ').number(this.recentCount).ascii(' RECENT\r\n');
+  }
+
+  #forgetSaved(gone: readonly number[]): void {
+    const uids = new Set(gone.map((at) => this.#uids[at]!));
+    this.saved = this.saved.filter((uid) => !uids.has(uid));
+  }
+
+  #tellFlags(out: ByteWriter, reader: AccountReader, withModSeq: boolean): void {
+    const others = this.#pending.filter(({ modSeq }) => !this.#own.has(modSeq));
+    this.#pending = [];
+    this.#own.clear();
+    if (others.length === 0) return;
+    this.tellNewKeywords(out, reader);
+    const flags = flagBytesOf(this.account);
+    for (const [first, last] of normalizeRanges(others.flatMap(({ effect }) => effect.changed))) {
+      reader.forEachMembership(this.mailbox, first, last, (row) => {
+        const sequence = this.sequenceOf(row.uid);
+        if (sequence === 0) return;
+        out.ascii('* ').number(sequence).ascii(' FETCH (UID ').number(row.uid);
+        if (withModSeq) out.ascii(' MODSEQ (').number(row.modSeq).ascii(')');
+        out.ascii(' FLAGS ');
+        flags.write(out, reader, row.keywordSet, row.deleted, this.isRecent(row.uid));
+        out.ascii(')\r\n');
+      });
+    }
+  }
+
+  /** RFC 9051 §7.3.5: FLAGS again when a keyword has come into use. */
+  tellNewKeywords(out: ByteWriter, reader: AccountReader): void {
+    const now = reader.keywordsIn(this.mailbox);
+    if (now.every((keyword) => this.#knownKeywords.has(keyword))) return;
+    this.#knownKeywords = new Set(now);
+    out.ascii(`* FLAGS (${applicableFlags(now).join(' ')})\r\n`);
+  }
+
+  #claimRecent(uidNext: number): void {
+    const { account, mailbox } = this;
+    if (this.isReadOnly) {
+      const first = this.#recents.peek(account.id, mailbox, uidNext);
+      if (first < uidNext) this.#recent = [[first, uidNext - 1]];
+      return;
+    }
+    const first = this.#recents.claim(account.id, mailbox, uidNext);
+    if (first < uidNext) this.#recent.push([first, uidNext - 1]);
+    if (this.#recent.length > 64) this.#recent = [...normalizeRanges(this.#recent)];
+  }
+}
+
+/** FLAGS's list: the system flags and the keywords in use. */
+export function applicableFlags(keywords: Iterable<string>): string[] {
+  const system = ['\\Answered', '\\Flagged', '\\Deleted', '\\Seen', '\\Draft'];
+  const own = [...keywords].map(flagOf).filter((flag) => !flag.startsWith('\\'));
+  return [...system, ...own];
+}
+
+/** Indexes in `before` whose UIDs are not in `now`. Both ascending. */
+function goneIndexes(before: Uint32Array, now: Uint32Array): number[] {
+  const gone: number[] = [];
+  let at = 0;
+  for (let index = 0; index < before.length; index += 1) {
+    const uid = before[index]!;
+    while (at < now.length && now[at]! < uid) at += 1;
+    if (now[at] !== uid) gone.push(index);
+  }
+  return gone;
+}
+
+/** First index whose UID is not below `uid`. */
+export function lowerBound(uids: Uint32Array, uid: number): number {
+  let low = 0;
+  let high = uids.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (uids[middle]! < uid) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,69 @@
+/**
+ * Runs a search over a mailbox: one pass over the rows for the cheap keys, then the messages that they left open, one by one, giving other sessions
+ * their turn. The result is in the order of the mailbox.
+ */
+import type { SearchKey } from '../../../protocol/imap/search-key.ts';
+import type { MembershipRow } from '../../../storage/account/api.ts';
+import { rowsPerRead } from '../limits.ts';
+import type { MailboxView } from '../mailbox-view.ts';
+import type { Session } from '../session.ts';
+import { compile } from './criteria.ts';
+import { SearchedMessage } from './text-tests.ts';
+
+export interface SearchResult {
+  /** Ascending UIDs that the client knows. */
+  readonly uids: readonly number[];
+  /** Largest mod-sequence among them (RFC 7162 §3.1.5); 0 for none. */
+  readonly highestModSeq: number;
+}
+
+export async function runSearch(session: Session, view: MailboxView, key: SearchKey): Promise<SearchResult> {
+  const { account, output, connection } = session;
+  const known = view.uids;
+  const uids: number[] = [];
+  let highestModSeq = 0;
+  output.startSlice();
+  const criterion = account.read((reader) => compile(key, { view, reader, now: session.services.clock.now() }));
+  const keep = (row: Readonly<MembershipRow>) => {
+    uids.push(row.uid);
+    highestModSeq = Math.max(highestModSeq, row.modSeq);
+  };
+  for (let first = 0; first < known.length; first += rowsPerRead) {
+    const last = Math.min(first + rowsPerRead, known.length) - 1;
+    const open: MembershipRow[] = [];
+    account.read((reader) =>
+      reader.forEachMembership(view.mailbox, known[first]!, known[last]!, (row) => {
+        if (view.sequenceOf(row.uid) === 0) return;
+        const answer = criterion.fast(row);
+        // In the order of the mailbox: once one is open, those after it wait too.
+        if (answer === true && open.length === 0) keep(row);
+        else if (answer !== false) open.push({ ...row });
+      }),
+    );
+    for (const row of open) {
+      const known = criterion.fast(row);
+      const answer = known ?? account.read((reader) => criterion.slow?.(new SearchedMessage(account, reader, row)) ?? false);
+      if (typeof answer === 'boolean' ? answer : await answer) keep(row);
+      if (output.needsPace) await output.pace();
+      if (connection.isClosed) return { uids: [], highestModSeq: 0 };
+    }
+    if (output.needsPace) await output.pace();
+  }
+  return { uids, highestModSeq };
+}
+
+/** Whether a key speaks of mod-sequences: the answer does then too. */
+export function mentionsModSeq(key: SearchKey): boolean {
+  switch (key.key) {
+    case 'modSeq':
+      return true;
+    case 'and':
+      return key.keys.some(mentionsModSeq);
+    case 'or':
+      return mentionsModSeq(key.left) || mentionsModSeq(key.right);
+    case 'not':
+      return mentionsModSeq(key.of);
+    default:
+      return false;
+  }
+}

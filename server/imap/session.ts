@@ -1,0 +1,250 @@
+/**
+ * One client's IMAP session: takes commands in order, looks up their rows, carries them out and answers. Commands of a row with `begin` may be under
+ * way together; their answers come in the order of the commands. Everything else waits for what was begun before it. Between a command's outcome and
+ * its tagged answer the client is told what has changed in the selected mailbox, as far as RFC 9051 §7.5.1 allows.
+ */
+
+import { overlappingCommandsMax } from '../../protocol/imap/limits.ts';
+import { encodeMailboxName } from '../../protocol/imap/mailbox-name.ts';
+import { InvariantError, ProtocolError } from '../../protocol/mail/errors.ts';
+import type { Account } from '../../storage/account/api.ts';
+import type { Identity } from '../auth/authenticator.ts';
+import type { Logger } from '../logger.ts';
+import type { Connection } from '../net/connection.ts';
+import { capabilities } from './capability.ts';
+import type { AnyCommandRow, CapabilityContext, Invocation, SessionState } from './command.ts';
+import { commandRows, rowOf } from './commands/index.ts';
+import { type Incoming, Input } from './input.ts';
+import type { MailboxView } from './mailbox-view.ts';
+import { Output } from './output.ts';
+import { answered, type Refusal, type Reply, refusalOf } from './refusal.ts';
+import type { ImapServices } from './services.ts';
+
+export class Session {
+  readonly connection: Connection;
+  readonly services: ImapServices;
+  readonly output: Output;
+  readonly input: Input;
+  logger: Logger;
+  identity: Identity | undefined;
+  /** RFC 7162 §3.1: the client has shown that it knows mod-sequences. */
+  isCondstore = false;
+  /** RFC 9755: enabled. */
+  acceptsUtf8 = false;
+  loginFailures = 0;
+  /** Untagged responses come at once and not only with an answer. */
+  isIdle = false;
+  #account: Account | undefined;
+  #view: MailboxView | undefined;
+  #isOver = false;
+  #isNewsDue = false;
+  #farewell: string | undefined;
+  /** Settles when all begun commands are answered. Never rejects. */
+  #begun: Promise<void> = Promise.resolve();
+  #begunCount = 0;
+  /** The last uploaded APPEND's turn to commit: see commands/append.ts. */
+  appendTurn: Promise<unknown> = Promise.resolve();
+
+  constructor(connection: Connection, services: ImapServices) {
+    this.connection = connection;
+    this.services = services;
+    this.logger = services.logger.child({ remote: connection.remote });
+    this.output = new Output(connection);
+    this.input = new Input(connection, this.output, services);
+  }
+
+  get state(): SessionState {
+    if (this.#account === undefined) return 'notAuthenticated';
+    return this.#view === undefined ? 'authenticated' : 'selected';
+  }
+
+  /** Of the states 'authenticated' and 'selected'. */
+  get account(): Account {
+    if (this.#account === undefined) throw new InvariantError('a command that needs an account ran before login');
+    return this.#account;
+  }
+
+  /** Of the state 'selected'. */
+  get view(): MailboxView {
+    if (this.#view === undefined) throw new InvariantError('a command that needs a mailbox ran before SELECT');
+    return this.#view;
+  }
+
+  get selectedView(): MailboxView | undefined {
+    return this.#view;
+  }
+
+  logIn(identity: Identity, account: Account): void {
+    this.identity = identity;
+    this.#account = account;
+    this.logger = this.logger.child({ account: identity.address });
+    this.input.trust();
+    this.connection.setDeadline(this.services.idleTimeoutMs, this.#onSilence);
+  }
+
+  select(view: MailboxView): void {
+    this.unselect();
+    this.#view = view;
+  }
+
+  unselect(): void {
+    this.#view?.[Symbol.dispose]();
+    this.#view = undefined;
+  }
+
+  /** Ends the session after the current answer. */
+  end(): void {
+    this.#isOver = true;
+  }
+
+  /** Ends it from outside, with a word to the client: shutdown. */
+  sayBye(text: string): void {
+    this.#farewell = text;
+    this.#isOver = true;
+    this.output.untagged(`BYE ${text}`);
+    this.output.send();
+    void this.connection[Symbol.asyncDispose]();
+  }
+
+  readonly #onSilence = (): void => {
+    this.sayBye('Nothing was said for too long.');
+  };
+
+  capabilities(): readonly string[] {
+    const context: CapabilityContext = {
+      messageBytesMax: this.services.messageBytesMax,
+      canStartTls: this.services.secureContext !== undefined && !this.connection.isTls,
+      isProtected: this.connection.isProtected,
+      isLoggedIn: this.#account !== undefined,
+    };
+    return capabilities(commandRows, context);
+  }
+
+  mailboxName(name: string): string {
+    return this.acceptsUtf8 ? name : encodeMailboxName(name);
+  }
+
+  /** Serves the client until it leaves. Never rejects for what a client does. */
+  async run(): Promise<void> {
+    this.connection.setDeadline(this.services.loginTimeoutMs, this.#onSilence);
+    this.output.untagged(`OK [CAPABILITY ${this.capabilities().join(' ')}] ${this.services.hostname} ready`);
+    try {
+      while (!this.#isOver) {
+        const incoming = await this.input.next();
+        if (this.#isOver) break;
+        await this.#serve(incoming);
+      }
+      await this.#begun;
+    } finally {
+      this.unselect();
+      this.output.send();
+    }
+  }
+
+  async #serve(incoming: Incoming): Promise<void> {
+    switch (incoming.kind) {
+      case 'command':
+        return this.#start(incoming);
+      case 'refused':
+        await this.#begun;
+        this.output.reply(incoming.tag, incoming.reply);
+        return;
+      case 'end':
+        await this.#begun;
+        if (incoming.farewell !== undefined) this.output.untagged(`BYE ${incoming.farewell}`);
+        this.end();
+        return;
+    }
+  }
+
+  async #start({ tag, name, scanner }: Incoming & { kind: 'command' }): Promise<void> {
+    const row = rowOf(name);
+    const invocation: Invocation = { session: this, tag, name, isUid: name.startsWith('UID ') };
+    if (row?.begin === undefined || !row.states.includes(this.state)) await this.#begun;
+    try {
+      if (row === undefined) throw new ProtocolError(`${name} is no command that this server knows`);
+      if (!row.states.includes(this.state)) throw new ProtocolError(wrongState(name, this.state));
+      const args = row.decode(scanner, { acceptsUtf8: this.acceptsUtf8 }, name);
+      if (row.begin === undefined) this.#answer(invocation, row, (await row.run(invocation, args)) ?? undefined, true);
+      else await this.#begin(invocation, row, row.begin(invocation, args));
+    } catch (error) {
+      await this.#begun;
+      this.#answer(invocation, row, this.#refuse(error, name), true);
+    }
+  }
+
+  /** Puts the end of a begun command into the queue; waits only while too many are under way. */
+  async #begin(invocation: Invocation, row: AnyCommandRow, finish: () => Promise<Reply | undefined>): Promise<void> {
+    this.#begunCount += 1;
+    // Started now, so that a failure has an owner however long its turn takes to come.
+    const settled = this.#begun.then(async () => {
+      let reply: Reply | undefined;
+      try {
+        reply = await finish();
+      } catch (error) {
+        reply = this.#refuse(error, invocation.name);
+      }
+      this.#begunCount -= 1;
+      // A later command may have named messages by numbers: they hold until it is answered.
+      this.#answer(invocation, row, reply, this.#begunCount === 0);
+    });
+    this.#begun = settled;
+    if (this.#begunCount >= overlappingCommandsMax) await settled;
+  }
+
+  #answer({ tag, name, isUid }: Invocation, row: AnyCommandRow | undefined, reply: Reply | undefined, isAlone: boolean): void {
+    if (reply === answered) return;
+    const holdsSequence = row?.sequences === 'hold' && !isUid;
+    this.tellChanges(isAlone && !holdsSequence && reply?.status !== 'BAD');
+    this.output.reply(tag, reply ?? { status: 'OK', text: `${name} completed` });
+    if (this.#isOver || this.#farewell !== undefined) return;
+    if (this.#view?.isGone) {
+      // RFC 9051 §6.3.5 leaves it open what becomes of those who have a deleted mailbox selected.
+      this.output.untagged('BYE The selected mailbox was deleted.');
+      this.end();
+    }
+  }
+
+  /** Untagged responses about the selected mailbox. */
+  tellChanges(mayExpunge: boolean): void {
+    const view = this.#view;
+    if (view === undefined || view.isGone) return;
+    view.sync(this.output, { mayExpunge, withModSeq: this.isCondstore });
+    this.output.schedule();
+  }
+
+  /** The selected mailbox has changed. News leave in this turn of the event loop. */
+  readonly onMailboxChange = (): void => {
+    if (!this.isIdle || this.#isNewsDue) return;
+    this.#isNewsDue = true;
+    setImmediate(() => {
+      this.#isNewsDue = false;
+      if (!this.isIdle) return;
+      if (this.#view?.isGone) this.sayBye('The selected mailbox was deleted.');
+      else this.tellChanges(true);
+      this.output.send();
+    });
+  };
+
+  #refuse(error: unknown, name: string): Reply {
+    const refusal: Refusal = refusalOf(error);
+    if (refusal.isReported) this.logger.error('command failed', { command: name, error });
+    if (refusal.isFatal) {
+      this.end();
+      this.#farewell = refusal.text;
+      this.output.untagged(`BYE ${refusal.text}`);
+    }
+    return refusal;
+  }
+}
+
+export function wrongState(name: string, state: SessionState): string {
+  switch (state) {
+    case 'notAuthenticated':
+      return `a login before ${name}`;
+    case 'authenticated':
+      return `a selected mailbox before ${name}`;
+    case 'selected':
+      return `${name} before login only`;
+  }
+}
