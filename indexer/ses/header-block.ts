@@ -41,7 +41,7 @@ export const sesMessageIdPattern = /^[A-Za-z0-9._-]{1,128}$/;
 export const setupNotificationId = 'AMAZON_SES_SETUP_NOTIFICATION';
 
 const receivedPattern =
-  /[)\s]by\s+inbound-smtp\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?\s+with\s+\S+\s+id\s+([A-Za-z0-9._-]{1,128})(?:\s+for\s+([^\s;]+))?\s*;[^;]*$/;
+  /^from\s[^;]*?[)\s]by\s+inbound-smtp\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?\s+with\s+\S+\s+id\s+([A-Za-z0-9._-]{1,128})(?:\s+for\s+([^\s;]+))?\s*;[^;]*$/;
 
 /** Names that SES writes itself, or that a rule's AddHeader action can: the sender's own header would bring another name first. */
 const isBlockName = (name: string) => name.startsWith('x-') || name === 'received-spf' || name === 'authentication-results';
