@@ -40,60 +40,79 @@ interface Token {
 export function parseAddresses(value: string, max = addressesMax): Address[] {
   const list: Address[] = [];
   let group: AddressGroup | undefined;
-  let item: Token[] = [];
   let count = 0;
-  let isAngled = false;
-  let hasAt = false;
+  let item = emptyItem();
 
   const endItem = () => {
-    const mailbox = item.length > 0 && count < max ? readMailbox(item) : undefined;
-    if (mailbox !== undefined) {
-      count++;
-      if (group === undefined) list.push(mailbox);
-      else group.members.push(mailbox);
-    }
-    item = [];
-    isAngled = false;
-    hasAt = false;
+    const mailbox = item.tokens.length > 0 ? readMailbox(item.tokens) : undefined;
+    item = emptyItem();
+    if (mailbox === undefined) return;
+    count++;
+    if (group === undefined) list.push(mailbox);
+    else group.members.push(mailbox);
   };
 
   for (const token of tokens(value)) {
-    if (count >= max) break;
-    if (token.kind === 'special') {
-      // A comma inside `<@a,@b:joe@c>` belongs to the route; a comma after `<joe@c` means that the bracket was forgotten.
-      const isInRoute = isAngled && item.some((entry, i) => entry.text === '@' && item[i - 1]?.text === '<') && !item.some(isColon);
-      if (token.text === ',' && !isInRoute) {
-        endItem();
-        continue;
-      }
-      if (token.text === ';') {
-        endItem();
-        group = undefined;
-        continue;
-      }
-      if (token.text === ':' && !isAngled && !hasAt && group === undefined && item.some(isWord)) {
-        group = { group: phrase(item), members: [] };
-        list.push(group);
-        count++;
-        item = [];
-        continue;
-      }
-      if (token.text === '<') {
-        // `A <a@x> B <b@x>`: the comma was forgotten.
-        if (item.some((entry) => entry.kind === 'special' && entry.text === '>')) endItem();
-        isAngled = true;
-      }
-      if (token.text === '>') isAngled = false;
-      if (token.text === '@') hasAt = true;
+    if (count >= max) return list;
+    const special = token.kind === 'special' ? token.text : '';
+    // A comma inside `<@a,@b:joe@c>` belongs to the route; a comma after `<joe@c` means that the bracket was forgotten.
+    if (special === ',' && !item.isInRoute) {
+      endItem();
+      continue;
     }
-    item.push(token);
+    if (special === ';') {
+      endItem();
+      group = undefined;
+      continue;
+    }
+    if (special === ':' && !item.isAngled && !item.hasAt && group === undefined && item.hasWord) {
+      group = { group: phrase(item.tokens), members: [] };
+      list.push(group);
+      count++;
+      item = emptyItem();
+      continue;
+    }
+    if (special === '<' && item.closed > 0) {
+      // `A <a@x> B <b@x>`: the comma was forgotten, and what stands after the bracket is the next name.
+      const next = item.tokens.splice(item.closed);
+      endItem();
+      item.tokens = next;
+    }
+    item.tokens.push(token);
+    if (token.kind === 'word') item.hasWord = true;
+    if (special === '@') {
+      item.isInRoute ||= item.isAngled && isOpening(item.tokens.at(-2));
+      item.hasAt = true;
+    }
+    if (special === ':') item.isInRoute = false;
+    if (special === '<') item.isAngled = true;
+    if (special === '>') {
+      item.isAngled = false;
+      item.isInRoute = false;
+      item.closed = item.tokens.length;
+    }
   }
-  endItem();
+  if (count < max) endItem();
   return list;
 }
 
+/** One member of a list as it is gathered, and what was seen of it. */
+interface Item {
+  tokens: Token[];
+  isAngled: boolean;
+  isInRoute: boolean;
+  hasAt: boolean;
+  hasWord: boolean;
+  /** Tokens up to the last `>`, or 0. */
+  closed: number;
+}
+
+function emptyItem(): Item {
+  return { tokens: [], isAngled: false, isInRoute: false, hasAt: false, hasWord: false, closed: 0 };
+}
+
+const isOpening = (token: Token | undefined) => token?.kind === 'special' && token.text === '<';
 const isColon = (token: Token) => token.kind === 'special' && token.text === ':';
-const isWord = (token: Token) => token.kind === 'word';
 const isAt = (token: Token) => token.kind === 'special' && token.text === '@';
 const isDot = (token: Token) => token.kind === 'special' && token.text === '.';
 

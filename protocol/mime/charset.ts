@@ -8,37 +8,39 @@ import iconv from 'iconv-lite';
 import { asBuffer, isAscii } from './bytes.ts';
 
 /** Names that mail uses and neither decoder knows. */
-const aliases: Record<string, string> = {
-  '': 'unlabelled',
-  ascii: 'unlabelled',
-  'us-ascii': 'unlabelled',
-  'ansi_x3.4-1968': 'unlabelled',
-  '7bit': 'unlabelled',
-  '8bit': 'unlabelled',
-  default: 'unlabelled',
-  default_charset: 'unlabelled',
-  'x-unknown': 'unlabelled',
-  'unknown-8bit': 'unlabelled',
-  unknown: 'unlabelled',
-  utf8mb4: 'utf-8',
-  'utf-8-mac': 'utf-8',
-  'unicode-1-1-utf-7': 'utf-7',
-  'x-unicode-1-1-utf-7': 'utf-7',
-  'x-gbk': 'gbk',
-  gb2312_charset: 'gbk',
-  ks_c_5601: 'euc-kr',
-  'ks-c-5601': 'euc-kr',
-  'x-windows-949': 'euc-kr',
-  cp949: 'euc-kr',
-  'iso-2022-jp-1': 'iso-2022-jp',
-  'iso-2022-jp-2': 'iso-2022-jp',
-  'iso-2022-jp-3': 'iso-2022-jp',
-  'iso-2022-jp-ms': 'iso-2022-jp',
-  cp50220: 'iso-2022-jp',
-  cp932: 'shift_jis',
-  'x-mac-roman': 'macintosh',
-  'hz-gb-2312': 'hz',
-};
+const aliases = new Map(
+  Object.entries({
+    '': 'unlabelled',
+    ascii: 'unlabelled',
+    'us-ascii': 'unlabelled',
+    'ansi_x3.4-1968': 'unlabelled',
+    '7bit': 'unlabelled',
+    '8bit': 'unlabelled',
+    default: 'unlabelled',
+    default_charset: 'unlabelled',
+    'x-unknown': 'unlabelled',
+    'unknown-8bit': 'unlabelled',
+    unknown: 'unlabelled',
+    utf8mb4: 'utf-8',
+    'utf-8-mac': 'utf-8',
+    'unicode-1-1-utf-7': 'utf-7',
+    'x-unicode-1-1-utf-7': 'utf-7',
+    'x-gbk': 'gbk',
+    gb2312_charset: 'gbk',
+    ks_c_5601: 'euc-kr',
+    'ks-c-5601': 'euc-kr',
+    'x-windows-949': 'euc-kr',
+    cp949: 'euc-kr',
+    'iso-2022-jp-1': 'iso-2022-jp',
+    'iso-2022-jp-2': 'iso-2022-jp',
+    'iso-2022-jp-3': 'iso-2022-jp',
+    'iso-2022-jp-ms': 'iso-2022-jp',
+    cp50220: 'iso-2022-jp',
+    cp932: 'shift_jis',
+    'x-mac-roman': 'macintosh',
+    'hz-gb-2312': 'hz',
+  }),
+);
 
 type Decode = (bytes: Buffer) => string;
 
@@ -66,7 +68,7 @@ function makeDecoder(charset: string): Decode {
     .toLowerCase()
     .replace(/^[\s"'=]+/, '')
     .replace(/[\s"';,*].*$/s, '');
-  const name = aliases[label] ?? label.replace(/^(?:cs|charset=)(?=iso|utf|windows|big5|euc|gb)/, '');
+  const name = aliases.get(label) ?? label.replace(/^(?:cs|charset=)(?=iso|utf|windows|big5|euc|gb)/, '');
   if (name === 'unlabelled') return decodeUnlabelledBytes;
   if (name === 'iso-2022-kr') return (bytes) => decodeText(unshift(bytes, decodesIso2022Kr), 'euc-kr');
   if (name === 'hz') return (bytes) => decodeText(unshift(bytes, decodesHz), 'gbk');

@@ -14,9 +14,9 @@ const dateCharsMax = 128;
 const months = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
 
 /** RFC 5322 §4.3. Military letters and unknown names mean nothing certain: they are taken for UTC. */
-const zones: Record<string, number> = { edt: -240, est: -300, cdt: -300, cst: -360, mdt: -360, mst: -420, pdt: -420, pst: -480 };
+const namedZones = { edt: -240, est: -300, cdt: -300, cst: -360, mdt: -360, mst: -420, pdt: -420, pst: -480 };
 /** Not in the RFC, but seen, and meaning one thing. */
-const otherZones: Record<string, number> = {
+const otherZones = {
   bst: 60,
   wet: 0,
   west: 60,
@@ -29,6 +29,7 @@ const otherZones: Record<string, number> = {
   msk: 180,
   jst: 540,
 };
+const zones = new Map<string, number>(Object.entries({ ...namedZones, ...otherZones }));
 
 const dayFirst =
   /^(?:[a-z]{2,10}\.?,?\s*)?(\d{1,2})(?:\s+|\s*-\s*)([a-z]{3,9})\.?(?:\s+|\s*-\s*)(\d{2,4})(?:[\s,]+(\d{1,2})\s*[:.]\s*(\d{1,2})(?:\s*[:.]\s*(\d{1,2})(?:\.\d{1,9})?)?)?\s*(.*)$/i;
@@ -38,7 +39,7 @@ const isoLike = /^(\d{4})-(\d{1,2})-(\d{1,2})(?:[t\s]+(\d{1,2}):(\d{1,2})(?::(\d
 
 /** The date of an unfolded value, or null where it is none. */
 export function parseDate(value: string): MailDate | null {
-  const text = withoutComments(value.slice(0, dateCharsMax)).trim();
+  const text = withoutComments(value.slice(0, dateCharsMax), true).trim();
   const day = dayFirst.exec(text);
   if (day !== null) return build(year(day[3]!), monthNumber(day[2]!), day[1]!, [day[4], day[5], day[6]], day[7]!);
   const month = monthFirst.exec(text);
@@ -82,7 +83,7 @@ function offset(rest: string): number {
     return minutes >= 24 * 60 || minutes === 0 ? 0 : numeric[1] === '-' ? -minutes : minutes;
   }
   const name = /^[a-z]+/i.exec(rest)?.[0].toLowerCase() ?? '';
-  return zones[name] ?? otherZones[name] ?? 0;
+  return zones.get(name) ?? 0;
 }
 
 /** RFC 8620 §1.4's Date: `2014-10-30T14:12:00+08:00`, in the sender's zone, without fractions. */

@@ -75,8 +75,10 @@ function readValue(source: string, from: number): { value: string; next: number 
   return { value: value + source.slice(runStart), next: source.length };
 }
 
-/** Takes comments out, outside quoted strings. A `(` that does not stand alone or is never closed is text: `name=a(1).txt`. */
-export function withoutComments(source: string): string {
+/**
+ * Takes comments out, outside quoted strings. One that is glued to text or never closed is text, as in `name=a (1).txt`, unless `takesGlued`.
+ */
+export function withoutComments(source: string, takesGlued = false): string {
   if (!source.includes('(')) return source;
   let text = '';
   let depth = 0;
@@ -88,9 +90,9 @@ export function withoutComments(source: string): string {
     if (code === 92) i++;
     else if (depth === 0 && code === 34) isQuoted = !isQuoted;
     else if (isQuoted) continue;
-    else if (code === 40 && (depth > 0 || startsComment(source, i))) {
+    else if (code === 40 && (depth > 0 || takesGlued || startsComment(source, i))) {
       if (depth++ === 0) commentStart = i;
-    } else if (code === 41 && depth > 0 && --depth === 0) {
+    } else if (code === 41 && depth > 0 && --depth === 0 && (takesGlued || endsComment(source, i + 1))) {
       text += `${source.slice(runStart, commentStart)} `;
       runStart = i + 1;
     }
@@ -100,6 +102,10 @@ export function withoutComments(source: string): string {
 
 function startsComment(source: string, at: number): boolean {
   return at === 0 || ' \t;)"'.includes(source[at - 1]!);
+}
+
+function endsComment(source: string, at: number): boolean {
+  return at === source.length || ' \t;(/=,'.includes(source[at]!);
 }
 
 interface Segment {
