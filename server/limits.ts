@@ -14,3 +14,11 @@ export const findingsListedMax = 1_000;
 export const probeKeptMs = 24 * 60 * 60 * 1_000;
 /** Milliseconds after the first signal in which another counts as the same: a terminal sends it to us and to our launcher, which passes it on. */
 export const signalRepeatMs = 500;
+/** Milliseconds between looks for accounts whose removal was cut short by a crash. */
+export const finishRemovalsMs = 10 * 60 * 1_000;
+/** Milliseconds that sessions have to end after they were told, before their connections are cut. Below drainMsMax. */
+export const sessionsDrainMs = 5_000;
+/** Milliseconds between looks for accounts whose log has grown enough for a snapshot, for search blocks to build, for accounts to scrub. */
+export const snapshotsMs = 30_000;
+export const searchBlocksMs = 5_000;
+export const scrubLookMs = 60 * 60 * 1_000;

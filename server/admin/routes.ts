@@ -54,7 +54,7 @@ async function runVerb(verb: Verb, request: FastifyRequest, { services, logger }
     throw new MailError('invalidArguments', `${verb.name}: ${fault.instancePath.slice(1) || 'the call'} ${fault.message}.`);
   }
   const result = await verb.run(services, parameters);
-  if (verb.method !== 'GET') logger.info('An administrator changed something.', { verb: verb.name });
+  if (verb.method !== 'GET') logger.info('An administrative verb was run.', { verb: verb.name });
   return result;
 }
 

@@ -1,0 +1,98 @@
+/** The line protocols' listeners: IMAP and LMTP. Ending stops accepting everywhere first, then lets the sessions end, then cuts what is left. */
+import { BlockList, isIP } from 'node:net';
+import type { Accounts } from '../storage/account/api.ts';
+import type { Clock } from '../storage/clock.ts';
+import type { Listening } from './announcement.ts';
+import type { Authenticator } from './auth/authenticator.ts';
+import { cannotListen, formatAddress } from './compose-http.ts';
+import type { Intake } from './compose-intake.ts';
+import { type Config, ConfigError, parseListen } from './config.ts';
+import { createImapServer } from './imap/server.ts';
+import { sessionsDrainMs } from './limits.ts';
+import type { Logger } from './logger.ts';
+import type { Metrics } from './metrics.ts';
+import { type ConnectionHandler, Listener } from './net/listener.ts';
+import type { Certificates } from './tls/certificates.ts';
+
+export interface FacesOptions {
+  readonly config: Config;
+  readonly accounts: Accounts;
+  readonly authenticator: Authenticator;
+  readonly intake: Intake;
+  readonly certificates: Certificates;
+  readonly hostname: string;
+  readonly version: string;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly clock: Clock;
+}
+
+/** A face without its listeners. */
+interface Face extends ConnectionHandler {
+  /** Tells the sessions to end, and waits for them. */
+  close(): Promise<void>;
+}
+
+export interface Faces extends AsyncDisposable {
+  readonly listening: readonly Listening[];
+}
+
+export async function openFaces(options: FacesOptions): Promise<Faces> {
+  const { config, logger, certificates } = options;
+  const imap = createImapServer({
+    ...options,
+    logger: logger.child({ face: 'imap' }),
+    readMessage: (raw) => options.intake.readMessage(raw),
+    secureContext: () => certificates.current.context,
+    messageBytesMax: config.limits.messageBytesMax,
+  });
+  const faces: readonly { readonly name: 'imap' | 'imaps' | 'lmtp'; readonly face: Face; readonly isTls: boolean }[] = [
+    { name: 'imap', face: imap, isTls: false },
+    { name: 'imaps', face: imap, isTls: true },
+    ...(options.intake.lmtp === undefined ? [] : [{ name: 'lmtp', face: options.intake.lmtp, isTls: false } as const]),
+  ];
+  const trustedProxies = parseNetworks(config.trustedProxies);
+  const opened: { readonly listening: Listening; readonly listener: Listener; readonly face: Face }[] = [];
+  const close = async () => {
+    for (const { listener } of opened) listener.stopAccepting();
+    await Promise.all(new Set(opened.map(({ face }) => face.close())));
+    await Promise.all(opened.map(({ listener }) => listener.close(sessionsDrainMs)));
+  };
+  try {
+    for (const { name, face, isTls } of faces) {
+      const address = config.listen[name];
+      if (address === null) continue;
+      const { host, port } = parseListen(address);
+      const implicitTls = isTls ? () => certificates.current.context : undefined;
+      const listener = await Listener.open({ name, host, port, implicitTls, trustedProxies, handler: face, logger }).catch(
+        (error: unknown) => {
+          throw cannotListen(name, address, error);
+        },
+      );
+      opened.push({ listener, face, listening: { name, at: formatAddress(host, listener.port) } });
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  options.metrics.gauge('satchel_imap_sessions', 'IMAP sessions that are open.', () => imap.sessions);
+  return { listening: opened.map(({ listening }) => listening), [Symbol.asyncDispose]: close };
+}
+
+/** Addresses and networks (10.0.0.0/8) of the configuration. */
+export function parseNetworks(networks: readonly string[]): BlockList {
+  const list = new BlockList();
+  for (const network of networks) {
+    const [address = '', bits] = network.split('/');
+    const version = isIP(address);
+    const length = bits === undefined ? undefined : Number(bits);
+    const isRight =
+      version !== 0 && (length === undefined || (Number.isInteger(length) && length >= 0 && length <= (version === 4 ? 32 : 128)));
+    if (!isRight)
+      throw new ConfigError(`trustedProxies: ${JSON.stringify(network)} is neither an address nor a network such as 10.0.0.0/8.`);
+    const family = version === 4 ? 'ipv4' : 'ipv6';
+    if (length === undefined) list.addAddress(address, family);
+    else list.addSubnet(address, length, family);
+  }
+  return list;
+}

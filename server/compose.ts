@@ -1,0 +1,190 @@
+/**
+ * Puts the parts together: `compose(config, ports)` opens the store, the accounts and the directory, and gives an App; its start() opens what
+ * listens and begins the work beside. Disposing drains: listeners stop accepting, sessions are told, what is in flight is finished, and the index
+ * is left clean.
+ *
+ * Mode `server` owns the data folder, or refuses. Mode `tool` is for one verb: nothing listens, and when a server owns the folder the index is a
+ * temporary one; the log keeps both right.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Accounts } from '../storage/account/api.ts';
+import { Directory } from '../storage/directory/directory.ts';
+import { FailedMail } from './admin/failed-mail.ts';
+import type { AdminServices } from './admin/services.ts';
+import { verbs } from './admin/verbs.ts';
+import type { FirstAccount, Listening } from './announcement.ts';
+import { PasswordAuthenticator } from './auth/authenticator.ts';
+import { Background } from './background.ts';
+import { openAccounts } from './compose-accounts.ts';
+import { openFaces } from './compose-faces.ts';
+import { openAdminSocket, openHttp } from './compose-http.ts';
+import { openIntake } from './compose-intake.ts';
+import { type OpenedStore, openStore, type StorePorts } from './compose-store.ts';
+import { type Config, ConfigError } from './config.ts';
+import { deliverDemo } from './demo/deliver-demo.ts';
+import { makeFirstAccount } from './first-account.ts';
+import { type IndexLock, lockIndexFolder } from './index-lock.ts';
+import { directoryRefreshMs, finishRemovalsMs } from './limits.ts';
+import { createMetrics } from './metrics.ts';
+import { nodeIdentity } from './node-identity.ts';
+import { Certificates } from './tls/certificates.ts';
+
+export interface Ports extends StorePorts {
+  /** Satchel's own, for clients that ask. */
+  readonly version: string;
+}
+
+export interface App extends AsyncDisposable {
+  readonly nodeId: string;
+  readonly storeName: string;
+  readonly services: AdminServices;
+  readonly accounts: Accounts;
+  readonly store: OpenedStore;
+  /** Empty before start(). */
+  readonly listening: readonly Listening[];
+  readonly isSelfSigned: boolean;
+  start(): Promise<void>;
+  /** Makes the first account where the configuration asks for one and there is nothing yet. */
+  makeFirstAccount(): Promise<FirstAccount | undefined>;
+  /** Hands sample messages in for the first account that has no mail. Undefined when there is none. */
+  deliverDemo(): Promise<{ readonly address: string; readonly count: number } | undefined>;
+}
+
+export interface ComposeOptions {
+  readonly mode: 'server' | 'tool';
+}
+
+export const adminSocketPath = (config: Config) => join(config.dataDir, 'admin.sock');
+
+export async function compose(config: Config, ports: Ports, { mode }: ComposeOptions): Promise<App> {
+  refuseWhatIsNotThere(config);
+  // In this order they are opened, and in the other one closed, also when opening fails halfway.
+  await using opening = new AsyncDisposableStack();
+  const index = opening.use(takeIndexFolder(config, mode));
+  const store = opening.use(await openStore(config, ports));
+  const nodeId = index.isTemporary ? `tool-${ports.random.hex(6)}` : nodeIdentity(config.dataDir, ports.random);
+  const metrics = createMetrics(store.meter);
+  const node = opening.use(openAccounts({ ...ports, store, nodeId, folder: index.folder, metrics }));
+  const { accounts } = node;
+  const directory = opening.use(await Directory.open({ ...ports, accounts, catchUp: accounts.catchUp }));
+  const services: AdminServices = { directory, maintenance: node, failed: new FailedMail(store.of('failed'), config.inbound.prefix) };
+  const serving = new Serving();
+  // Listeners and work beside end before what they stand on.
+  opening.use(serving);
+  const owned = opening.move();
+
+  async function start(): Promise<void> {
+    const certificates = serving.use(new Certificates({ ...ports, files: config.tls, folder: join(config.dataDir, 'tls') }));
+    serving.isSelfSigned = certificates.isSelfSigned;
+    const authenticator = new PasswordAuthenticator({ ...ports, directory, defaultDomain: config.defaultDomain });
+    const intake = serving.use(await openIntake({ ...ports, config, store, accounts, directory, metrics }));
+    const background = serving.use(new Background(ports));
+    node.beginWork(background, directory);
+    intake.beginWork(background);
+    background.repeat({ name: 'directory refresh', pauseMs: directoryRefreshMs, run: () => directory.refresh() });
+    background.repeat({ name: 'finish removals', pauseMs: finishRemovalsMs, firstMs: 1, run: () => directory.finishRemovals() });
+
+    const admin = { verbs, services, logger: ports.logger };
+    const socket = await openAdminSocket(adminSocketPath(config), admin, ports.logger);
+    if (socket !== undefined) serving.use(socket);
+    const faces = {
+      ...ports,
+      config,
+      accounts,
+      authenticator,
+      intake,
+      certificates,
+      hostname: hostname(),
+      version: ports.version,
+      metrics,
+    };
+    serving.listening.push(...serving.use(await openFaces(faces)).listening);
+    const http = { logger: ports.logger, notReady: () => serving.notReady, metrics: () => metrics.render(), admin };
+    for (const listener of await openHttp(config, http, certificates)) serving.listening.push(serving.use(listener).listening);
+    serving.notReady = undefined;
+  }
+
+  return {
+    nodeId,
+    storeName: store.name,
+    services,
+    accounts,
+    store,
+    get listening() {
+      return serving.listening;
+    },
+    get isSelfSigned() {
+      return serving.isSelfSigned;
+    },
+    start,
+    makeFirstAccount: async () => (config.firstAccount === null ? undefined : makeFirstAccount(directory, config.firstAccount)),
+    async deliverDemo() {
+      const [first] = directory.listAccounts();
+      if (first === undefined) return undefined;
+      const account = await accounts.open(first.id);
+      if (account.read((reader) => reader.mailboxes().some(({ total }) => total > 0))) return undefined;
+      const count = await deliverDemo(store.of('demo'), config.inbound.prefix, first.address, ports.clock.now());
+      return { address: first.address, count };
+    },
+    async [Symbol.asyncDispose]() {
+      serving.notReady = 'The server is stopping.';
+      await owned.disposeAsync();
+    },
+  };
+}
+
+/** What start() has opened. */
+class Serving implements AsyncDisposable {
+  readonly listening: Listening[] = [];
+  isSelfSigned = false;
+  notReady: string | undefined = 'The server is starting.';
+  readonly #opened = new AsyncDisposableStack();
+
+  use<T extends AsyncDisposable | Disposable>(resource: T): T {
+    return this.#opened.use(resource);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#opened.disposeAsync();
+    this.listening.length = 0;
+  }
+}
+
+interface IndexFolder extends Disposable {
+  readonly folder: string;
+  readonly isTemporary: boolean;
+}
+
+function takeIndexFolder(config: Config, mode: ComposeOptions['mode']): IndexFolder {
+  const folder = join(config.dataDir, 'index');
+  const result = lockIndexFolder(folder);
+  if ('lock' in result) return owned(result.lock, false);
+  if (mode === 'server') {
+    const who = result.heldBy === undefined ? 'another process' : `process ${result.heldBy}`;
+    throw new ConfigError(`The data folder ${config.dataDir} is in use by ${who}. Stop that one, or give this one its own dataDir.`);
+  }
+  const temporary = mkdtempSync(join(tmpdir(), 'satchel-'));
+  const taken = lockIndexFolder(temporary);
+  if ('lock' in taken) return owned(taken.lock, true);
+  throw new ConfigError(`The temporary folder ${temporary} cannot be used. Look at its file system.`);
+}
+
+function owned(lock: IndexLock, isTemporary: boolean): IndexFolder {
+  return {
+    folder: lock.folder,
+    isTemporary,
+    [Symbol.dispose]() {
+      lock[Symbol.dispose]();
+      if (isTemporary) rmSync(lock.folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Keys of the configuration whose parts are on their way: better no start than one that seems to obey. */
+function refuseWhatIsNotThere({ inbound }: Config): void {
+  const without = 'is not served by this version. Remove it: mail is found by the sweep (inbound.sweepSeconds).';
+  if (inbound.sqs.length > 0) throw new ConfigError(`inbound.sqs ${without}`);
+  if (inbound.http.topicArns.length > 0 || inbound.http.token !== undefined) throw new ConfigError(`inbound.http ${without}`);
+}
