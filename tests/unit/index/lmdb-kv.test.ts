@@ -1,0 +1,108 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Kv } from '../../../storage/index/kv.ts';
+import { LmdbEnvironments } from '../../../storage/index/lmdb-kv.ts';
+import { MemoryKv } from '../../../storage/index/memory-kv.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
+import { deliver, dump, openProvisioned, openTestBucket, rawMessage, testAccount } from '../../support/open-accounts.ts';
+
+let folder: string;
+let discarded: string[];
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'satchel-index-'));
+  discarded = [];
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const open = (bootId = 'boot-1') =>
+  new LmdbEnvironments({ path: folder, bootId, clock: new ManualClock(), onDiscard: (_, reason) => discarded.push(reason) });
+
+const put = (kv: Kv, ...keys: string[]) => kv.write(keys.map((key) => [key, Buffer.from(`value of ${key}`)]));
+const keysOf = (entries: Iterable<{ key: string }>) => Array.from(entries, ({ key }) => key);
+
+describe.each(['memory', 'lmdb'])('the %s map', (kind) => {
+  test('ranges in byte order, both ways, with a limit, without its neighbours', async () => {
+    await using environments = open();
+    const kv = kind === 'memory' ? new MemoryKv() : environments.kv('one');
+    put(environments.kv('other'), 'b1');
+    put(kv, 'a', 'b\x01', 'b\x80', 'b\xff\xff', 'c');
+    expect(keysOf(kv.range('b', 'c'))).toEqual(['b\x01', 'b\x80', 'b\xff\xff']);
+    expect(keysOf(kv.range('a', 'c', { reverse: true }))).toEqual(['b\xff\xff', 'b\x80', 'b\x01', 'a']);
+    expect(keysOf(kv.range('a', 'c', { reverse: true, limit: 2 }))).toEqual(['b\xff\xff', 'b\x80']);
+    expect(keysOf(kv.range('a', 'd', { limit: 2 }))).toEqual(['a', 'b\x01']);
+  });
+
+  test('a value that was read stays as it was', async () => {
+    await using environments = open();
+    const kv = kind === 'memory' ? new MemoryKv() : environments.kv('one');
+    put(kv, 'a', 'b');
+    const value = kv.get('a')!;
+    kv.get('b');
+    kv.write([['a', Buffer.from('changed to something longer')]]);
+    kv.get('a');
+    expect(value.toString()).toBe('value of a');
+  });
+
+  test('a snapshot sees its moment', async () => {
+    await using environments = open();
+    const kv = kind === 'memory' ? new MemoryKv() : environments.kv('one');
+    put(kv, 'a', 'b');
+    const snapshot = kv.snapshot();
+    kv.write([
+      ['a', null],
+      ['b', Buffer.from('new')],
+      ['c', Buffer.from('new')],
+    ]);
+    expect(Array.from(snapshot.range('a', 'd'), ({ key, value }) => `${key} ${value}`)).toEqual(['a value of a', 'b value of b']);
+    expect(snapshot.get('b')!.toString()).toBe('value of b');
+    snapshot.release();
+    expect(keysOf(kv.range('a', 'd'))).toEqual(['b', 'c']);
+  });
+
+  test('clearing takes this account only', async () => {
+    await using environments = open();
+    const kv = kind === 'memory' ? new MemoryKv() : environments.kv('one');
+    const other = environments.kv('other');
+    put(other, 'x');
+    put(kv, 'a', 'b');
+    await kv.clear();
+    expect(keysOf(kv.range('', '\xff'))).toEqual([]);
+    expect(keysOf(other.range('', '\xff'))).toEqual(['x']);
+  });
+});
+
+describe('the environments of an index', () => {
+  test('keep what was written over a clean close, also after another boot', async () => {
+    await using(open(), (environments) => put(environments.kv('one'), 'a'));
+    await using(open('boot-2'), (environments) => expect(keysOf(environments.kv('one').range('', '\xff'))).toEqual(['a']));
+    expect(discarded).toEqual([]);
+  });
+
+  test('are thrown away when the machine went down before they were closed', async () => {
+    const unclosed = open();
+    put(unclosed.kv('one'), 'a');
+    await using(open('boot-2'), (environments) => expect(keysOf(environments.kv('one').range('', '\xff'))).toEqual([]));
+    expect(discarded).toEqual(['it was not closed before the machine went down']);
+  });
+
+  test('hold an account as the memory map does', async () => {
+    const bucket = openTestBucket();
+    await using environments = open();
+    const node = bucket.node({ kv: (account) => environments.kv(account) });
+    const account = await openProvisioned(node);
+    const inbox = account.read((reader) => reader.mailboxByPath(['INBOX'])!.id);
+    for (let at = 0; at < 70; at += 1)
+      await deliver(account, inbox, rawMessage({ Subject: `message ${at % 7}`, 'Message-ID': `<${at}@x>` }));
+    await account.transact((tx) => tx.expunge(inbox, [[3, 30]]));
+    const want = dump(await node.accounts.open(testAccount));
+    expect(dump(await bucket.node().accounts.open(testAccount))).toBe(want);
+    expect(dump(await node.accounts.rebuild(testAccount))).toBe(want);
+  });
+});
+
+async function using(environments: LmdbEnvironments, use: (environments: LmdbEnvironments) => void): Promise<void> {
+  use(environments);
+  await environments[Symbol.asyncDispose]();
+}
