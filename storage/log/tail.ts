@@ -110,34 +110,36 @@ export class Tail<Tx, Effect> {
   /** The state is at the tail when it resolves. */
   async catchUp(): Promise<void> {
     const { machine } = this.#options;
-    let hasLoaded = false;
-    for (let look = 1; ; look++) {
-      if (this.#resetReason !== undefined || (machine.position.seq === 0 && !hasLoaded)) {
+    /** The newest manifest that a rebuild of this call could use; a later one is worth another. */
+    let rebuiltFor = -1;
+    let faultBefore: string | undefined;
+    for (let look = 1; look <= looksMax; look++) {
+      if (this.#resetReason !== undefined || (machine.position.seq === 0 && rebuiltFor < 0)) {
         await this.#rebuild();
-        hasLoaded = true;
+        rebuiltFor = Math.max(rebuiltFor, machine.position.seq);
       }
       const { seen, survey } = await this.#survey();
-      const { seq } = machine.position;
+      const newest = survey.manifests.at(-1) ?? 0;
       const fault = this.#fault(survey);
-      if (fault === undefined) {
-        const chained = await this.#applyChain(survey, hasLoaded);
-        if (chained === 'applied') {
-          this.#seen = seen;
-          this.#isBehind = false;
-          return;
-        }
-        if (chained === 'offChain' && hasLoaded)
-          throw this.#corrupt(`commit ${machine.position.seq + 1} does not continue the one before it`);
-        if (chained === 'offChain') this.distrust('the state is not on the chain');
-      } else if (look === 1 && survey.pages > 1) {
-        // A commit and its snapshot may have come between two pages.
-      } else if (!hasLoaded && (survey.manifests.at(-1) ?? 0) > seq) {
-        this.#reportStrays(survey);
-        this.distrust('the log after the state was collected');
-      } else throw fault;
-      if (look >= looksMax)
-        throw new StorageError('unavailable', `account ${this.#options.account}: the log changes faster than it is read`);
+      // Between two pages a commit and its snapshot may have come, or the reader may have slept.
+      if (fault !== undefined && survey.pages > 1 && fault.message !== faultBefore) {
+        faultBefore = fault.message;
+        continue;
+      }
+      const chained = fault === undefined ? await this.#applyChain(survey, rebuiltFor >= newest) : 'offChain';
+      if (chained === 'applied') {
+        this.#seen = seen;
+        this.#isBehind = false;
+        return;
+      }
+      if (chained === 'changed') continue;
+      const canRebuild = fault === undefined ? rebuiltFor < newest || rebuiltFor < 0 : newest > Math.max(machine.position.seq, rebuiltFor);
+      if (!canRebuild) throw fault ?? this.#corrupt(`commit ${machine.position.seq + 1} does not continue the one before it`);
+      if (fault !== undefined) this.#reportStrays(survey);
+      this.distrust(fault === undefined ? 'the state is not on the chain' : 'the log after the state was collected');
+      rebuiltFor = newest;
     }
+    throw new StorageError('unavailable', `account ${this.#options.account}: the log changes faster than it is read`);
   }
 
   /** What a look at the tail shows of the number after the state's, which an attempt with this `id` was made for. */
@@ -221,14 +223,14 @@ export class Tail<Tx, Effect> {
     return undefined;
   }
 
-  async #applyChain(survey: Survey, isFromSnapshot: boolean): Promise<Chained> {
+  async #applyChain(survey: Survey, isNewest: boolean): Promise<Chained> {
     const { account, machine } = this.#options;
     const from = machine.position.seq;
     const numbers = survey.log.filter((seq) => seq > from);
     const manifest = survey.manifests.at(-1) ?? 0;
     // Where a snapshot is newer than the state, the chain must lead through it: what is listed may be a stray.
     const expected = manifest > from ? await snapshotHash(this.#options.store, account, manifest) : undefined;
-    for await (const found of fetchAhead(numbers, fetchesAheadMax, (seq) => this.#findReadable(seq, manifest, isFromSnapshot))) {
+    for await (const found of fetchAhead(numbers, fetchesAheadMax, (seq) => this.#findReadable(seq, manifest, isNewest))) {
       if (found === undefined) return 'changed';
       if (found === 'unreadable') return 'offChain';
       if (!this.#apply(found)) return 'offChain';
@@ -238,11 +240,11 @@ export class Tail<Tx, Effect> {
   }
 
   /** A damaged commit is no harm where a snapshot covers it. */
-  async #findReadable(seq: number, manifest: number, isFromSnapshot: boolean): Promise<FoundCommit | 'unreadable' | undefined> {
+  async #findReadable(seq: number, manifest: number, isNewest: boolean): Promise<FoundCommit | 'unreadable' | undefined> {
     try {
       return await this.find(seq);
     } catch (error) {
-      if (!isFromSnapshot && seq <= manifest && error instanceof StorageError && error.code === 'corrupt') return 'unreadable';
+      if (!isNewest && seq <= manifest && error instanceof StorageError && error.code === 'corrupt') return 'unreadable';
       throw error;
     }
   }
