@@ -80,7 +80,7 @@ export class LogAccounts implements Accounts, AsyncDisposable {
   private async openAnew(id: AccountId): Promise<LogAccount> {
     const { store, clock, random, node, kv, cache, onEvent } = this.options;
     const index = await AccountIndex.open(kv(id));
-    const blobs = new BlobStore({ store, accountId: id, random, cache });
+    const blobs = new BlobStore({ store, accountId: id, clock, random, cache });
     const loader = new SnapshotLoader({ store, accountId: id, onDamage: (damage) => this.noteDamage(id, damage) });
     const account = new LogAccount(
       id,

@@ -5,9 +5,10 @@
  */
 import { hash } from 'node:crypto';
 import { invariant, StorageError } from '../../protocol/mail/errors.ts';
+import type { Clock } from '../clock.ts';
 import type { BlobRef } from '../log/record.ts';
 import { accountPrefix, parseKey, rawKey } from '../objects/object-keys.ts';
-import type { ObjectStore } from '../objects/object-store.ts';
+import type { ObjectStore, PutReceipt } from '../objects/object-store.ts';
 import type { Random } from '../random.ts';
 import type { BlobCache } from './blob-cache.ts';
 import { blobPieceBytes } from './limits.ts';
@@ -16,6 +17,7 @@ export interface BlobStoreOptions {
   /** Retries what may be retried: names are unique per upload, so a repeated put is harmless. */
   readonly store: ObjectStore;
   readonly accountId: string;
+  readonly clock: Pick<Clock, 'now' | 'monotonic'>;
   readonly random: Pick<Random, 'hex'>;
   /** Shared between the accounts of the node. */
   readonly cache: BlobCache;
@@ -23,19 +25,24 @@ export interface BlobStoreOptions {
 
 export interface StoredBlob {
   readonly ref: BlobRef;
-  /** The store's clock when it had the bytes: a commit names only blobs that live or were uploaded within the day. */
+  /**
+   * The store's clock when it had the bytes at the earliest: a commit names only blobs that live or were uploaded within the day. An upload that
+   * was repeated counts from its first attempt, which may have left the object that a scrubber has taken for garbage since.
+   */
   readonly date: number;
 }
 
 export class BlobStore {
   readonly #store: ObjectStore;
   readonly #accountId: string;
+  readonly #clock: Pick<Clock, 'now' | 'monotonic'>;
   readonly #random: Pick<Random, 'hex'>;
   readonly #cache: BlobCache;
 
   constructor(options: BlobStoreOptions) {
     this.#store = options.store;
     this.#accountId = options.accountId;
+    this.#clock = options.clock;
     this.#random = options.random;
     this.#cache = options.cache;
   }
@@ -44,7 +51,7 @@ export class BlobStore {
   async put(bytes: Uint8Array): Promise<StoredBlob> {
     const sha256 = hash('sha256', bytes, 'hex');
     const key = this.#newKey(sha256);
-    const { date } = await this.#store.put(key, bytes);
+    const date = await this.#dateOf(() => this.#store.put(key, bytes));
     const ref = this.#ref(key, sha256, bytes.length);
     this.#cache.keep(cacheName(key, ref), Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
     return { ref, date };
@@ -57,7 +64,7 @@ export class BlobStore {
    */
   async copyFrom(key: string, sha256: string, length: number): Promise<StoredBlob> {
     const to = this.#newKey(sha256);
-    const { date } = await this.#store.copy(key, to);
+    const date = await this.#dateOf(() => this.#store.copy(key, to));
     const copied = await this.#store.head(to);
     if (copied === undefined) throw new StorageError('unavailable', `${to}: is not there after it was copied from ${key}`);
     if (copied.size !== length)
@@ -116,6 +123,14 @@ export class BlobStore {
   async #fetch(key: string, ref: BlobRef): Promise<Buffer> {
     if (isWholeObject(ref)) return (await this.#store.get(key)).body;
     return this.#store.getRange(key, ref.offset, ref.length);
+  }
+
+  /** The store's clock when `write` was begun, by its answer and what has passed since by the clock that says most. */
+  async #dateOf(write: () => Promise<PutReceipt>): Promise<number> {
+    const wall = this.#clock.now();
+    const monotonic = this.#clock.monotonic();
+    const { date } = await write();
+    return date - Math.max(0, this.#clock.now() - wall, this.#clock.monotonic() - monotonic);
   }
 
   #newKey(sha256: string): string {

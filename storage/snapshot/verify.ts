@@ -205,9 +205,9 @@ class Verification {
   }
 
   async #readBlobs(state: StateView, reported: Set<string>): Promise<void> {
-    const { store, accountId } = this.#options;
+    const { store, accountId, clock } = this.#options;
     const random = { hex: () => '' };
-    const blobs = new BlobStore({ store, accountId, random, cache: new MemoryBlobCache({ bytesMax: 0 }) });
+    const blobs = new BlobStore({ store, accountId, clock, random, cache: new MemoryBlobCache({ bytesMax: 0 }) });
     const present = Iterator.from(state.blobs()).filter(({ object }) => !reported.has(object));
     const faults = prefetch(present, blobsAhead, async (ref) => {
       try {

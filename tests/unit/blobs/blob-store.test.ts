@@ -16,7 +16,7 @@ function setUp(options: { cacheBytesMax?: number; accountId?: string; memory?: M
   const random = { hex: (count: number) => (++serial).toString(16).padStart(count * 2, '0') };
   const cache = new MemoryBlobCache({ bytesMax: options.cacheBytesMax ?? 64 << 20 });
   const accountId = options.accountId ?? 'acc1';
-  const blobs = new BlobStore({ store: meter.of(memory, 'test'), accountId, random, cache });
+  const blobs = new BlobStore({ store: meter.of(memory, 'test'), accountId, clock, random, cache });
   const requests = () => Object.fromEntries(meter.snapshot().rows.map(({ operation, requests }) => [operation, requests]));
   return { memory, blobs, cache, requests, prefix: accountPrefix(accountId) };
 }
@@ -24,6 +24,28 @@ function setUp(options: { cacheBytesMax?: number; accountId?: string; memory?: M
 const pattern = (length: number) => Buffer.from(Uint8Array.from({ length }, (_, i) => (i * 31 + (i >> 8)) & 0xff));
 
 describe('BlobStore', () => {
+  test('an upload that took long counts from its beginning, whichever clock says so', async () => {
+    const memory = new MemoryStore({ clock });
+    const time = { wall: clock.now(), monotonic: 0 };
+    const cache = new MemoryBlobCache({ bytesMax: 0 });
+    const store = Object.assign(Object.create(memory), {
+      put: async (key: string, bytes: Uint8Array) => {
+        const receipt = await memory.put(key, bytes);
+        time.monotonic += 5_000;
+        time.wall += 86_400_000;
+        return receipt;
+      },
+    });
+    const blobs = new BlobStore({
+      store,
+      accountId: 'acc1',
+      clock: { now: () => time.wall, monotonic: () => time.monotonic },
+      random: { hex: () => '00112233' },
+      cache,
+    });
+    expect((await blobs.put(Buffer.from('x'))).date).toBe(clock.now() - 86_400_000);
+  });
+
   test('the same bytes uploaded twice are two objects, each under its own name', async () => {
     const { blobs, memory, prefix } = setUp();
     const first = await blobs.put(Buffer.from('From: a\r\n\r\nhello'));

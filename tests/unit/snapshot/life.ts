@@ -29,7 +29,13 @@ export class Life {
   readonly clock = new ManualClock();
   readonly store = new MemoryStore({ clock: this.clock });
   readonly random = new CountingRandom();
-  readonly blobs = new BlobStore({ store: this.store, accountId, random: this.random, cache: new MemoryBlobCache({ bytesMax: 0 }) });
+  readonly blobs = new BlobStore({
+    store: this.store,
+    accountId,
+    clock: this.clock,
+    random: this.random,
+    cache: new MemoryBlobCache({ bytesMax: 0 }),
+  });
   readonly index: AccountIndex;
   readonly fraction: () => number;
 

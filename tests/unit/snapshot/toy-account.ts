@@ -166,6 +166,7 @@ export class ToyAccount {
   readonly blobs = new BlobStore({
     store: this.store,
     accountId: this.id,
+    clock: this.clock,
     random: this.random,
     cache: new MemoryBlobCache({ bytesMax: 0 }),
   });
