@@ -83,7 +83,7 @@ export async function compose(config: Config, ports: Ports, { mode }: ComposeOpt
     const background = serving.use(new Background(ports));
     node.beginWork(background, directory);
     intake.beginWork(background);
-    background.repeat({ name: 'directory refresh', pauseMs: directoryRefreshMs, run: () => directory.refresh() });
+    background.repeat({ name: 'directory refresh', pauseMs: directoryRefreshMs, run: () => serving.watchStore(directory.refresh()) });
     background.repeat({ name: 'finish removals', pauseMs: finishRemovalsMs, firstMs: 1, run: () => directory.finishRemovals() });
 
     const admin = { verbs, services, logger: ports.logger };
@@ -135,12 +135,25 @@ export async function compose(config: Config, ports: Ports, { mode }: ComposeOpt
   };
 }
 
+const storeIsAway = 'The store does not answer.';
+
 /** What start() has opened. */
 class Serving implements AsyncDisposable {
   readonly listening: Listening[] = [];
   isSelfSigned = false;
   notReady: string | undefined = 'The server is starting.';
   readonly #opened = new AsyncDisposableStack();
+
+  /** Whoever asks whether we are ready hears it when the store does not answer. */
+  async watchStore(request: Promise<unknown>): Promise<void> {
+    try {
+      await request;
+      if (this.notReady === storeIsAway) this.notReady = undefined;
+    } catch (error) {
+      this.notReady ??= storeIsAway;
+      throw error;
+    }
+  }
 
   use<T extends AsyncDisposable | Disposable>(resource: T): T {
     return this.#opened.use(resource);

@@ -57,7 +57,8 @@ const importRules: readonly ImportRule[] = [
     ours: [/^protocol\//, time, port, /^storage\/(account|directory)\//, /^storage\/log\/record\.ts$/],
     packages: ['typebox'],
   },
-  { from: /^server\/(compose|main)\.ts$/, ours: [anything], packages: [] },
+  { from: /^server\/(compose(-[a-z]+)?|main)\.ts$/, ours: [anything], packages: ['fastify'] },
+  { from: /^server\/demo\//, ours: [time, port], packages: [] },
   { from: /^server\/launch\.js$/, ours: [], packages: [] },
   // What the process is configured by, and its edges: no face.
   { from: /^server\/config/, ours: [/^server\/(config|nearest)/], packages: ['typebox', 'jsonc-parser'] },

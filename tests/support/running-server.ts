@@ -85,7 +85,12 @@ export function makeServerFolder(config: object = {}): ServerFolder {
       new Promise((resolve) => {
         const main = join(import.meta.dirname, '../../server/main.ts');
         const env = { PATH: process.env.PATH };
-        const argv = ['--disable-warning=ExperimentalWarning', main, ...args, '--config', configFile];
+        const argv = [
+          '--disable-warning=ExperimentalWarning',
+          main,
+          ...args,
+          ...(args.includes('--config') ? [] : ['--config', configFile]),
+        ];
         const child = execFile(process.execPath, argv, { cwd: path, env }, (error, out, err) => {
           resolve({ code: error === null ? 0 : Number(error.code), out, err });
         });
