@@ -7,7 +7,7 @@ import { passwordBytesMax, passwordCharactersMin } from './limits.ts';
 import { saslPrep } from './saslprep.ts';
 import { deriveScramKeys, scramSaltBytes } from './scram-keys.ts';
 
-/** Everything the directory keeps of a password. Refuses one that is too short, too long or cannot be typed, with a sentence. */
+/** Everything the directory keeps of a password. Refuses one that is empty, too long or cannot be typed, with a sentence. */
 export async function makePasswordKeys(password: string): Promise<PasswordKeys> {
   const prepared = requirePassword(password);
   const [argon2, scramSha256] = await Promise.all([
@@ -22,7 +22,7 @@ function requirePassword(password: string): string {
   if (prepared === undefined)
     throw new MailError('invalidArguments', 'The password holds a character that cannot be used, such as a control character.');
   if ([...prepared].length < passwordCharactersMin) {
-    throw new MailError('invalidArguments', `The password is too short: it needs ${passwordCharactersMin} characters.`);
+    throw new MailError('invalidArguments', 'The password is empty.');
   }
   if (Buffer.byteLength(prepared) > passwordBytesMax)
     throw new MailError('tooLarge', `The password is too long: at most ${passwordBytesMax} bytes.`);
