@@ -5,7 +5,7 @@
  * pair that does not fit (an ACME client has written one file and not yet the other) is reported and the old one stays.
  */
 import { X509Certificate } from 'node:crypto';
-import { mkdirSync, readFileSync, type StatWatcher, unwatchFile, watchFile, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { createSecureContext, type SecureContext } from 'node:tls';
@@ -39,18 +39,19 @@ export class Certificates implements Disposable {
   readonly #files: { readonly cert: string; readonly key: string };
   readonly #logger: Logger;
   readonly #listeners = new Set<(certificate: Certificate) => void>();
-  readonly #watched: StatWatcher[];
-  readonly #onFileChange = () => this.#reload();
+  readonly #timer: NodeJS.Timeout;
   #current: Certificate;
+  /** What the files looked like when they were last read. */
+  #seen: string;
 
   /** Throws when there is no pair that can be used. */
   constructor(options: CertificatesOptions) {
     this.isSelfSigned = options.files === undefined;
     this.#files = options.files ?? selfSignedFiles(options);
     this.#logger = options.logger;
+    this.#seen = appearance(this.#files);
     this.#current = load(this.#files);
-    const polling = { persistent: false, interval: options.pollMs ?? 5_000 };
-    this.#watched = [this.#files.cert, this.#files.key].map((file) => watchFile(file, polling, this.#onFileChange).unref());
+    this.#timer = setInterval(() => this.#look(), options.pollMs ?? 5_000).unref();
   }
 
   get current(): Certificate {
@@ -66,8 +67,14 @@ export class Certificates implements Disposable {
 
   [Symbol.dispose](): void {
     this.#listeners.clear();
-    this.#watched.length = 0;
-    for (const file of [this.#files.cert, this.#files.key]) unwatchFile(file, this.#onFileChange);
+    clearInterval(this.#timer);
+  }
+
+  #look(): void {
+    const now = appearance(this.#files);
+    if (now === this.#seen) return;
+    this.#seen = now;
+    this.#reload();
   }
 
   #reload(): void {
@@ -83,6 +90,14 @@ export class Certificates implements Disposable {
     this.#logger.info('The certificate has changed and is in use.', { file: this.#files.cert });
     for (const listener of this.#listeners) listener(next);
   }
+}
+
+/** Differs whenever a file was written or replaced, links followed. Taken before the files are read, so that a change in between is seen next time. */
+function appearance(files: { readonly cert: string; readonly key: string }): string {
+  return [files.cert, files.key]
+    .map((file) => statSync(file, { bigint: true, throwIfNoEntry: false }))
+    .map((stat) => (stat === undefined ? 'absent' : `${stat.ino}:${stat.size}:${stat.mtimeNs}`))
+    .join(' ');
 }
 
 function load(files: { readonly cert: string; readonly key: string }): Certificate {
