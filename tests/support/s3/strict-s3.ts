@@ -142,7 +142,9 @@ export class StrictS3 implements AsyncDisposable {
     if (decodeURIComponent(bucket) !== this.bucket)
       throw new S3Error(404, 'NoSuchBucket', 'The specified bucket does not exist', { BucketName: bucket });
     const key = segments.map(decodeURIComponent).join('/');
-    if (message.method === 'PUT' && message.headers['content-length'] === undefined) {
+    // A stream in aws-chunked framing says its length in a header of its own.
+    const length = message.headers['content-length'] ?? message.headers['x-amz-decoded-content-length'];
+    if (message.method === 'PUT' && length === undefined) {
       throw new S3Error(411, 'MissingContentLength', 'You must provide the Content-Length HTTP header.');
     }
     return { method: message.method ?? 'GET', key, query: url.searchParams, headers: message.headers };
