@@ -25,6 +25,8 @@ export interface Entry<Tx> {
   readonly mutation: ((tx: Tx) => unknown) | undefined;
   uploads?: readonly Upload[];
   readonly reupload?: TransactOptions['reupload'];
+  /** How often it was called. */
+  reuploads: number;
   /** When it was given, monotonic. */
   readonly since: number;
   readonly resolve: (value: unknown) => void;

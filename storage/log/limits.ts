@@ -22,6 +22,9 @@ export const tailSeenMsMax = hourMs;
 /** An upload is named by a commit within this time, or uploaded anew: far below the 7 days after which what is unnamed is garbage. */
 export const uploadAgeMsMax = dayMs;
 
+/** Times that one mutation's bytes are uploaded anew: only a machine that slept during an upload needs a second. */
+export const reuploadsMax = 3;
+
 /** Commits fetched ahead of the one being applied: hides a round trip of 30 ms at a thousand commits a second. */
 export const fetchesAheadMax = 32;
 

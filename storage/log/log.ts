@@ -175,8 +175,8 @@ export class Log<Tx, Effect> implements AsyncDisposable {
     await this.close();
   }
 
-  #enqueue(entry: Omit<Entry<Tx>, 'since'>): void {
-    this.#queue.push({ ...entry, since: this.#options.clock.monotonic() });
+  #enqueue(entry: Omit<Entry<Tx>, 'since' | 'reuploads'>): void {
+    this.#queue.push({ ...entry, reuploads: 0, since: this.#options.clock.monotonic() });
     this.#kick();
   }
 
@@ -265,7 +265,9 @@ export class Log<Tx, Effect> implements AsyncDisposable {
         throw new StorageError('conflict', 'what was uploaded for this change is too old to be named by it');
       entry.uploads = await entry.reupload();
       for (const { date } of entry.uploads) this.#time.sawDate(date);
-      if (this.#hasOldUploads(entry)) throw new StorageError('conflict', 'what was uploaded anew for this change is too old already');
+      entry.reuploads++;
+      if (this.#hasOldUploads(entry) && entry.reuploads >= limits.reuploadsMax)
+        throw new StorageError('conflict', 'what was uploaded anew for this change is too old already');
     } catch (error) {
       this.#queue = this.#queue.filter((other) => other !== entry);
       entry.reject(error);

@@ -203,7 +203,13 @@ export class Tail<Tx, Effect> {
     // Until it is whole again.
     this.#resetReason = reason;
     if (machine.position.seq > 0) await machine.reset();
-    await snapshots.load(machine);
+    try {
+      await snapshots.load(machine);
+    } catch (error) {
+      if (!(error instanceof StorageError) || error.code !== 'corrupt') throw error;
+      // A reader that slept between listing and reading finds gone what has been superseded: once more, from a new listing.
+      await snapshots.load(machine);
+    }
     this.#resetReason = undefined;
     this.#isBehind = true;
     if (machine.position.seq > 0 || reason !== 'there was no state') onEvent({ kind: 'rebuilt', reason, seq: machine.position.seq });
