@@ -98,7 +98,11 @@ export class Input {
         return { kind: 'refused', tag, reply };
       }
       case 'overlong':
-        return { kind: 'refused', tag: tagOf(event.text), reply: { status: 'BAD', text: 'This command is too long.' } };
+        return {
+          kind: 'refused',
+          tag: event.text.includes(0x20) ? tagOf(event.text) : '*',
+          reply: { status: 'BAD', text: 'This command is too long.' },
+        };
       case 'endless':
         return { kind: 'end', farewell: 'This command does not end.' };
     }

@@ -64,9 +64,15 @@ export class MailboxView implements Disposable {
     this.isReadOnly = isReadOnly;
     this.#recents = recents;
     // Before the first read, so that nothing falls between.
-    this.#watch = account.watch((effects) => {
-      if (this.#note(effects)) onChange();
-    });
+    this.#watch = account.watch(
+      (effects) => {
+        if (this.#note(effects)) onChange();
+      },
+      () => {
+        this.#expectAnything();
+        onChange();
+      },
+    );
     const { uids, record, keywords } = account.read((reader) => ({
       uids: reader.uids(mailbox),
       record: reader.mailbox(mailbox)!,
@@ -174,6 +180,13 @@ export class MailboxView implements Disposable {
       this.#pending = [{ modSeq: 0 as ModSeq, effect: { changed } }];
     }
     return isNews;
+  }
+
+  /** The account was made anew from the bucket: messages and flags may have changed in any way. */
+  #expectAnything(): void {
+    this.isGone = this.account.read((reader) => reader.mailbox(this.mailbox) === undefined);
+    this.#isStale = true;
+    this.#pending = [{ modSeq: 0 as ModSeq, effect: { changed: [[1, 0xffffffff]] } }];
   }
 
   /** Tells the client what has changed. Writes to `out` and waits for nothing. */

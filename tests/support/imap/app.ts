@@ -1,0 +1,99 @@
+/** The IMAP server over an account in memory, reached through in-memory streams or through TCP. */
+import { duplexPair } from 'node:stream';
+import { parseMessage } from '../../../indexer/parse-message.ts';
+import { MailError } from '../../../protocol/mail/errors.ts';
+import type { AccountId } from '../../../protocol/mail/ids.ts';
+import type { Authenticator, Identity } from '../../../server/auth/authenticator.ts';
+import { systemClock } from '../../../server/clock.ts';
+import { createImapServer, type ImapServer } from '../../../server/imap/server.ts';
+import type { ImapServerOptions } from '../../../server/imap/services.ts';
+import { silentLogger } from '../../../server/logger.ts';
+import { Connection, type ConnectionFacts } from '../../../server/net/connection.ts';
+import { Listener } from '../../../server/net/listener.ts';
+import { systemRandom } from '../../../server/random.ts';
+import type { Account } from '../../../storage/account/api.ts';
+import { LogAccounts } from '../../../storage/account/log-accounts.ts';
+import { MemoryBlobCache } from '../../../storage/blobs/blob-cache.ts';
+import { provisionAccount } from '../../../storage/directory/provision.ts';
+import { MemoryKv } from '../../../storage/index/memory-kv.ts';
+import { MemoryStore } from '../../../storage/objects/memory.ts';
+import type { ObjectStore } from '../../../storage/objects/object-store.ts';
+import { ImapTestClient } from './client.ts';
+
+export const user = 'me@example.com';
+export const password = 'correct horse';
+
+const accountId = 'account1' as AccountId;
+
+export interface ImapApp extends AsyncDisposable {
+  readonly server: ImapServer;
+  readonly account: Account;
+  readonly accounts: LogAccounts;
+  /** A client that has read the greeting. */
+  connect(facts?: Partial<ConnectionFacts>): Promise<ImapTestClient>;
+  /** A TCP listener on a port of the system's choice. */
+  listen(): Promise<Listener>;
+}
+
+export async function startImapApp(options: Partial<ImapServerOptions> & { store?: ObjectStore } = {}): Promise<ImapApp> {
+  const store = options.store ?? new MemoryStore({ clock: systemClock });
+  const accounts = new LogAccounts({
+    store,
+    clock: systemClock,
+    random: systemRandom,
+    node: 'test',
+    kv: () => new MemoryKv(),
+    cache: new MemoryBlobCache(),
+  });
+  const account = await accounts.open(accountId);
+  await provisionAccount(account);
+  const server = createImapServer({
+    accounts,
+    authenticator: onePassword,
+    readMessage: parseMessage,
+    logger: silentLogger,
+    clock: systemClock,
+    hostname: 'mail.example.com',
+    version: '1.2.3',
+    messageBytesMax: 1024 * 1024,
+    ...options,
+  });
+  const listeners: Listener[] = [];
+  return {
+    server,
+    account,
+    accounts,
+    async connect(facts = {}) {
+      const [near, far] = duplexPair();
+      void server.handle(new Connection(far, { remote: '127.0.0.1', ...facts }));
+      const client = new ImapTestClient(near);
+      client.greeting = await client.line();
+      return client;
+    },
+    async listen() {
+      const listener = await Listener.open({ name: 'imap', host: '127.0.0.1', port: 0, handler: server, logger: silentLogger });
+      listeners.push(listener);
+      return listener;
+    },
+    async [Symbol.asyncDispose]() {
+      await server.close();
+      await Promise.all(listeners.map((listener) => listener.close(1000)));
+      await accounts[Symbol.asyncDispose]();
+    },
+  };
+}
+
+const identity: Identity = { accountId, address: user, name: 'Me', by: 'password' };
+
+/** Knows one login. */
+const onePassword: Authenticator = {
+  async verify(login, given) {
+    if (login === user && given === password) return identity;
+    throw new MailError('authenticationFailed', 'The login name or the password is wrong.');
+  },
+  beginScram: () => Promise.reject(new MailError('unsupported', 'Not in this test.')),
+  authorize(who, authorizationId) {
+    if (authorizationId === '' || authorizationId === who.address) return who;
+    throw new MailError('forbidden', 'Nobody acts for another.');
+  },
+};
