@@ -42,14 +42,14 @@ export async function openFaces(options: FacesOptions): Promise<Faces> {
   const imap = createImapServer({
     ...options,
     logger: logger.child({ face: 'imap' }),
-    readMessage: (raw) => options.intake.readMessage(raw),
+    readMessage: (raw) => options.intake.parsers.parse(raw),
     secureContext: () => certificates.current.context,
     messageBytesMax: config.limits.messageBytesMax,
   });
   const faces: readonly { readonly name: 'imap' | 'imaps' | 'lmtp'; readonly face: Face; readonly isTls: boolean }[] = [
     { name: 'imap', face: imap, isTls: false },
     { name: 'imaps', face: imap, isTls: true },
-    ...(options.intake.lmtp === undefined ? [] : [{ name: 'lmtp', face: options.intake.lmtp, isTls: false } as const]),
+    { name: 'lmtp', face: options.intake.lmtp(certificates), isTls: false },
   ];
   const trustedProxies = parseNetworks(config.trustedProxies);
   const opened: { readonly listening: Listening; readonly listener: Listener; readonly face: Face }[] = [];

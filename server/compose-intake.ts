@@ -1,20 +1,28 @@
-/** Mail in: the pipeline, the sweep of the bucket, LMTP, and the workers that parse. */
-
+/** Mail in: the pipeline with the workers that parse for it, the sweep of the bucket, and LMTP. */
+import { hostname } from 'node:os';
+import type { IntakeEvent } from '../indexer/intake-events.ts';
 import { ParsePool } from '../indexer/parse-pool.ts';
+import { Pipeline } from '../indexer/pipeline.ts';
+import { LmtpService } from '../indexer/sources/lmtp.ts';
+import { Sweep } from '../indexer/sources/sweep.ts';
 import type { Accounts } from '../storage/account/api.ts';
 import type { Clock } from '../storage/clock.ts';
 import type { Directory } from '../storage/directory/directory.ts';
+import type { Random } from '../storage/random.ts';
 import type { Background } from './background.ts';
 import type { OpenedStore } from './compose-store.ts';
 import type { Config } from './config.ts';
-import type { ReadMessage } from './imap/services.ts';
+import { copyBytesMin } from './limits.ts';
+import { createLmtpServer, type LmtpServer } from './lmtp/lmtp-server.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
-import type { ConnectionHandler } from './net/listener.ts';
+import type { Certificates } from './tls/certificates.ts';
 
 export interface Intake extends AsyncDisposable {
-  readonly lmtp: (ConnectionHandler & { close(): Promise<void> }) | undefined;
-  readMessage(raw: Uint8Array): Promise<ReadMessage>;
+  readonly pipeline: Pipeline;
+  readonly parsers: ParsePool;
+  lmtp(certificates: Certificates): LmtpServer;
+  /** Sweeps the bucket. */
   beginWork(background: Background): void;
 }
 
@@ -25,17 +33,80 @@ export interface IntakeOptions {
   readonly directory: Directory;
   readonly metrics: Metrics;
   readonly clock: Clock;
+  readonly random: Random;
   readonly logger: Logger;
 }
 
-export async function openIntake({ logger }: IntakeOptions): Promise<Intake> {
+export function openIntake({ config, store, accounts, directory, metrics, clock, random, logger }: IntakeOptions): Intake {
+  const { inbound, verdicts, limits } = config;
   const parsers = new ParsePool({
-    onCasualty: (reason, bytes) => logger.warn('A message could not be parsed; it is kept as it is.', { reason, bytes }),
+    onCasualty: (reason, bytes) => logger.warn('A message could not be parsed; it is kept, and shown as it is.', { reason, bytes }),
   });
+  const pipeline = new Pipeline(
+    { store: store.of('intake'), accounts, directory, parsers, clock, observe: (event) => tell(event, logger, metrics) },
+    {
+      inboundPrefix: inbound.prefix,
+      verdicts,
+      messageBytesMax: limits.messageBytesMax,
+      ...(config.store.driver === 's3' ? { copyBytesMin } : {}),
+    },
+  );
+  metrics.gauge('satchel_intake_messages', 'Messages being taken in.', () => pipeline.load.messages);
+  metrics.gauge('satchel_intake_bytes', 'Bytes of messages being taken in.', () => pipeline.load.bytes);
   return {
-    lmtp: undefined,
-    readMessage: (raw) => parsers.parse(raw),
-    beginWork() {},
+    pipeline,
+    parsers,
+    lmtp(certificates) {
+      const service = new LmtpService({
+        pipeline,
+        directory,
+        clock,
+        random,
+        hostName: hostname(),
+        defaultDomain: config.defaultDomain,
+        messageBytesMax: limits.messageBytesMax,
+        onError: (error) => logger.error('An LMTP transaction failed.', { error }),
+      });
+      return createLmtpServer({ service, secureContext: () => certificates.current.context });
+    },
+    beginWork(background) {
+      const sweep = new Sweep({
+        store: store.of('sweep'),
+        pipeline,
+        clock,
+        inboundPrefix: inbound.prefix,
+        mustBeStill: config.store.driver === 'file',
+      });
+      background.repeat({ name: 'sweep', pauseMs: inbound.sweepSeconds * 1000, firstMs: 1, run: (signal) => sweep.run(signal) });
+    },
     [Symbol.asyncDispose]: () => parsers[Symbol.asyncDispose](),
   };
+}
+
+function tell(event: IntakeEvent, logger: Logger, metrics: Metrics): void {
+  metrics.count('satchel_intake_events_total', 'What became of messages on their way in.', { kind: event.kind });
+  const { kind, ...fields } = event;
+  switch (kind) {
+    case 'delivered':
+      if (event.kind === 'delivered') {
+        metrics.observe('satchel_delivery_seconds', 'From arrival in the bucket, or at our door, to the commit.', event.latencyMs);
+      }
+      logger.info('Delivered.', fields);
+      break;
+    case 'duplicate':
+      logger.debug('Taken in before; not delivered again.', fields);
+      break;
+    case 'dropped':
+      logger.info('Dropped by policy.', fields);
+      break;
+    case 'held':
+      logger.warn('Held back: see `satchel failed` or `satchel quarantine`.', fields);
+      break;
+    case 'postponed':
+      logger.warn('The store or an account is away; the message waits.', fields);
+      break;
+    case 'faulted':
+      logger.error('A message made us fail.', fields);
+      break;
+  }
 }

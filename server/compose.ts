@@ -11,7 +11,6 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Accounts } from '../storage/account/api.ts';
 import { Directory } from '../storage/directory/directory.ts';
-import { FailedMail } from './admin/failed-mail.ts';
 import type { AdminServices } from './admin/services.ts';
 import { verbs } from './admin/verbs.ts';
 import type { FirstAccount, Listening } from './announcement.ts';
@@ -69,7 +68,14 @@ export async function compose(config: Config, ports: Ports, { mode }: ComposeOpt
   const node = opening.use(openAccounts({ ...ports, store, nodeId, folder: index.folder, metrics }));
   const { accounts } = node;
   const directory = opening.use(await Directory.open({ ...ports, accounts, catchUp: accounts.catchUp }));
-  const services: AdminServices = { directory, maintenance: node, failed: new FailedMail(store.of('failed'), config.inbound.prefix) };
+  const intake = opening.use(openIntake({ ...ports, config, store, accounts, directory, metrics }));
+  const { pipeline } = intake;
+  const services: AdminServices = {
+    directory,
+    maintenance: node,
+    held: pipeline.held,
+    release: (name, recipients) => pipeline.release(name, recipients),
+  };
   const serving = new Serving();
   // Listeners and work beside end before what they stand on.
   opening.use(serving);
@@ -79,7 +85,6 @@ export async function compose(config: Config, ports: Ports, { mode }: ComposeOpt
     const certificates = serving.use(new Certificates({ ...ports, files: config.tls, folder: join(config.dataDir, 'tls') }));
     serving.isSelfSigned = certificates.isSelfSigned;
     const authenticator = new PasswordAuthenticator({ ...ports, directory, defaultDomain: config.defaultDomain });
-    const intake = serving.use(await openIntake({ ...ports, config, store, accounts, directory, metrics }));
     const background = serving.use(new Background(ports));
     node.beginWork(background, directory);
     intake.beginWork(background);

@@ -1,16 +1,12 @@
-/** Verbs that look after what is stored: verify, rebuild, and mail that failed. */
+/** Verbs that look after what is stored: verify and rebuild. */
 import Type from 'typebox';
 import { MailError } from '../../protocol/mail/errors.ts';
 import type { AccountId } from '../../protocol/mail/ids.ts';
 import { directoryAccountId } from '../../storage/objects/object-keys.ts';
 import type { AdminServices, Verified } from './services.ts';
-import { defineVerb, formatTable, parameters } from './verb.ts';
+import { defineVerb, parameters } from './verb.ts';
 
 const Address = Type.String({ minLength: 3, maxLength: 320, description: 'an address, such as ada@example.com' });
-const FailedName = Type.String({ minLength: 1, maxLength: 1024, description: 'its name, as `failed list` shows it' });
-
-/** More are counted and not listed. */
-const failedListedMax = 10_000;
 
 interface VerifiedAccount extends Verified {
   readonly address: string;
@@ -51,59 +47,6 @@ export const maintenanceVerbs = [
     },
     print: ({ address, messages, mailboxes, durationMs }) =>
       `Rebuilt the index of ${address}: ${messages} messages in ${mailboxes} mailboxes, in ${(durationMs / 1000).toFixed(1)} s.`,
-  }),
-  defineVerb({
-    name: 'failed list',
-    summary: 'List mail that could not be processed.',
-    method: 'GET',
-    path: '/failed',
-    parameters: parameters({}),
-    positional: [],
-    run: async ({ failed }) => ({ messages: await failed.list(failedListedMax) }),
-    print: ({ messages }) =>
-      messages.length === 0
-        ? ''
-        : formatTable(
-            ['FAILED AT', 'BYTES', 'NAME'],
-            messages.map(({ failedAt, size, name }) => [failedAt, size ?? '-', name]),
-          ),
-  }),
-  defineVerb({
-    name: 'failed show',
-    summary: 'Show why a message failed, and how it begins.',
-    method: 'GET',
-    path: '/failed/:name',
-    parameters: parameters({ name: FailedName }),
-    positional: ['name'],
-    run: ({ failed }, { name }) => failed.show(name),
-    print: ({ name, failedAt, size, reason, beginning }) =>
-      `${name}\nfailed at ${failedAt}, ${size ?? 'no'} bytes\n${JSON.stringify(reason, undefined, 2)}\n\n${beginning.trimEnd()}`,
-  }),
-  defineVerb({
-    name: 'failed release',
-    summary: 'Put a failed message back into the queue of incoming mail.',
-    method: 'POST',
-    path: '/failed/:name/release',
-    parameters: parameters({ name: FailedName }),
-    positional: ['name'],
-    run: async ({ failed }, { name }) => {
-      await failed.release(name);
-      return { name };
-    },
-    print: ({ name }) => `Released ${name}. It is processed as if it had just come.`,
-  }),
-  defineVerb({
-    name: 'failed remove',
-    summary: 'Remove a failed message for good.',
-    method: 'DELETE',
-    path: '/failed/:name',
-    parameters: parameters({ name: FailedName }),
-    positional: ['name'],
-    run: async ({ failed }, { name }) => {
-      await failed.remove(name);
-      return { name };
-    },
-    print: ({ name }) => `Removed ${name}.`,
   }),
 ];
 

@@ -1,14 +1,17 @@
 /** What the administrator's verbs act on. compose.ts gives it, beside listeners or without any. */
+import type { HeldMail } from '../../indexer/held-mail.ts';
+import type { IntakeOutcome } from '../../indexer/pipeline.ts';
 import type { AccountId } from '../../protocol/mail/ids.ts';
 import type { Directory } from '../../storage/directory/directory.ts';
 import type { Finding } from '../../storage/snapshot/findings.ts';
 import type { VerifySummary } from '../../storage/snapshot/verify.ts';
-import type { FailedMail } from './failed-mail.ts';
 
 export interface AdminServices {
   readonly directory: Directory;
   readonly maintenance: Maintenance;
-  readonly failed: FailedMail;
+  readonly held: Pick<HeldMail, 'list' | 'get' | 'remove'>;
+  /** Delivers a held message after all; undefined when there is none of this name. */
+  release(name: string, recipients?: readonly string[]): Promise<IntakeOutcome | undefined>;
 }
 
 export interface Verified {

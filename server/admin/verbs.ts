@@ -1,6 +1,7 @@
 /** All administrative verbs: the one list from which routes, command line and help are made. */
 import { directoryVerbs } from './directory-verbs.ts';
+import { heldVerbs } from './held-verbs.ts';
 import { maintenanceVerbs } from './maintenance-verbs.ts';
 import type { Verb } from './verb.ts';
 
-export const verbs: readonly Verb[] = [...directoryVerbs, ...maintenanceVerbs];
+export const verbs: readonly Verb[] = [...directoryVerbs, ...maintenanceVerbs, ...heldVerbs];

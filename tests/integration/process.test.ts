@@ -59,7 +59,7 @@ it('with --demo hands in some dozens of messages', async () => {
       timeout: 30_000,
     })
     .toBeGreaterThan(24);
-  expect(JSON.parse((await folder.satchel(['failed', 'list', '--json'])).out)).toEqual({ messages: [] });
+  expect(JSON.parse((await folder.satchel(['failed', 'list', '--json'])).out)).toMatchObject({ messages: [] });
   server.kill('SIGTERM');
   expect(await once(server, 'exit')).toEqual([0, null]);
 });

@@ -93,8 +93,8 @@ describe('a message dropped into the bucket', () => {
   it('for nobody is in failed/ with its reason, and comes in once its account is there and it is released', async () => {
     await using server = await folder.start();
     await folder.drop('noone001', sesMessage({ id: 'noone001', to: 'clara@localhost' }));
-    const { failed } = server.app.services;
-    await expect.poll(() => failed.list(10), { timeout: 20_000 }).toMatchObject([{ name: 'noone001' }]);
+    const { held } = server.app.services;
+    await expect.poll(async () => (await held.list()).messages, { timeout: 20_000 }).toMatchObject([{ name: 'noone001' }]);
     const shown = await folder.satchel(['failed', 'show', 'noone001']);
     expect(shown.out).toContain('clara@localhost');
     expect((await folder.satchel(['account', 'add', 'clara@localhost', '--password-stdin'], 'correct horse battery\n')).err).toBe('');

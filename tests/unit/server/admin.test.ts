@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { HeldMail, type HeldRecord } from '../../../indexer/held-mail.ts';
 import { StorageError } from '../../../protocol/mail/errors.ts';
-import { FailedMail } from '../../../server/admin/failed-mail.ts';
 import type { AdminServices } from '../../../server/admin/services.ts';
 import { verbs } from '../../../server/admin/verbs.ts';
 import { callServer } from '../../../server/cli/admin-client.ts';
@@ -25,7 +25,9 @@ beforeEach(async () => {
   verified = [];
   services = {
     directory,
-    failed: new FailedMail(store, 'inbound/'),
+    held: new HeldMail(store),
+    release: async (name) =>
+      name === 'stubborn' ? { kind: 'held', reason: 'unknownRecipient', name } : { kind: 'delivered', results: new Map() },
     maintenance: {
       verify: async (id) => {
         verified.push(id);
@@ -76,28 +78,29 @@ describe('verbs', () => {
     await expect(run('verify', { address: 'nobody@example.com' })).rejects.toThrow(/no account nobody@example\.com/);
   });
 
-  it('failed mail is listed, shown, released into the queue, and removed', async () => {
-    await store.put('failed/a@b.example/one', Buffer.from('Subject: one\r\n\r\nbody'));
-    await store.put('failed/a@b.example/one.json', Buffer.from('{"reason":"No such account."}'));
-    await store.put('failed/two', Buffer.from('two'));
-    await store.put('failed/lost.json', Buffer.from('{"reason":"Its object is gone."}'));
-    expect((await run('failed list')).result).toMatchObject({
-      messages: [
-        { name: 'a@b.example/one', size: 20 },
-        { name: 'lost', size: null },
-        { name: 'two', size: 3 },
-      ],
-    });
+  it('held mail is listed by kind, shown, released and removed', async () => {
+    const record = { version: 1, recipients: ['clara@b.example'], deliveredTo: [], octets: 20, receivedAt: 'r', heldAt: 'h' } as const;
+    const hold = (name: string, over: Pick<HeldRecord, 'kind' | 'reason' | 'detail'>) =>
+      new HeldMail(store).hold(name, { bytes: Buffer.from('Subject: one\r\n\r\nbody') }, { ...record, ...over });
+    await hold('a@b.example/one', { kind: 'failed', reason: 'unknownRecipient', detail: 'Nobody here.' });
+    await hold('stubborn', { kind: 'failed', reason: 'unknownRecipient', detail: 'Nobody here.' });
+    await hold('virus', { kind: 'quarantine', reason: 'verdict', detail: 'X-SES-Virus-Verdict: FAIL' });
+    const names = async (kind: string) =>
+      ((await run(`${kind} list`)).result as { messages: { name: string }[] }).messages.map(({ name }) => name);
+    expect(await names('failed')).toEqual(['a@b.example/one', 'stubborn']);
+    expect(await names('quarantine')).toEqual(['virus']);
+    expect((await run('failed list')).text).toMatch(/^HELD AT +BYTES +REASON +NAME\n/);
     const shown = await run('failed show', { name: 'a@b.example/one' });
-    expect(shown.text).toContain('No such account.');
+    expect(shown.text).toContain('Nobody here. (unknownRecipient)');
+    expect(shown.text).toContain('did not reach clara@b.example');
     expect(shown.text).toContain('Subject: one');
-    await run('failed release', { name: 'a@b.example/one' });
-    expect((await store.get('inbound/a@b.example/one')).body.toString()).toContain('body');
-    await run('failed remove', { name: 'two' });
-    await run('failed remove', { name: 'lost' });
-    expect((await run('failed list')).text).toBe('');
-    for (const verb of ['failed show', 'failed release', 'failed remove']) {
-      await expect(run(verb, { name: 'two' })).rejects.toThrow(/no failed message "two"/);
+    expect((await run('failed release', { name: 'a@b.example/one' })).text).toMatch(/^Delivered a@b\.example\/one/);
+    await expect(run('failed release', { name: 'stubborn' })).rejects.toThrow(/held as stubborn \(unknownRecipient\)/);
+    await expect(run('failed remove', { name: 'virus' })).rejects.toThrow(/no failed message "virus"/);
+    await run('quarantine remove', { name: 'virus' });
+    expect((await run('quarantine list')).text).toBe('');
+    for (const verb of ['quarantine show', 'quarantine release', 'quarantine remove']) {
+      await expect(run(verb, { name: 'virus' })).rejects.toThrow(/no message in quarantine "virus"/);
     }
   });
 });
