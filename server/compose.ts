@@ -21,7 +21,7 @@ import { openFaces } from './compose-faces.ts';
 import { openAdminSocket, openHttp } from './compose-http.ts';
 import { openIntake } from './compose-intake.ts';
 import { type OpenedStore, openStore, type StorePorts } from './compose-store.ts';
-import { type Config, ConfigError } from './config.ts';
+import { adminSocketPath, type Config, ConfigError } from './config.ts';
 import { deliverDemo } from './demo/deliver-demo.ts';
 import { makeFirstAccount } from './first-account.ts';
 import { type IndexLock, lockIndexFolder } from './index-lock.ts';
@@ -54,8 +54,6 @@ export interface App extends AsyncDisposable {
 export interface ComposeOptions {
   readonly mode: 'server' | 'tool';
 }
-
-export const adminSocketPath = (config: Config) => join(config.dataDir, 'admin.sock');
 
 export async function compose(config: Config, ports: Ports, { mode }: ComposeOptions): Promise<App> {
   refuseWhatIsNotThere(config);

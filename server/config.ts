@@ -3,7 +3,7 @@
  * whose message is a sentence that names the key and says what to do. A pure function of its arguments but for reading the file.
  */
 import { readFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import jsonc from 'jsonc-parser';
 import { Value } from 'typebox/value';
 import { environmentLayer } from './config-environment.ts';
@@ -99,6 +99,9 @@ export function parseListen(address: string): { readonly host: string; readonly 
   return { host: address.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(address.slice(colon + 1)) };
 }
 
+/** Where a running server takes the administrator's verbs. */
+export const adminSocketPath = (config: Config) => join(config.dataDir, 'admin.sock');
+
 /** The configuration as it may be shown to people. */
 export function withoutSecrets(config: Config): unknown {
   return hideSecrets(root, config);
@@ -170,7 +173,7 @@ function fillObject(node: SchemaNode, value: unknown, path: string): Json {
   for (const [key, inner] of Object.entries(properties)) {
     // An optional group is filled in only where it is given.
     if (value[key] === undefined && inner.default === undefined && !node.required?.includes(key)) continue;
-    const result = fill(inner, value[key], join(path, key));
+    const result = fill(inner, value[key], dotted(path, key));
     if (result !== undefined) filled[key] = result;
   }
   return filled;
@@ -183,7 +186,7 @@ function chooseVariant(node: SchemaNode, value: unknown, path: string): SchemaNo
   const drivers = objects.map((variant) => String(variant.properties!.driver!.const));
   const driver = isObject(value) ? value.driver : undefined;
   const chosen = objects[drivers.indexOf(String(driver))];
-  if (chosen === undefined) throw new ConfigError(`${join(path, 'driver')} must be ${oneOf(drivers)}, and is ${show(driver)}.`);
+  if (chosen === undefined) throw new ConfigError(`${dotted(path, 'driver')} must be ${oneOf(drivers)}, and is ${show(driver)}.`);
   return chosen;
 }
 
@@ -195,14 +198,14 @@ function variantOf(node: SchemaNode, value: unknown): SchemaNode {
 function firstMissing(node: SchemaNode, value: Json, path: string): string | undefined {
   for (const key of node.required ?? []) {
     const inner = value[key];
-    if (inner === undefined) return join(path, key);
+    if (inner === undefined) return dotted(path, key);
   }
   for (const [key, inner] of Object.entries(value)) {
     const child = node.properties?.[key];
     if (child === undefined) continue;
     for (const [index, item] of (Array.isArray(inner) ? inner : [inner]).entries()) {
       if (!isObject(item)) continue;
-      const at = Array.isArray(inner) ? `${join(path, key)}[${index}]` : join(path, key);
+      const at = Array.isArray(inner) ? `${dotted(path, key)}[${index}]` : dotted(path, key);
       const missing = firstMissing(variantOf(Array.isArray(inner) ? child.items! : child, item), item, at);
       if (missing !== undefined) return missing;
     }
@@ -212,17 +215,17 @@ function firstMissing(node: SchemaNode, value: Json, path: string): string | und
 
 function unknownKey(key: string, path: string, properties: Readonly<Record<string, SchemaNode>>): ConfigError {
   const here = nearest(key, Object.keys(properties));
-  const suggestion = here === undefined ? elsewhere(root, key, '') : join(path, here);
+  const suggestion = here === undefined ? elsewhere(root, key, '') : dotted(path, here);
   const hint = suggestion === undefined ? 'Remove it.' : `Did you mean ${suggestion}?`;
-  return new ConfigError(`The configuration has no key ${join(path, key)}. ${hint}`);
+  return new ConfigError(`The configuration has no key ${dotted(path, key)}. ${hint}`);
 }
 
 /** Where in the configuration a key of this name is. */
 function elsewhere(node: SchemaNode, key: string, path: string): string | undefined {
   for (const variant of [node, ...(node.anyOf ?? [])]) {
     for (const [name, inner] of Object.entries(variant.properties ?? {})) {
-      if (name === key && path !== '') return join(path, name);
-      const found = elsewhere(inner, key, join(path, name));
+      if (name === key && path !== '') return dotted(path, name);
+      const found = elsewhere(inner, key, dotted(path, name));
       if (found !== undefined) return found;
     }
   }
@@ -240,7 +243,7 @@ function wrongValue(node: SchemaNode, value: unknown, path: string): ConfigError
   return new ConfigError(`${path === '' ? 'The configuration' : path} ${want}${about}, and is ${show(node.secret ? '…' : value)}.`);
 }
 
-const join = (path: string, key: string) => (path === '' ? key : `${path}.${key}`);
+const dotted = (path: string, key: string) => (path === '' ? key : `${path}.${key}`);
 const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
 const oneOf = (names: readonly string[]) => names.map((name) => JSON.stringify(name)).join(' or ');
 

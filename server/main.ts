@@ -11,8 +11,8 @@ import { formatAnnouncement } from './announcement.ts';
 import { callServer } from './cli/admin-client.ts';
 import { type CliPorts, type CommonOptions, runCommandLine } from './cli/program.ts';
 import { systemClock } from './clock.ts';
-import { type App, adminSocketPath, compose, type Ports } from './compose.ts';
-import { type Config, type LoadedConfig, loadConfig, withoutSecrets } from './config.ts';
+import type { App, Ports } from './compose.ts';
+import { adminSocketPath, type Config, type LoadedConfig, loadConfig, withoutSecrets } from './config.ts';
 import { configJsonSchema } from './config-schema.ts';
 import { drainMsMax, signalRepeatMs } from './limits.ts';
 import { createLogger, type Logger, type LogLevel } from './logger.ts';
@@ -43,6 +43,8 @@ async function runVerb(verb: Verb, parameters: Record<string, unknown>, options:
   const { config } = load(options);
   const outcome = await callServer(adminSocketPath(config), verb, parameters);
   if (outcome.answered) return outcome.result;
+  // Loaded when needed: a verb that a server does is done before the parts of a server are read.
+  const { compose } = await import('./compose.ts');
   // What goes wrong reaches the user as the verb's own answer; the log of such a short run is for what is wrong besides.
   await using app = await compose(config, portsOf(config, 'warn'), { mode: 'tool' });
   return await verb.run(app.services, parameters);
@@ -53,6 +55,7 @@ async function serve(options: CommonOptions & { readonly isDemo: boolean }): Pro
   const ports = portsOf(config, config.log.level);
   for (const warning of warnings) ports.logger.warn(warning);
   const stopping = firstSignal(ports.logger);
+  const { compose } = await import('./compose.ts');
   const app = await compose(config, ports, { mode: 'server' });
   try {
     await app.start();
