@@ -28,5 +28,5 @@ export const pendingEffectsMax = 1000;
 export const textBytesCut = 64 * 1024 - 8;
 /** Octets of the smallest message whose text may have been cut: GB 18030 grows by half in UTF-8, entities in HTML shrink. */
 export const textCutMessageBytesMin = 40 * 1024;
-/** Octets of header that the facts keep (protocol/mime): a shorter message has its header whole. */
-export const keptHeaderBytes = 8 * 1024;
+/** Different lists of omitted header fields that are remembered of one account: a number of each message's list takes two bytes. */
+export const omittedListsMax = 60_000;

@@ -8,7 +8,7 @@ import { resolveSequenceSet, type SequenceSet } from '../../protocol/imap/sequen
 import type { ByteWriter } from '../../protocol/imap/wire/byte-writer.ts';
 import { ProtocolError } from '../../protocol/mail/errors.ts';
 import type { MailboxNumber, ModSeq } from '../../protocol/mail/ids.ts';
-import { flagOf } from '../../protocol/mail/keywords.ts';
+import { flagOf, systemFlags } from '../../protocol/mail/keywords.ts';
 import { normalizeRanges, type Range, type Ranges } from '../../protocol/mail/ranges.ts';
 import type { Account, AccountReader, Effect, MailboxEffect } from '../../storage/account/api.ts';
 import { flagBytesOf } from './flag-bytes.ts';
@@ -54,8 +54,9 @@ export class MailboxView implements Disposable {
   #pending: PendingEffect[] = [];
   #isStale = false;
   readonly #own = new Set<ModSeq>();
-  /** Keyword sets whose flags the client was told in FLAGS. */
-  #knownKeywords: ReadonlySet<string>;
+  /** Keywords that the client was told in FLAGS, and keyword sets that hold no others. */
+  readonly #knownKeywords: Set<string>;
+  readonly #knownSets = new Set<number>();
 
   /** Reads the mailbox as it is now, which must exist. */
   constructor({ account, mailbox, isReadOnly, recents, onChange }: ViewOptions) {
@@ -225,6 +226,7 @@ export class MailboxView implements Disposable {
       this.#uids = both;
     }
     if (!hasNew) return;
+    this.tellNewKeywords(out, reader, [[this.#lastUid + 1, now.at(-1)!]]);
     this.#lastUid = now.at(-1)!;
     this.#claimRecent(this.#lastUid + 1);
     out.ascii('* ').number(this.#uids.length).ascii(' EXISTS\r\n* ').number(this.recentCount).ascii(' RECENT\r\n');
@@ -240,9 +242,10 @@ export class MailboxView implements Disposable {
     this.#pending = [];
     this.#own.clear();
     if (others.length === 0) return;
-    this.tellNewKeywords(out, reader);
     const flags = flagBytesOf(this.account);
-    for (const [first, last] of normalizeRanges(others.flatMap(({ effect }) => effect.changed))) {
+    const changed = normalizeRanges(others.flatMap(({ effect }) => effect.changed));
+    this.tellNewKeywords(out, reader, changed);
+    for (const [first, last] of changed) {
       reader.forEachMembership(this.mailbox, first, last, (row) => {
         const sequence = this.sequenceOf(row.uid);
         if (sequence === 0) return;
@@ -255,12 +258,20 @@ export class MailboxView implements Disposable {
     }
   }
 
-  /** RFC 9051 §7.3.5: FLAGS again when a keyword has come into use. */
-  tellNewKeywords(out: ByteWriter, reader: AccountReader): void {
-    const now = reader.keywordsIn(this.mailbox);
-    if (now.every((keyword) => this.#knownKeywords.has(keyword))) return;
-    this.#knownKeywords = new Set(now);
-    out.ascii(`* FLAGS (${applicableFlags(now).join(' ')})\r\n`);
+  /** RFC 9051 §7.3.5: FLAGS again, when one of these messages brings a keyword into use. */
+  tellNewKeywords(out: ByteWriter, reader: AccountReader, uids: Ranges): void {
+    let hasNew = false;
+    for (const [first, last] of uids) {
+      reader.forEachMembership(this.mailbox, first, last, ({ keywordSet }) => {
+        if (this.#knownSets.has(keywordSet)) return;
+        this.#knownSets.add(keywordSet);
+        for (const keyword of reader.keywordsOf(keywordSet)) {
+          hasNew ||= !this.#knownKeywords.has(keyword) && systemFlags[keyword] === undefined;
+          this.#knownKeywords.add(keyword);
+        }
+      });
+    }
+    if (hasNew) out.ascii(`* FLAGS (${applicableFlags(this.#knownKeywords).join(' ')})\r\n`);
   }
 
   #claimRecent(uidNext: number): void {

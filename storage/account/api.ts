@@ -133,6 +133,8 @@ export interface AccountReader {
   /** All emails' numbers, ascending. */
   emails(): Iterable<EmailNumber>;
   facts(id: EmailNumber): MessageFacts | undefined;
+  /** The bytes of `facts.header`, without the cost of the other facts. */
+  headerBytes(id: EmailNumber): Uint8Array | undefined;
   /** Ready to send (IMAP wire form): the value of ENVELOPE, of BODYSTRUCTURE, of BODY. */
   envelopeWire(id: EmailNumber): Uint8Array | undefined;
   bodyStructureWire(id: EmailNumber): Uint8Array | undefined;

@@ -95,6 +95,17 @@ export class ByteWriter {
     return this;
   }
 
+  /** A part of `bytes`, copied. */
+  slice(bytes: Uint8Array, start: number, end: number): this {
+    const length = end - start;
+    const chunk = this.#reserve(length);
+    const to = this.#length - start;
+    if (length < 64) for (let at = start; at < end; at += 1) chunk[to + at] = bytes[at]!;
+    else chunk.set(bytes.subarray(start, end), this.#length);
+    this.#length += length;
+    return this;
+  }
+
   /** literal = "{" number "}" CRLF *CHAR8 */
   literal(bytes: Uint8Array): this {
     return this.ascii('{').number(bytes.length).ascii('}\r\n').bytes(bytes);

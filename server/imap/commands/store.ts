@@ -96,7 +96,7 @@ async function finish(
   if (outcome.modSeq !== undefined) view.noteOwn(outcome.modSeq);
   // RFC 7162 §3.1.3: who knows mod-sequences gets them, .SILENT or not.
   if (!args.isSilent || session.isCondstore) {
-    view.account.read((reader) => view.tellNewKeywords(session.output, reader));
+    view.account.read((reader) => view.tellNewKeywords(session.output, reader, view.uidRanges(indexes)));
     const attributes = [
       ...(isUid ? [{ item: 'UID' as const }] : []),
       ...(session.isCondstore ? [{ item: 'MODSEQ' as const }] : []),

@@ -6,16 +6,20 @@
 import type { FetchAttribute } from '../../../protocol/imap/fetch-attribute.ts';
 import { ByteWriter } from '../../../protocol/imap/wire/byte-writer.ts';
 import { StorageError } from '../../../protocol/mail/errors.ts';
+import type { EmailNumber } from '../../../protocol/mail/ids.ts';
 import { contains, type Ranges } from '../../../protocol/mail/ranges.ts';
 import type { MessageFacts } from '../../../protocol/mime/facts.ts';
+import { headerFieldsFromRaw } from '../../../protocol/mime/header.ts';
+import { canAnswer } from '../../../protocol/mime/header-facts.ts';
 import type { AccountReader, MembershipRow } from '../../../storage/account/api.ts';
 import type { BlobRef } from '../../../storage/log/record.ts';
 import { bodiesAheadMax, bodyBytesAheadMax, rowsPerRead } from '../limits.ts';
 import type { MailboxView } from '../mailbox-view.ts';
+import { type MessageTraits, type OmittedFields, traitsOf } from '../message-traits.ts';
 import type { Output } from '../output.ts';
 import type { Session } from '../session.ts';
 import { type FetchPlan, planFetch } from './plan.ts';
-import { type SectionContent, sectionFromFacts, sectionFromRaw } from './section-content.ts';
+import { type SectionAttribute, type SectionContent, sectionFromFacts, sectionFromRaw } from './section-content.ts';
 
 export interface FetchRequest {
   readonly attributes: readonly FetchAttribute[];
@@ -79,6 +83,8 @@ class Fetcher {
   readonly #plan: FetchPlan;
   readonly #uids: Uint32Array;
   readonly #output: Output;
+  readonly #traits: MessageTraits;
+  readonly #holds = new Map<OmittedFields, boolean>();
 
   constructor(session: Session, view: MailboxView, request: FetchRequest) {
     this.#session = session;
@@ -87,6 +93,7 @@ class Fetcher {
     this.#plan = planFetch(view, request.attributes);
     this.#uids = view.uids;
     this.#output = session.output;
+    this.#traits = traitsOf(view.account);
   }
 
   /** Messages at these indexes: those without open sections are written, the others put into `waiting`. */
@@ -116,6 +123,10 @@ class Fetcher {
       this.#writeRow(this.#output, sequence, row, reader, undefined);
       return;
     }
+    if (this.waiting.length === 0 && this.#plan.headerSelections !== undefined && this.#holdsHeaders(reader, row.email)) {
+      this.#writeRow(this.#output, sequence, row, reader, undefined);
+      return;
+    }
     const facts = reader.facts(row.email)!;
     const contents = sections.map((attribute) => sectionFromFacts(facts, attribute));
     if (this.waiting.length === 0 && contents.every((content) => content !== undefined)) {
@@ -127,6 +138,21 @@ class Fetcher {
     this.#writeRow(scratch, sequence, row, reader, undefined, () => pieces.push(scratch.toBuffer()));
     pieces.push(scratch.toBuffer());
     this.waiting.push({ blob: reader.blob(row.email)!, facts, pieces, raw: undefined });
+  }
+
+  /** Whether the index holds all header fields that are asked for. Asked for each message; answered once for each list of omitted names. */
+  #holdsHeaders(reader: AccountReader, email: EmailNumber): boolean {
+    const omitted = this.#traits.omitted(reader, email);
+    let holds = this.#holds.get(omitted);
+    if (holds === undefined) {
+      const facts = { header: '', headerOmitted: [...omitted.names], headerOctets: 0 };
+      holds = this.#plan.sections.every(
+        (attribute) =>
+          attribute.item === 'section' && canAnswer(facts, attribute.section.fields ?? [], attribute.section.text === 'HEADER.FIELDS.NOT'),
+      );
+      this.#holds.set(omitted, holds);
+    }
+    return holds;
   }
 
   /** `* n FETCH (…)`; of sections the contents, or a call of `onSection` where one belongs. */
@@ -148,11 +174,19 @@ class Fetcher {
       else {
         out.bytes(field.name);
         if (contents !== undefined) writeContent(out, contents[sectionsWritten++]!, false);
-        else onSection?.();
+        else if (onSection !== undefined) onSection();
+        else this.#writeHeaders(out, sectionsWritten++, row, reader);
       }
     }
     if (!hasFlags && this.#request.seen.length > 0 && contains(this.#request.seen, row.uid)) writeFlags(out.ascii(' '), row, reader);
     out.ascii(')\r\n');
+  }
+
+  #writeHeaders(out: ByteWriter, section: number, row: MembershipRow, reader: AccountReader): void {
+    const header = reader.headerBytes(row.email)!;
+    if (this.#plan.headerSelections![section]!.write(out, header)) return;
+    const { fields, text } = (this.#plan.sections[section] as SectionAttribute & { item: 'section' }).section;
+    out.literal(headerFieldsFromRaw(header, fields ?? [], text === 'HEADER.FIELDS.NOT'));
   }
 
   /** Sends the waiting messages in order, each when its bytes are there. */

@@ -7,6 +7,7 @@ import type { AccountReader, MembershipRow } from '../../../storage/account/api.
 import { type FlagBytes, flagBytesOf } from '../flag-bytes.ts';
 import type { MailboxView } from '../mailbox-view.ts';
 import { writeDateTime } from './date-bytes.ts';
+import { HeaderSelection } from './header-selection.ts';
 import { decodedSize, type SectionAttribute } from './section-content.ts';
 
 /** Writes one item from what the index holds. */
@@ -20,6 +21,8 @@ export type Field =
 export interface FetchPlan {
   readonly fields: readonly Field[];
   readonly sections: readonly SectionAttribute[];
+  /** In the place of `sections`, where all of them are header fields of the message itself: they come out of the index. */
+  readonly headerSelections: readonly HeaderSelection[] | undefined;
   readonly hasFlags: boolean;
   /** FLAGS, for messages that become \Seen by being fetched. */
   readonly writeFlags: WriteField;
@@ -33,12 +36,28 @@ export function planFetch(view: MailboxView, attributes: readonly FetchAttribute
     }
     return { kind: 'index', write: fieldOf(attribute, view, flags) };
   });
+  const sections = fields.flatMap((field) => (field.kind === 'section' ? [field.attribute] : []));
   return {
     fields,
-    sections: fields.flatMap((field) => (field.kind === 'section' ? [field.attribute] : [])),
+    sections,
+    headerSelections: sections.length > 0 && sections.every(isHeaderFields) ? sections.map(selectionOf) : undefined,
     hasFlags: attributes.some(({ item }) => item === 'FLAGS'),
     writeFlags: fieldOf({ item: 'FLAGS' }, view, flags),
   };
+}
+
+function isHeaderFields(attribute: SectionAttribute): boolean {
+  return (
+    attribute.item === 'section' &&
+    attribute.section.numbers.length === 0 &&
+    attribute.section.fields !== undefined &&
+    attribute.partial === undefined
+  );
+}
+
+function selectionOf(attribute: SectionAttribute): HeaderSelection {
+  const { fields = [], text } = attribute.item === 'section' ? attribute.section : {};
+  return new HeaderSelection(fields, text === 'HEADER.FIELDS.NOT');
 }
 
 function fieldOf(attribute: Exclude<FetchAttribute, SectionAttribute>, view: MailboxView, flags: FlagBytes): WriteField {

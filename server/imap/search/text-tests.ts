@@ -5,15 +5,16 @@
  * every message of the mailbox from the store. HEADER does.
  */
 import type { EmailNumber } from '../../../protocol/mail/ids.ts';
+import { asBuffer } from '../../../protocol/mime/bytes.ts';
 import { decodeWords } from '../../../protocol/mime/encoded-word.ts';
 import { unfold } from '../../../protocol/mime/header.ts';
-import { headerValuesFromFacts, headerValuesFromRaw } from '../../../protocol/mime/header-facts.ts';
+import { headerValuesFromRaw } from '../../../protocol/mime/header-facts.ts';
 import { decodePartText } from '../../../protocol/mime/part-content.ts';
 import { textParts } from '../../../protocol/mime/text-parts.ts';
 import type { Account, AccountReader, MembershipRow } from '../../../storage/account/api.ts';
 import type { MailboxView } from '../mailbox-view.ts';
+import { keptNames, traitsOf } from '../message-traits.ts';
 import type { Criterion } from './criteria.ts';
-import { keptNames, traitsOf } from './message-traits.ts';
 
 /** One message under test. Reads are done once, however many keys ask. */
 export class SearchedMessage {
@@ -36,6 +37,12 @@ export class SearchedMessage {
     return this.row.sentAt;
   }
 
+  /** The header fields that the facts keep. */
+  get header(): Buffer {
+    const bytes = this.reader.headerBytes(this.email);
+    return bytes === undefined ? Buffer.alloc(0) : asBuffer(bytes);
+  }
+
   get raw(): Promise<Buffer> {
     const blob = this.reader.blob(this.email);
     this.#raw ??= blob === undefined ? Promise.resolve(Buffer.alloc(0)) : this.account.blobBytes(blob);
@@ -51,16 +58,15 @@ function fold(text: string): string {
 export function headerTest({ account }: MailboxView, reader: AccountReader, name: string, value: string): Criterion {
   const needle = fold(value);
   const candidates = keptNames.has(name) ? reader.candidates(needle, 'header') : undefined;
-  const traits = candidates === undefined ? undefined : traitsOf(account);
+  const traits = traitsOf(account);
+  const matches = (values: readonly string[]) => values.some((raw) => fold(decodeWords(unfold(raw))).includes(needle));
   return {
-    fast: (row) => (candidates === undefined || candidates.has(row.email) || traits!.isHeaderCut(reader, row) ? undefined : false),
+    fast: (row) => (candidates === undefined || candidates.has(row.email) || traits.omitted(reader, row.email).hasKept ? undefined : false),
     slow(message) {
-      const facts = message.reader.facts(message.email);
-      if (facts === undefined) return false;
-      const known = headerValuesFromFacts(facts, name);
-      const matches = (values: readonly string[]) => values.some((raw) => fold(decodeWords(unfold(raw))).includes(needle));
-      if (known !== undefined) return matches(known);
-      return message.raw.then((raw) => matches(headerValuesFromRaw(raw.subarray(0, facts.headerOctets), name)));
+      const { names } = traits.omitted(message.reader, message.email);
+      if (!names.includes(name) && names[0] !== '*') return matches(headerValuesFromRaw(message.header, name));
+      const octets = message.reader.facts(message.email)?.headerOctets ?? 0;
+      return message.raw.then((raw) => matches(headerValuesFromRaw(raw.subarray(0, octets), name)));
     },
   };
 }
@@ -83,11 +89,10 @@ export function textTest({ account }: MailboxView, reader: AccountReader, value:
   return {
     fast(row) {
       if (texts === undefined || headers === undefined || texts.has(row.email) || headers.has(row.email)) return undefined;
-      return traits.isTextCut(reader, row) || traits.isHeaderCut(reader, row) ? undefined : false;
+      return traits.isTextCut(reader, row) || traits.omitted(reader, row.email).hasKept ? undefined : false;
     },
     slow(message) {
-      const header = message.reader.facts(message.email)?.header ?? '';
-      return fold(headerText(header)).includes(needle) || isInBody(message, needle);
+      return fold(headerText(message.header.toString('latin1'))).includes(needle) || isInBody(message, needle);
     },
   };
 }
