@@ -9,7 +9,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Accounts } from '../storage/account/api.ts';
+import type { LogAccounts } from '../storage/account/log-accounts.ts';
 import { Directory } from '../storage/directory/directory.ts';
 import type { AdminServices } from './admin/services.ts';
 import { verbs } from './admin/verbs.ts';
@@ -25,7 +25,7 @@ import { adminSocketPath, type Config, ConfigError } from './config.ts';
 import { deliverDemo } from './demo/deliver-demo.ts';
 import { makeFirstAccount } from './first-account.ts';
 import { type IndexLock, lockIndexFolder } from './index-lock.ts';
-import { directoryRefreshMs, finishRemovalsMs } from './limits.ts';
+import { directoryAgeMsMax, directoryRefreshMs, finishRemovalsMs } from './limits.ts';
 import { createMetrics } from './metrics.ts';
 import { nodeIdentity } from './node-identity.ts';
 import { Certificates } from './tls/certificates.ts';
@@ -39,7 +39,7 @@ export interface App extends AsyncDisposable {
   readonly nodeId: string;
   readonly storeName: string;
   readonly services: AdminServices;
-  readonly accounts: Accounts;
+  readonly accounts: LogAccounts;
   readonly store: OpenedStore;
   /** Empty before start(). */
   readonly listening: readonly Listening[];
@@ -82,7 +82,7 @@ export async function compose(config: Config, ports: Ports, { mode }: ComposeOpt
   async function start(): Promise<void> {
     const certificates = serving.use(new Certificates({ ...ports, files: config.tls, folder: join(config.dataDir, 'tls') }));
     serving.isSelfSigned = certificates.isSelfSigned;
-    const authenticator = new PasswordAuthenticator({ ...ports, directory, defaultDomain: config.defaultDomain });
+    const authenticator = new PasswordAuthenticator({ ...ports, directory, defaultDomain: config.defaultDomain, directoryAgeMsMax });
     const background = serving.use(new Background(ports));
     node.beginWork(background, directory);
     intake.beginWork(background);

@@ -6,6 +6,11 @@ export const drainMsMax = 8_000;
 export const socketPathBytesMax = 103;
 /** Milliseconds between looks at the directory's next numbers: what other nodes change is known here within it. */
 export const directoryRefreshMs = 3_000;
+/**
+ * Milliseconds that a look at the directory is good for when a remembered password is accepted. Above the pause between looks, so that a login of a
+ * running node costs no request; a password that was changed on another node is refused here after that long at the latest.
+ */
+export const directoryAgeMsMax = 5_000;
 /** Milliseconds between scrubs of one account: garbage is at least a week old anyway. */
 export const scrubIntervalMs = 24 * 60 * 60 * 1_000;
 /** Findings of one account that `verify` lists; more are counted. */
