@@ -20,7 +20,10 @@ if (node === undefined) {
 } else {
   // The default pool of 4 threads would serialise the file store's fsyncs.
   const env = { UV_THREADPOOL_SIZE: '16', ...process.env };
-  const child = spawn(node, ['--disable-warning=ExperimentalWarning', join(root, 'server', 'main.ts'), ...process.argv.slice(2)], { stdio: 'inherit', env });
+  const child = spawn(node, ['--disable-warning=ExperimentalWarning', join(root, 'server', 'main.ts'), ...process.argv.slice(2)], {
+    stdio: 'inherit',
+    env,
+  });
   // A terminal sends SIGINT to the whole group; a service manager only to us. The child decides when it is done.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   child.on('error', (error) => {

@@ -13,7 +13,12 @@ if (!existsSync(bin)) {
 const env = { ...process.env, PATH: `${bin}:${process.env.PATH}`, UV_THREADPOOL_SIZE: '16' };
 const only = process.argv.slice(2);
 const steps = [
-  ...(only.length > 0 ? [] : [['node_modules/@biomejs/biome/bin/biome', 'ci', '.'], ['node_modules/typescript/bin/tsc', '--noEmit']]),
+  ...(only.length > 0
+    ? []
+    : [
+        ['node_modules/@biomejs/biome/bin/biome', 'ci', '.'],
+        ['node_modules/typescript/bin/tsc', '--noEmit'],
+      ]),
   ['node_modules/vitest/vitest.mjs', 'run', ...only],
 ];
 for (const [script, ...args] of steps) {
