@@ -1,0 +1,124 @@
+/**
+ * Mail that was held back: `failed/<name>` is the message as it came, `failed/<name>.json` says why, for whom, and what is needed to take it in
+ * after all. The message is written first, so a reason never stands alone; writing the same again changes nothing.
+ */
+import { hash } from 'node:crypto';
+import { StorageError } from '../protocol/mail/errors.ts';
+import { failedKey, failedPrefix, failedReasonKey } from '../storage/objects/object-keys.ts';
+import { keyBytesMax, type ObjectStore } from '../storage/objects/object-store.ts';
+
+export type HeldReason = 'unknownRecipient' | 'noRecipient' | 'accountRefused' | 'tooLarge' | 'empty' | 'encrypted' | 'error' | 'verdict';
+
+export interface HeldRecord {
+  readonly version: 1;
+  /** `quarantine`: policy holds it. `failed`: it could not be delivered, or not to everybody. */
+  readonly kind: 'failed' | 'quarantine';
+  readonly reason: HeldReason;
+  /** For people. */
+  readonly detail: string;
+  /** Whom it did not reach. */
+  readonly recipients: readonly string[];
+  /** Whom it reached. */
+  readonly deliveredTo: readonly string[];
+  /** The object it came as; undefined for LMTP. */
+  readonly key?: string;
+  readonly ingestKey?: string;
+  readonly sesMessageId?: string;
+  readonly envelopeFrom?: string;
+  readonly octets: number;
+  readonly sha256?: string;
+  /** ISO 8601. */
+  readonly receivedAt: string;
+  readonly heldAt: string;
+}
+
+export interface HeldMessage {
+  readonly name: string;
+  /** Undefined where the reason is missing or cannot be read. */
+  readonly record: HeldRecord | undefined;
+}
+
+export interface HeldPage {
+  readonly messages: readonly HeldMessage[];
+  /** Give it as `after` for the next page; undefined at the end. */
+  readonly next: string | undefined;
+}
+
+export class HeldMail {
+  readonly #store: ObjectStore;
+
+  constructor(store: ObjectStore) {
+    this.#store = store;
+  }
+
+  /** `name` is what followed the inbound prefix. Resolves to the name it is held under. One PUT or COPY, one PUT. */
+  async hold(name: string, message: { readonly key: string } | { readonly bytes: Uint8Array }, record: HeldRecord): Promise<string> {
+    const free = await this.#freeName(name, record);
+    if ('key' in message) await this.#store.copy(message.key, failedKey(free));
+    else await this.#store.put(failedKey(free), message.bytes);
+    await this.#store.put(failedReasonKey(free), Buffer.from(`${JSON.stringify(record, null, 2)}\n`));
+    return free;
+  }
+
+  /** Messages that have a reason, in order of their names. */
+  async list(options: { readonly after?: string; readonly limit?: number; readonly kind?: HeldRecord['kind'] } = {}): Promise<HeldPage> {
+    const { after, limit = 100, kind } = options;
+    const messages: HeldMessage[] = [];
+    const startAfter = after === undefined ? undefined : failedReasonKey(after);
+    for await (const { key } of this.#store.list(failedPrefix, { startAfter })) {
+      if (!key.endsWith('.json')) continue;
+      const name = key.slice(failedPrefix.length, -'.json'.length);
+      if (messages.length >= limit) return { messages, next: messages.at(-1)!.name };
+      const record = await this.#record(name);
+      if (kind === undefined || record?.kind === kind) messages.push({ name, record });
+    }
+    return { messages, next: undefined };
+  }
+
+  /** Undefined when there is none of this name. */
+  async get(name: string): Promise<(HeldMessage & { readonly bytes: Buffer }) | undefined> {
+    const [bytes, record] = await Promise.all([this.#read(failedKey(name)), this.#record(name)]);
+    return bytes && { name, record, bytes };
+  }
+
+  async remove(name: string): Promise<void> {
+    // The reason last: what is cut off in between is still listed.
+    await this.#store.deleteMany([failedKey(name)]);
+    await this.#store.deleteMany([failedReasonKey(name)]);
+  }
+
+  /** A name given by hand may come twice; the message that is held under it already is not overwritten by another. */
+  async #freeName(name: string, record: HeldRecord): Promise<string> {
+    // A name that ends like a reason's would be taken for one.
+    let free = name.endsWith('.json') ? `${name}.eml` : name;
+    if (Buffer.byteLength(failedReasonKey(free)) > keyBytesMax - 16) free = hash('sha256', name);
+    const held = await this.#record(free);
+    if (held === undefined || identity(held) === identity(record)) return free;
+    return `${free}~${hash('sha256', identity(record)).slice(0, 8)}`;
+  }
+
+  async #record(name: string): Promise<HeldRecord | undefined> {
+    const text = await this.#read(failedReasonKey(name));
+    try {
+      const record: unknown = text && JSON.parse(text.toString());
+      return isRecord(record) ? record : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  async #read(key: string): Promise<Buffer | undefined> {
+    try {
+      return (await this.#store.get(key)).body;
+    } catch (error) {
+      if (error instanceof StorageError && error.code === 'missing') return undefined;
+      throw error;
+    }
+  }
+}
+
+const identity = (record: HeldRecord) => record.sha256 ?? `${record.key} ${record.octets} ${record.receivedAt}`;
+
+function isRecord(value: unknown): value is HeldRecord {
+  return typeof value === 'object' && value !== null && 'version' in value && value.version === 1 && 'reason' in value;
+}

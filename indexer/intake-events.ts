@@ -1,0 +1,34 @@
+/** What intake tells its observer: one event for each station of a message, for the log, metrics and `trace`. */
+import type { AccountId } from '../protocol/mail/ids.ts';
+import type { HeldReason } from './held-mail.ts';
+
+interface MessageIdentity {
+  /** Name of the object; undefined for LMTP. */
+  readonly key?: string;
+  readonly sesMessageId?: string;
+  readonly octets: number;
+}
+
+export type IntakeEvent =
+  | (MessageIdentity & {
+      readonly kind: 'delivered';
+      readonly account: AccountId;
+      readonly address: string;
+      readonly mailbox: string;
+      /** Milliseconds from its arrival in the bucket, or at our door, to its commit. */
+      readonly latencyMs: number;
+    })
+  | (MessageIdentity & { readonly kind: 'duplicate'; readonly account: AccountId; readonly address: string })
+  | (MessageIdentity & { readonly kind: 'dropped'; readonly because: string })
+  | (MessageIdentity & {
+      readonly kind: 'held';
+      readonly name: string;
+      readonly reason: HeldReason;
+      readonly recipients: readonly string[];
+    })
+  /** The store or an account is away; the message stays where it is. */
+  | { readonly kind: 'postponed'; readonly key?: string; readonly error: unknown }
+  /** We threw; `attempt` counts from 1. */
+  | { readonly kind: 'faulted'; readonly key?: string; readonly attempt: number; readonly error: unknown };
+
+export type IntakeObserver = (event: IntakeEvent) => void;

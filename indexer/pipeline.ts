@@ -1,0 +1,438 @@
+/**
+ * Mail in: source → read raw → verdict → recipients → commit → acknowledge. All sources feed this one.
+ *
+ * An object leaves the inbound prefix only when every recipient's commit, or the record of why there is none, is in the store. A crash at any
+ * point leaves it there, and the ingest keys in the accounts' logs see to it that nobody gets it twice. What the store's absence interrupts is
+ * tried again for ever; what makes us throw is tried a few times, then held under failed/.
+ */
+import { StorageError } from '../protocol/mail/errors.ts';
+import type { AccountId } from '../protocol/mail/ids.ts';
+import type { Accounts } from '../storage/account/api.ts';
+import type { Clock } from '../storage/clock.ts';
+import { parseInboundKey } from '../storage/objects/object-keys.ts';
+import type { ObjectStore } from '../storage/objects/object-store.ts';
+import { type Arrival, understand } from './arrival.ts';
+import { type DeliveryResult, deliver, type OutgoingMessage } from './delivery.ts';
+import { Gate } from './gate.ts';
+import { HeldMail, type HeldReason, type HeldRecord } from './held-mail.ts';
+import type { IntakeObserver } from './intake-events.ts';
+import {
+  accountInFlightMax,
+  attemptPauseMs,
+  attemptsMax,
+  bytesInFlightMax,
+  headerBytesMax,
+  messagesInFlightMax,
+  reasonCharsMax,
+} from './limits.ts';
+import type { ParsePool } from './parse-pool.ts';
+import { Remover } from './remover.ts';
+import { type RecipientDirectory, type Route, route } from './routing.ts';
+import type { ReceiptEvent } from './ses/events.ts';
+import { setupNotificationId } from './ses/header-block.ts';
+import { decide, type Verdict, type VerdictRule } from './verdict.ts';
+
+export interface PipelinePorts {
+  /** Where inbound and failed mail are; retries what may be retried. */
+  readonly store: ObjectStore;
+  readonly accounts: Accounts;
+  readonly directory: RecipientDirectory;
+  readonly parsers: Pick<ParsePool, 'parse'>;
+  readonly clock: Clock;
+  readonly observe?: IntakeObserver;
+}
+
+export interface PipelineOptions {
+  /** `inbound/`. */
+  readonly inboundPrefix: string;
+  readonly verdicts: readonly VerdictRule[];
+  readonly messageBytesMax: number;
+  /**
+   * Messages of at least this size, written by SES, get into an account by a copy inside the store. Default: none. A copy costs a HEAD more
+   * than an upload and saves sending the bytes; on a file store it saves nothing.
+   */
+  readonly copyBytesMin?: number;
+}
+
+export interface InboundObject {
+  readonly key: string;
+  /** Bytes, where the source knows. */
+  readonly size?: number;
+  /** What the source knows of envelope and verdicts, of all rules that matched. */
+  readonly receipts?: readonly ReceiptEvent[];
+  /** The object stays: another receipt may come for it. */
+  readonly isKept?: boolean;
+  /** Rather than wait for an account that is busy, answer so. */
+  readonly mayBePutOff?: boolean;
+}
+
+export type IntakeOutcome =
+  | { readonly kind: 'delivered'; readonly results: ReadonlyMap<AccountId, DeliveryResult> }
+  | { readonly kind: 'held'; readonly reason: HeldReason; readonly name: string }
+  | { readonly kind: 'dropped' }
+  /** SES's setup notification. */
+  | { readonly kind: 'skipped' }
+  /** There is no such object (any more). */
+  | { readonly kind: 'gone' }
+  | { readonly kind: 'busy'; readonly account: AccountId };
+
+/** A message that came with its recipients resolved: LMTP, and later our own submission. */
+export interface HandedMessage {
+  readonly bytes: Buffer;
+  /** Accounts, each with the address that led there. */
+  readonly targets: ReadonlyMap<AccountId, string>;
+  readonly envelopeFrom: string;
+  readonly evidence: Parameters<typeof decide>[1];
+  readonly source: 'lmtp' | 'submission';
+  /** What it is held under, if it is: unique. */
+  readonly name: string;
+}
+
+export class Pipeline {
+  readonly held: HeldMail;
+  readonly #ports: PipelinePorts;
+  readonly #options: PipelineOptions;
+  readonly #observe: IntakeObserver;
+  readonly #remover: Remover;
+  readonly #gate = new Gate({ bytesMax: bytesInFlightMax, messagesMax: messagesInFlightMax });
+  /** Objects being worked on: an event and the sweep do not work on one at once. */
+  readonly #working = new Map<string, Promise<unknown>>();
+  readonly #inFlight = new Map<AccountId, number>();
+
+  constructor(ports: PipelinePorts, options: PipelineOptions) {
+    this.#ports = ports;
+    this.#options = options;
+    this.#observe = ports.observe ?? (() => {});
+    this.#remover = new Remover(ports.store);
+    this.held = new HeldMail(ports.store);
+  }
+
+  /** Messages and bytes being worked on. */
+  get load(): { readonly messages: number; readonly bytes: number } {
+    return { messages: this.#gate.messages, bytes: this.#gate.bytes };
+  }
+
+  /** Whether the account takes another message now. */
+  hasRoom(account: AccountId): boolean {
+    return (this.#inFlight.get(account) ?? 0) < accountInFlightMax;
+  }
+
+  /** Takes an object in. Rejects with a StorageError when the store or an account is away: the object is where it was; try again later. */
+  async ingest(object: InboundObject): Promise<IntakeOutcome> {
+    const { key } = object;
+    while (this.#working.has(key)) await this.#working.get(key);
+    const work = this.#gate.pass(Math.min(object.size ?? 0, this.#options.messageBytesMax), () => this.#ingestWithRetries(object));
+    const settled = work.then(
+      () => this.#working.delete(key),
+      () => this.#working.delete(key),
+    );
+    this.#working.set(key, settled);
+    return work;
+  }
+
+  /** Delivers to each account; what to answer for each is in the results. Never rejects for what an account or the store does. */
+  async deliver(message: HandedMessage): Promise<ReadonlyMap<AccountId, DeliveryResult>> {
+    return this.#gate.pass(message.bytes.length, () => this.#deliverHanded(message));
+  }
+
+  /**
+   * Sends a held message through again, policy's quarantine and drop left out, to those it did not reach (or to `recipients`). Resolves to
+   * undefined when there is none; it stays held, with its new reason, when it fails again.
+   */
+  async release(name: string, recipients?: readonly string[]): Promise<IntakeOutcome | undefined> {
+    const held = await this.held.get(name);
+    if (held === undefined) return undefined;
+    const { bytes, record } = held;
+    const key = record?.key ?? `${this.#options.inboundPrefix}${name}`;
+    const arrival = understand(key, this.#options.inboundPrefix, bytes, []);
+    const wanted = recipients ?? record?.recipients ?? [];
+    const outcome = await this.#gate.pass(bytes.length, () =>
+      this.#admit({
+        key: undefined,
+        origin: record?.key,
+        name,
+        bytes,
+        arrival: {
+          ...arrival,
+          ingestKey: record?.ingestKey ?? arrival.ingestKey,
+          candidates: wanted.length === 0 ? arrival.candidates : [{ source: 'receipt', isEnvelope: true, addresses: wanted }],
+        },
+        receivedAt: Date.parse(record?.receivedAt ?? '') || this.#ports.clock.now(),
+        rules: this.#options.verdicts.filter((rule) => rule.action === 'inbox' || rule.action === 'junk'),
+        mayBePutOff: false,
+      }),
+    );
+    if (outcome.kind === 'delivered') await this.held.remove(name);
+    return outcome;
+  }
+
+  async #ingestWithRetries(object: InboundObject): Promise<IntakeOutcome> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const outcome = await this.#ingestOnce(object);
+        const isDone = outcome.kind !== 'busy' && outcome.kind !== 'gone';
+        if (isDone && !object.isKept) await this.#remover.remove(object.key);
+        return outcome;
+      } catch (error) {
+        // 'conflict': the object was replaced while it was read.
+        const isOurs = !(error instanceof StorageError) || (error.code === 'conflict' && attempt < attemptsMax);
+        if (!isOurs) {
+          this.#observe({ kind: 'postponed', key: object.key, error });
+          throw error;
+        }
+        this.#observe({ kind: 'faulted', key: object.key, attempt, error });
+        if (attempt >= attemptsMax) return await this.#giveUp(object, error);
+        await this.#ports.clock.sleep(attemptPauseMs);
+      }
+    }
+  }
+
+  async #giveUp(object: InboundObject, error: unknown): Promise<IntakeOutcome> {
+    const outcome = await this.#holdUnread(object, 'error', `It made us fail ${attemptsMax} times: ${String(error)}`);
+    if (outcome.kind === 'held' && !object.isKept) await this.#remover.remove(object.key);
+    return outcome;
+  }
+
+  async #ingestOnce(object: InboundObject): Promise<IntakeOutcome> {
+    const { key } = object;
+    const { inboundPrefix, messageBytesMax, verdicts } = this.#options;
+    const name = parseInboundKey(inboundPrefix, key);
+    if (name?.id === setupNotificationId) return { kind: 'skipped' };
+    const size = object.size ?? (await this.#ports.store.head(key))?.size;
+    if (size === undefined) return { kind: 'gone' };
+    if (size > messageBytesMax) {
+      return this.#holdUnread(object, 'tooLarge', `It has ${size} bytes; limits.messageBytesMax is ${messageBytesMax}.`);
+    }
+    const stored = await this.#ports.store.get(key).catch(undefinedIfMissing);
+    if (stored === undefined) return { kind: 'gone' };
+    if (stored.metadata['x-amz-key-v2'] !== undefined) {
+      return this.#holdUnread(object, 'encrypted', 'SES encrypted it for the S3 encryption client: the receipt rule has a KmsKeyArn.');
+    }
+    if (stored.body.length === 0) return this.#holdUnread(object, 'empty', 'The object is empty.');
+    return this.#admit({
+      key,
+      origin: key,
+      name: name?.name ?? key,
+      bytes: stored.body,
+      arrival: understand(key, inboundPrefix, stored.body, object.receipts ?? []),
+      receivedAt: stored.lastModified,
+      rules: verdicts,
+      mayBePutOff: object.mayBePutOff === true,
+    });
+  }
+
+  /** Verdict, recipients, commits. */
+  async #admit(entry: Entry): Promise<IntakeOutcome> {
+    const { key, bytes, arrival } = entry;
+    const verdict = decide(entry.rules, arrival.evidence);
+    if (verdict.action === 'drop') {
+      this.#observe({ kind: 'dropped', ...identityOf(entry), because: sentenceOf(verdict) });
+      return { kind: 'dropped' };
+    }
+    const destination = await route(this.#ports.directory, arrival.candidates);
+    if (verdict.action === 'quarantine') {
+      const recipients = [...destination.targets.values(), ...destination.unknown];
+      return this.#hold(entry, { kind: 'quarantine', reason: 'verdict', detail: sentenceOf(verdict), recipients, deliveredTo: [] });
+    }
+    if (destination.targets.size === 0) return this.#holdUnroutable(entry, destination);
+    if (entry.mayBePutOff) {
+      const busy = [...destination.targets.keys()].find((account) => !this.hasRoom(account));
+      if (busy !== undefined) return { kind: 'busy', account: busy };
+    }
+    const isCopied =
+      key !== undefined && arrival.isWrittenBySes && bytes.length >= (this.#options.copyBytesMin ?? Number.POSITIVE_INFINITY);
+    const results = await this.#deliverToAll(destination.targets, identityOf(entry), {
+      parse: once(() => this.#ports.parsers.parse(bytes)),
+      upload: (account) => (isCopied ? account.uploadCopy(key, arrival.sha256, bytes.length) : account.upload(bytes)),
+      receivedAt: entry.receivedAt,
+      placement: verdict.action,
+      facts: arrival.facts,
+      ingestKey: arrival.ingestKey,
+    });
+    for (const result of results.values()) if (result.kind === 'unavailable') throw result.error;
+    const refused = [...results].filter(([, result]) => result.kind === 'refused').map(([account]) => destination.targets.get(account)!);
+    const missed = [...destination.unknown, ...refused];
+    if (missed.length > 0) {
+      const deliveredTo = [...destination.targets.values()].filter((address) => !refused.includes(address));
+      const reasons = [...results.values()].flatMap((result) => (result.kind === 'refused' ? [result.reason] : []));
+      const detail = reasons[0] ?? `There is nobody here with the address ${destination.unknown.join(', ')}.`;
+      const reason = destination.unknown.length > 0 ? 'unknownRecipient' : 'accountRefused';
+      const outcome = await this.#hold(entry, { kind: 'failed', reason, detail, recipients: missed, deliveredTo });
+      if (deliveredTo.length === 0 || entry.key === undefined) return outcome;
+    }
+    return { kind: 'delivered', results };
+  }
+
+  async #deliverHanded(message: HandedMessage): Promise<ReadonlyMap<AccountId, DeliveryResult>> {
+    const { bytes, targets, evidence, envelopeFrom } = message;
+    const { clock, parsers } = this.#ports;
+    const receivedAt = clock.now();
+    const verdict = decide(this.#options.verdicts, evidence);
+    const all = (result: DeliveryResult) => new Map([...targets.keys()].map((account) => [account, result] as const));
+    const octets = bytes.length;
+    if (verdict.action === 'drop') {
+      this.#observe({ kind: 'dropped', octets, because: sentenceOf(verdict) });
+      return all({ kind: 'disposed' });
+    }
+    if (verdict.action === 'quarantine') return all(await this.#quarantineHanded(message, verdict, receivedAt));
+    const { spam, virus, spf, dkim, dmarc } = evidence.results;
+    return this.#deliverToAll(
+      targets,
+      { octets, receivedAt },
+      {
+        parse: once(() => parsers.parse(bytes)),
+        upload: (account) => account.upload(bytes),
+        receivedAt,
+        placement: verdict.action,
+        facts: { source: message.source, envelopeFrom, spam, virus, spf, dkim, dmarc },
+        ingestKey: undefined,
+      },
+    );
+  }
+
+  async #quarantineHanded(message: HandedMessage, verdict: Verdict, receivedAt: number): Promise<DeliveryResult> {
+    const recipients = [...message.targets.values()];
+    const at = new Date(receivedAt).toISOString();
+    const { bytes, envelopeFrom } = message;
+    const detail = sentenceOf(verdict);
+    const record = { version: 1, kind: 'quarantine', reason: 'verdict', detail, recipients, deliveredTo: [], envelopeFrom } as const;
+    try {
+      const name = await this.held.hold(message.name, { bytes }, { ...record, octets: bytes.length, receivedAt: at, heldAt: at });
+      this.#observe({ kind: 'held', octets: bytes.length, name, reason: 'verdict', recipients });
+      return { kind: 'disposed' };
+    } catch (error) {
+      if (error instanceof StorageError) return { kind: 'unavailable', error };
+      throw error;
+    }
+  }
+
+  async #deliverToAll(
+    targets: ReadonlyMap<AccountId, string>,
+    { receivedAt, ...identity }: MessageInFlight,
+    message: OutgoingMessage,
+  ): Promise<ReadonlyMap<AccountId, DeliveryResult>> {
+    const deliverOne = async ([account, address]: readonly [AccountId, string]) => {
+      this.#inFlight.set(account, (this.#inFlight.get(account) ?? 0) + 1);
+      try {
+        const result = await deliver(this.#ports.accounts, account, address, message);
+        if (result.kind === 'delivered') {
+          const latencyMs = Math.max(0, this.#ports.clock.now() - receivedAt);
+          this.#observe({ kind: 'delivered', ...identity, account, address, mailbox: result.mailbox, latencyMs });
+        } else if (result.kind === 'duplicate') this.#observe({ kind: 'duplicate', ...identity, account, address });
+        return [account, result] as const;
+      } finally {
+        const left = this.#inFlight.get(account)! - 1;
+        if (left === 0) this.#inFlight.delete(account);
+        else this.#inFlight.set(account, left);
+      }
+    };
+    return new Map(await Promise.all([...targets].map(deliverOne)));
+  }
+
+  #holdUnroutable(entry: Entry, { unknown }: Route): Promise<IntakeOutcome> {
+    const isAddressed = unknown.length > 0;
+    return this.#hold(entry, {
+      kind: 'failed',
+      reason: isAddressed ? 'unknownRecipient' : 'noRecipient',
+      detail: isAddressed ? `There is nobody here with the address ${unknown.join(', ')}.` : 'It names no recipient.',
+      recipients: unknown,
+      deliveredTo: [],
+    });
+  }
+
+  async #hold(entry: Entry, why: Pick<HeldRecord, 'kind' | 'reason' | 'detail' | 'recipients' | 'deliveredTo'>): Promise<IntakeOutcome> {
+    const { key, bytes, arrival } = entry;
+    const { sesMessageId, envelopeFrom, ingestKey, sha256 } = arrival;
+    const name = await this.held.hold(entry.name, key === undefined ? { bytes } : { key }, {
+      version: 1,
+      ...why,
+      detail: why.detail.slice(0, reasonCharsMax),
+      key: entry.origin,
+      ingestKey,
+      sesMessageId,
+      envelopeFrom,
+      octets: bytes.length,
+      sha256,
+      receivedAt: new Date(entry.receivedAt).toISOString(),
+      heldAt: new Date(this.#ports.clock.now()).toISOString(),
+    });
+    const { receivedAt: _receivedAt, ...identity } = identityOf(entry);
+    this.#observe({ kind: 'held', ...identity, name, reason: why.reason, recipients: why.recipients });
+    return { kind: 'held', reason: why.reason, name };
+  }
+
+  /** Of what cannot be read whole, the header is read for whom it was. */
+  async #holdUnread(object: InboundObject, reason: HeldReason, detail: string): Promise<IntakeOutcome> {
+    const { key, receipts = [] } = object;
+    const { store, clock } = this.#ports;
+    const info = await store.head(key);
+    if (info === undefined) return { kind: 'gone' };
+    const beginning = reason === 'encrypted' || info.size === 0 ? Buffer.alloc(0) : await store.getRange(key, 0, headerBytesMax);
+    const arrival = understand(key, this.#options.inboundPrefix, beginning, receipts);
+    const recipients = arrival.candidates[0]?.addresses ?? [];
+    const name = await this.held.hold(
+      parseInboundKey(this.#options.inboundPrefix, key)?.name ?? key,
+      { key },
+      {
+        version: 1,
+        kind: 'failed',
+        reason,
+        detail: detail.slice(0, reasonCharsMax),
+        recipients,
+        deliveredTo: [],
+        key,
+        sesMessageId: arrival.sesMessageId,
+        envelopeFrom: arrival.envelopeFrom,
+        octets: info.size,
+        receivedAt: new Date(info.lastModified).toISOString(),
+        heldAt: new Date(clock.now()).toISOString(),
+      },
+    );
+    this.#observe({ kind: 'held', key, sesMessageId: arrival.sesMessageId, octets: info.size, name, reason, recipients });
+    return { kind: 'held', reason, name };
+  }
+}
+
+/** A message on its way through #admit. */
+interface Entry {
+  /** The inbound object; undefined when the message comes from elsewhere. */
+  readonly key: string | undefined;
+  /** The inbound object that it once was. */
+  readonly origin: string | undefined;
+  /** What it is held under, if it is. */
+  readonly name: string;
+  readonly bytes: Buffer;
+  readonly arrival: Arrival;
+  readonly receivedAt: number;
+  readonly rules: readonly VerdictRule[];
+  readonly mayBePutOff: boolean;
+}
+
+interface MessageInFlight {
+  readonly key?: string;
+  readonly sesMessageId?: string;
+  readonly octets: number;
+  readonly receivedAt: number;
+}
+
+function identityOf({ key, bytes, arrival, receivedAt }: Entry): MessageInFlight {
+  return { key, sesMessageId: arrival.sesMessageId, octets: bytes.length, receivedAt };
+}
+
+function sentenceOf({ because }: Verdict): string {
+  return because === undefined ? 'policy' : `${because.header}: ${because.value}`;
+}
+
+/** One parse serves all accounts. */
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
+
+function undefinedIfMissing(error: unknown): undefined {
+  if (error instanceof StorageError && error.code === 'missing') return undefined;
+  throw error;
+}
