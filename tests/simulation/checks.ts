@@ -1,0 +1,161 @@
+/** What must be true at the end of a run, whatever went wrong in it. */
+import { decodeCommit } from '../../storage/log/commit-codec.ts';
+import { Log } from '../../storage/log/log.ts';
+import type { Commit } from '../../storage/log/record.ts';
+import { accountPrefix } from '../../storage/objects/object-keys.ts';
+import { listAccount } from '../../storage/snapshot/account-listing.ts';
+import { SnapshotLoader } from '../../storage/snapshot/loader.ts';
+import { readManifest } from '../../storage/snapshot/manifest.ts';
+import { verifyAccount } from '../../storage/snapshot/verify.ts';
+import { account, type Operation, type Scene, type SimulatedNode } from './node.ts';
+import type { CommitObject } from './simulated-store.ts';
+import { ToyMachine, type ToyTx } from './toy-machine.ts';
+
+export interface Findings {
+  /** Acknowledged, and not in the chain. */
+  readonly lost: number;
+  /** In the chain twice, or though the answer was no. */
+  readonly doubled: number;
+}
+
+export async function check(scene: Scene, nodes: readonly SimulatedNode[]): Promise<Findings> {
+  const { bucket, operations, world } = scene;
+  let observer: ToyMachine;
+  try {
+    observer = await observe(scene);
+  } catch (error) {
+    world.fail(`the account cannot be opened: ${error instanceof Error ? error.message : String(error)}`);
+    return { lost: 0, doubled: 0 };
+  }
+  const chain = chainTo(bucket.commits, observer.position);
+  if (chain === undefined) {
+    world.fail('the chain does not lead back to commit 1');
+    return { lost: 0, doubled: 0 };
+  }
+  checkNumbers(scene, chain);
+  const replayed = new ToyMachine();
+  for (const { commit, hash } of chain) replayed.apply(commit, hash);
+  if (replayed.contents() !== observer.contents()) world.fail('what the bucket gives is not what the log says');
+  for (const node of nodes)
+    if (node.machine.contents() !== replayed.contents()) world.fail(`${node.process.name}'s state is not what the log says`);
+  await checkBlobs(scene, observer);
+  await verify(scene);
+  await checkHistory(scene, chain);
+  return checkOperations(scene, chain, operations);
+}
+
+async function observe({ bucket, world }: Scene): Promise<ToyMachine> {
+  const machine = new ToyMachine();
+  const { store } = bucket;
+  const clock = { now: () => world.now, monotonic: () => world.now, sleep: async () => {} };
+  const snapshots = new SnapshotLoader({ store, accountId: account });
+  const log = new Log<ToyTx, string>({ account, store, machine, clock, random: world.random, node: 'observer', snapshots });
+  await log.open();
+  return machine;
+}
+
+interface Link {
+  readonly commit: Commit;
+  readonly hash: string;
+}
+
+/** All commits that were ever written are at hand; the chain is the one that leads back from the end. */
+function chainTo(objects: readonly CommitObject[], { seq, hash }: { seq: number; hash: string }): Link[] | undefined {
+  const links = new Map<string, Link>();
+  for (const { seq: number, body } of objects) {
+    const link = decodeCommit(`log/${number}`, body, account, number);
+    links.set(`${number} ${link.hash}`, link);
+  }
+  const chain: Link[] = [];
+  for (let number = seq, expected = hash; number > 0; number--) {
+    const link = links.get(`${number} ${expected}`);
+    if (link === undefined) return undefined;
+    chain.push(link);
+    expected = link.commit.prev;
+  }
+  return chain.reverse();
+}
+
+function checkNumbers({ world }: Scene, chain: readonly Link[]): void {
+  let modSeq = 0;
+  let at = 0;
+  for (const { commit } of chain) {
+    if (commit.at < at) world.fail(`commit ${commit.seq} is older than the one before it`);
+    at = commit.at;
+    for (const mutation of commit.mutations) {
+      if (mutation.modSeq !== modSeq + 1) world.fail(`commit ${commit.seq} has modSeq ${mutation.modSeq} after ${modSeq}`);
+      modSeq = mutation.modSeq;
+    }
+  }
+}
+
+async function checkBlobs({ bucket, world }: Scene, machine: ToyMachine): Promise<void> {
+  for (const { object } of machine.view().blobs()) {
+    if ((await bucket.store.head(`${accountPrefix(account)}${object}`)) === undefined) world.fail(`${object} is named, and gone`);
+  }
+}
+
+/** Snapshots, parts and the kept log are whole too. */
+async function verify({ bucket, world }: Scene): Promise<void> {
+  const clock = { now: () => world.now, monotonic: () => world.now, sleep: async () => {} };
+  await verifyAccount(
+    { store: bucket.store, accountId: account, clock, scratch: () => new ToyMachine() },
+    ({ severity, kind, key, sentence }) => {
+      if (severity === 'error') world.fail(`verify: ${kind} ${key}: ${sentence}`);
+    },
+  );
+}
+
+/** What is kept of the past can be gone back to: the states that kept snapshots are of, and the commits that are still there, name what is there. */
+async function checkHistory({ bucket, world }: Scene, chain: readonly Link[]): Promise<void> {
+  const { store } = bucket;
+  const { log, manifests: listed, blobs } = await listAccount(store, account);
+  const read = await Promise.all(listed.map((manifest) => readManifest(store, account, manifest)));
+  const manifests = read.map(({ position }) => position);
+  const kept = new Set(log.map(({ seq }) => seq));
+  const oldest = manifests[0]?.seq ?? 0;
+  const named = new Map<string, string>();
+  const past = new ToyMachine();
+  for (const { commit, hash } of chain) {
+    past.apply(commit, hash);
+    if (manifests.some(({ seq }) => seq === commit.seq))
+      for (const { object } of past.view().blobs()) named.set(object, `the state at ${commit.seq}`);
+    if (commit.seq <= oldest || !kept.has(commit.seq)) continue;
+    for (const [object] of JSON.stringify(commit.mutations).matchAll(/raw\/[0-9a-f]+-[0-9a-f]+/g))
+      named.set(object, `commit ${commit.seq}`);
+  }
+  for (const [object, by] of named)
+    if (blobs.name(object) === undefined) world.fail(`${object} is named by ${by}, which is kept, and gone`);
+}
+
+function checkOperations({ world }: Scene, chain: readonly Link[], operations: readonly Operation[]): Findings {
+  const written = new Map<string, number[]>();
+  for (const { commit } of chain) {
+    for (const { changes } of commit.mutations) {
+      for (const change of changes) {
+        if (change.do !== 'object.put' || change.type !== 'token') continue;
+        const items = written.get(change.id) ?? [];
+        items.push(change.value as number);
+        written.set(change.id, items);
+      }
+    }
+  }
+  let lost = 0;
+  let doubled = 0;
+  for (const { token, status, item, process } of operations) {
+    const items = written.get(token) ?? [];
+    if (items.length > 1) {
+      doubled++;
+      world.fail(`${token} of ${process.name} (${status}) is in the chain ${items.length} times`);
+    } else if (items.length === 1 && (status === 'refused' || status === 'unwritten' || status === 'unchanged')) {
+      doubled++;
+      world.fail(`${token} of ${process.name} was answered "${status}", and is in the chain`);
+    } else if (items.length === 0 && status === 'acknowledged') {
+      lost++;
+      world.fail(`${token} of ${process.name} was acknowledged, and is not in the chain`);
+    } else if (status === 'acknowledged' && (item ?? 0) !== items[0]) {
+      world.fail(`${token} of ${process.name} was told item ${item}, and made ${items[0]}`);
+    } else if (status === 'pending' && process.isAlive) world.fail(`${token} of ${process.name} was never answered`);
+  }
+  return { lost, doubled };
+}
