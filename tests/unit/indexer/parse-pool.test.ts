@@ -1,0 +1,61 @@
+import { afterAll, describe, expect, test } from 'vitest';
+import { parseMessage } from '../../../indexer/parse-message.ts';
+import { ParsePool } from '../../../indexer/parse-pool.ts';
+
+const message = (body: string, padding = 0) =>
+  Buffer.from(
+    `From: Noor <noor@sender.example>\r\nSubject: A subject\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n${body}\r\n--b--\r\n${'x'.repeat(padding)}`,
+  );
+
+describe('the pool', () => {
+  const pool = new ParsePool({ workersMax: 2, inlineBytesMax: 1000 });
+  afterAll(() => pool[Symbol.asyncDispose]());
+
+  test('gives the same from a worker as in place', async () => {
+    for (const padding of [0, 5000]) {
+      const bytes = message('Hello', padding);
+      expect(await pool.parse(bytes)).toEqual(await parseMessage(bytes));
+      expect(bytes.length).toBeGreaterThan(100);
+    }
+  });
+
+  test('answers many at once, each its own', async () => {
+    const bodies = Array.from({ length: 40 }, (_, i) => `text number ${i}.`);
+    const parsed = await Promise.all(bodies.map((body) => pool.parse(message(body, 3000))));
+    for (const [i, body] of bodies.entries()) expect(parsed[i]!.text).toContain(body);
+  });
+});
+
+describe('a message that its worker does not survive', () => {
+  const casualties: string[] = [];
+  const pool = new ParsePool({
+    workersMax: 1,
+    inlineBytesMax: 0,
+    parseMsMax: 1500,
+    program: new URL('./workers/hangs.js', import.meta.url),
+    onCasualty: (reason) => casualties.push(reason),
+  });
+  afterAll(() => pool[Symbol.asyncDispose]());
+
+  test.each([
+    ['hang', /no answer within/],
+    ['throw', /it threw/],
+    ['exit', /ended|exit/],
+    ['memory', /memory|MEMORY/],
+  ])('(%s) is listed by its header, and the next is parsed', async (word, reason) => {
+    const bytes = message(word);
+    const [lost, next] = await Promise.all([pool.parse(bytes), pool.parse(message('fine'))]);
+    expect(lost).toMatchObject({ text: '', facts: { subject: 'A subject', octets: bytes.length, envelope: { subject: 'A subject' } } });
+    expect(lost.facts.root).toMatchObject({ type: 'application', subtype: 'octet-stream', bodyEnd: bytes.length, isOpaque: true });
+    expect(bytes.subarray(lost.facts.root.bodyStart).toString()).toMatch(/^--b/);
+    expect(next.facts.subject).toBe('parsed');
+    expect(casualties.at(-1)).toMatch(reason);
+  });
+
+  test('leaves those that wait at the end with minimal facts, not without an answer', async () => {
+    const closing = new ParsePool({ workersMax: 1, inlineBytesMax: 0, program: new URL('./workers/hangs.js', import.meta.url) });
+    const waiting = [closing.parse(message('hang')), closing.parse(message('hang'))];
+    await closing[Symbol.asyncDispose]();
+    expect((await Promise.all(waiting)).map((parsed) => parsed.facts.subject)).toEqual(['A subject', 'A subject']);
+  });
+});
