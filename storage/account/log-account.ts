@@ -67,6 +67,15 @@ export class LogAccount implements Account {
     return this.log.refresh();
   }
 
+  /**
+   * Makes every put fail that some writer has under way on an older state: what nothing names after it, and is old, will never be named again. A
+   * log that is empty or closed has no such writers.
+   */
+  async fence(): Promise<void> {
+    await this.refresh();
+    if (this.position.seq > 0 && !this.reader.isClosed) await this.log.fence();
+  }
+
   get position(): Position {
     return this.log.position;
   }

@@ -168,7 +168,7 @@ export class LogAccounts implements Accounts, AsyncDisposable {
       clock,
       kindsWithoutBlobs,
       view: async () => {
-        await account.refresh();
+        await (options.isDryRun === true ? account.refresh() : account.fence());
         return account.view();
       },
       ...options,

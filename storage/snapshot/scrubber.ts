@@ -39,7 +39,10 @@ export interface ScrubOptions {
   readonly store: ObjectStore;
   readonly accountId: string;
   readonly clock: Clock;
-  /** Called after the listing: the state as it is then, caught up with the tail of the log since the call. The scrubber releases it. */
+  /**
+   * Called after the listing: the state as it is then, at a commit that was written since the call (Log.fence), so that no put under way on an
+   * older state can still name what is removed here. The scrubber releases it.
+   */
   readonly view: () => Promise<StateView>;
   /** Kinds of parts that name no blobs, which need not be read. */
   readonly kindsWithoutBlobs?: ReadonlySet<string>;
