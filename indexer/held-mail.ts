@@ -7,7 +7,16 @@ import { StorageError } from '../protocol/mail/errors.ts';
 import { failedKey, failedPrefix, failedReasonKey } from '../storage/objects/object-keys.ts';
 import { keyBytesMax, type ObjectStore } from '../storage/objects/object-store.ts';
 
-export type HeldReason = 'unknownRecipient' | 'noRecipient' | 'accountRefused' | 'tooLarge' | 'empty' | 'encrypted' | 'error' | 'verdict';
+export type HeldReason =
+  | 'unknownRecipient'
+  | 'noRecipient'
+  | 'accountRefused'
+  | 'tooLarge'
+  | 'empty'
+  | 'encrypted'
+  | 'error'
+  | 'verdict'
+  | 'objectGone';
 
 export interface HeldRecord {
   readonly version: 1;

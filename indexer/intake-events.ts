@@ -26,6 +26,11 @@ export type IntakeEvent =
       readonly reason: HeldReason;
       readonly recipients: readonly string[];
     })
+  /** An event that is none of our business. */
+  | { readonly kind: 'ignored'; readonly key: string; readonly because: string }
+  /** An event that was not let in, or could not be read. */
+  | { readonly kind: 'refused'; readonly reason: string }
+  | { readonly kind: 'subscription'; readonly topicArn: string; readonly change: 'confirmed' | 'ended' }
   /** The store or an account is away; the message stays where it is. */
   | { readonly kind: 'postponed'; readonly key?: string; readonly error: unknown }
   /** We threw; `attempt` counts from 1. */

@@ -22,6 +22,15 @@ export const accountInFlightMax = 48;
 /** Names of objects a sweep holds back because their account is busy. Past it the sweep waits. About 100 bytes each. */
 export const parkedMax = 4096;
 
+/** Milliseconds an SNS message may be old, or ahead: SNS sends again for an hour at most, and clocks differ. */
+export const replayWindowMs = 75 * 60 * 1000;
+/** MessageIds of SNS that are remembered so that a repeated one costs nothing; about 100 bytes each. */
+export const seenMessagesMax = 10_000;
+/** Certificates of SNS that are kept; it uses one a region, and changes them now and then. */
+export const certificatesMax = 32;
+/** Milliseconds before an announced object that is not there is looked for once more. */
+export const lookAgainMs = 500;
+
 /** Attempts at a message that makes us throw, before it goes to failed/. */
 export const attemptsMax = 3;
 /** Milliseconds between them: long enough for a passing fault, short enough to hold up nobody. */

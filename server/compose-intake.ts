@@ -3,6 +3,8 @@ import { hostname } from 'node:os';
 import type { IntakeEvent } from '../indexer/intake-events.ts';
 import { ParsePool } from '../indexer/parse-pool.ts';
 import { Pipeline } from '../indexer/pipeline.ts';
+import { AnnouncedMail } from '../indexer/sources/announced.ts';
+import { HttpSource } from '../indexer/sources/http.ts';
 import { LmtpService } from '../indexer/sources/lmtp.ts';
 import { Sweep } from '../indexer/sources/sweep.ts';
 import type { Accounts } from '../storage/account/api.ts';
@@ -12,6 +14,8 @@ import type { Random } from '../storage/random.ts';
 import type { Background } from './background.ts';
 import type { OpenedStore } from './compose-store.ts';
 import type { Config } from './config.ts';
+import { fetchSnsText } from './http/fetch-text.ts';
+import type { InboundRoute } from './http/inbound-route.ts';
 import { copyBytesMin } from './limits.ts';
 import { createLmtpServer, type LmtpServer } from './lmtp/lmtp-server.ts';
 import type { Logger } from './logger.ts';
@@ -21,6 +25,8 @@ import type { Certificates } from './tls/certificates.ts';
 export interface Intake extends AsyncDisposable {
   readonly pipeline: Pipeline;
   readonly parsers: ParsePool;
+  /** Where events are posted to; undefined when the configuration believes nobody. */
+  readonly inbound: InboundRoute | undefined;
   lmtp(certificates: Certificates): LmtpServer;
   /** Sweeps the bucket. */
   beginWork(background: Background): void;
@@ -53,9 +59,28 @@ export function openIntake({ config, store, accounts, directory, metrics, clock,
   );
   metrics.gauge('satchel_intake_messages', 'Messages being taken in.', () => pipeline.load.messages);
   metrics.gauge('satchel_intake_bytes', 'Bytes of messages being taken in.', () => pipeline.load.bytes);
+  const { topicArns, token } = inbound.http;
+  const isAnnounced = topicArns.length > 0 || token !== undefined;
+  const observe = (event: IntakeEvent) => tell(event, logger, metrics);
+  const openHttpSource = () => {
+    const bucket = config.store.driver === 's3' ? { name: config.store.bucket, prefix: config.store.prefix } : undefined;
+    const mail = new AnnouncedMail({
+      store: store.of('intake'),
+      pipeline,
+      accounts,
+      directory,
+      clock,
+      observe,
+      inboundPrefix: inbound.prefix,
+      bucket,
+      hasReceipts: topicArns.length > 0,
+    });
+    return new HttpSource({ mail, topicArns, token, fetchText: fetchSnsText, clock, observe });
+  };
   return {
     pipeline,
     parsers,
+    inbound: isAnnounced ? { path: inbound.http.path, source: openHttpSource() } : undefined,
     lmtp(certificates) {
       const service = new LmtpService({
         pipeline,
@@ -76,6 +101,8 @@ export function openIntake({ config, store, accounts, directory, metrics, clock,
         clock,
         inboundPrefix: inbound.prefix,
         mustBeStill: config.store.driver === 'file',
+        // SNS gives a message up within the hour that the sweep leaves to it: nothing older can still be announced.
+        ...(isAnnounced ? { eventsEmptyAt: () => clock.now() } : {}),
       });
       background.repeat({ name: 'sweep', pauseMs: inbound.sweepSeconds * 1000, firstMs: 1, run: (signal) => sweep.run(signal) });
     },
@@ -101,6 +128,15 @@ function tell(event: IntakeEvent, logger: Logger, metrics: Metrics): void {
       break;
     case 'held':
       logger.warn('Held back: see `satchel failed` or `satchel quarantine`.', fields);
+      break;
+    case 'ignored':
+      logger.debug('An event of an object that is not ours.', fields);
+      break;
+    case 'refused':
+      logger.warn('An event was refused.', fields);
+      break;
+    case 'subscription':
+      logger.warn('A subscription of SNS began or ended.', fields);
       break;
     case 'postponed':
       logger.warn('The store or an account is away; the message waits.', fields);

@@ -104,7 +104,8 @@ export async function compose(config: Config, ports: Ports, { mode }: ComposeOpt
       metrics,
     };
     serving.listening.push(...serving.use(await openFaces(faces)).listening);
-    const http = { logger: ports.logger, notReady: () => serving.notReady, metrics: () => metrics.render(), admin };
+    const { inbound } = intake;
+    const http = { logger: ports.logger, notReady: () => serving.notReady, metrics: () => metrics.render(), admin, inbound };
     for (const listener of await openHttp(config, http, certificates)) serving.listening.push(serving.use(listener).listening);
     serving.notReady = undefined;
   }
@@ -202,5 +203,4 @@ function owned(lock: IndexLock, isTemporary: boolean): IndexFolder {
 function refuseWhatIsNotThere({ inbound }: Config): void {
   const without = 'is not served by this version. Remove it: mail is found by the sweep (inbound.sweepSeconds).';
   if (inbound.sqs.length > 0) throw new ConfigError(`inbound.sqs ${without}`);
-  if (inbound.http.topicArns.length > 0 || inbound.http.token !== undefined) throw new ConfigError(`inbound.http ${without}`);
 }

@@ -7,6 +7,7 @@ import { type AdminRoutesOptions, addAdminRoutes, adminPrefix, showsToken } from
 import { isLoopback } from '../auth/remote-address.ts';
 import type { Logger } from '../logger.ts';
 import type { Certificates } from '../tls/certificates.ts';
+import { addInboundRoute, type InboundRoute } from './inbound-route.ts';
 import { adminBodyBytesMax, headersTimeoutMs } from './limits.ts';
 
 export interface HttpServerOptions {
@@ -21,6 +22,8 @@ export interface HttpServerOptions {
   /** Without a token there is no /admin/v1 here, and /metrics is for loopback only. */
   readonly adminToken: string | undefined;
   readonly admin: Omit<AdminRoutesOptions, 'token'>;
+  /** Undefined: no events are taken here. */
+  readonly inbound?: InboundRoute | undefined;
 }
 
 export async function createHttpServer(options: HttpServerOptions): Promise<FastifyInstance> {
@@ -38,6 +41,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     return reply.type(contentType).send(text);
   });
   if (options.adminToken !== undefined) await addAdminRoutes(server, { ...options.admin, token: options.adminToken });
+  if (options.inbound !== undefined) await addInboundRoute(server, options.inbound);
   server.setNotFoundHandler(async (request, reply) => {
     const message =
       request.url.startsWith(adminPrefix) && options.adminToken === undefined

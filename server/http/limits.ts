@@ -2,5 +2,11 @@
 
 /** Bytes of a request to /admin/v1: a group of 1,000 members fits with room to spare. */
 export const adminBodyBytesMax = 1024 * 1024;
+/** Bytes of an event of new mail: a little above what the source takes, so that it says itself why it refuses. */
+export const eventBodyBytesMax = 2 * 1024 * 1024;
 /** Milliseconds for a client to send its request's header: longer is a client that only holds the connection. */
 export const headersTimeoutMs = 20_000;
+/** Bytes of a certificate or an answer of SNS: some 2 KB are usual. */
+export const fetchBytesMax = 64 * 1024;
+/** Milliseconds for it: SNS gives our own answer 15 seconds. */
+export const fetchMsMax = 8_000;

@@ -1,0 +1,165 @@
+/**
+ * Takes in the mail that events announce, for every source of events. An object that a receipt named stays in the inbound prefix: another rule's
+ * receipt may come with other recipients, who get it from there, and those who have it are told apart by their ingest keys. The sweep removes it
+ * when no more can come.
+ */
+import { StorageError } from '../../protocol/mail/errors.ts';
+import type { AccountId } from '../../protocol/mail/ids.ts';
+import type { Accounts } from '../../storage/account/api.ts';
+import type { Clock } from '../../storage/clock.ts';
+import { inboundKey } from '../../storage/objects/object-keys.ts';
+import type { ObjectStore } from '../../storage/objects/object-store.ts';
+import type { IntakeObserver } from '../intake-events.ts';
+import { lookAgainMs } from '../limits.ts';
+import type { Pipeline } from '../pipeline.ts';
+import type { RecipientDirectory } from '../routing.ts';
+import type { FeedbackEvent, InboundEvent, ObjectEvent, ReceiptEvent } from '../ses/events.ts';
+
+export interface AnnouncedOptions {
+  readonly store: Pick<ObjectStore, 'put'>;
+  readonly pipeline: Pick<Pipeline, 'ingest' | 'held'>;
+  readonly accounts: Accounts;
+  readonly directory: RecipientDirectory;
+  readonly clock: Clock;
+  readonly observe: IntakeObserver;
+  readonly inboundPrefix: string;
+  /** Our bucket, and what stands before all our names in it. Undefined: a store that no event can name. */
+  readonly bucket: { readonly name: string; readonly prefix: string } | undefined;
+  /** Whether receipts come too: then an object that was only named is left for them. */
+  readonly hasReceipts: boolean;
+  /** About mail that we sent. */
+  readonly onFeedback?: (event: FeedbackEvent) => Promise<void>;
+}
+
+export class AnnouncedMail {
+  readonly #options: AnnouncedOptions;
+
+  constructor(options: AnnouncedOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when all of it is in the store, or needs nothing. Rejects with a StorageError: ask again. */
+  async take(events: readonly InboundEvent[]): Promise<void> {
+    const receipts = new Map<string, ReceiptEvent[]>();
+    const work: Promise<void>[] = [];
+    for (const event of events) {
+      if (event.kind === 'object') work.push(this.#takeObject(event));
+      else if (event.kind === 'feedback') work.push(this.#options.onFeedback?.(event) ?? Promise.resolve());
+      else if (event.kind === 'receipt') {
+        const sameMessage = receipts.get(event.sesMessageId);
+        if (sameMessage === undefined) receipts.set(event.sesMessageId, [event]);
+        else sameMessage.push(event);
+      }
+    }
+    for (const sameMessage of receipts.values()) work.push(this.#takeReceipts(sameMessage));
+    // All are waited for: none goes on after the answer.
+    for (const result of await Promise.allSettled(work)) if (result.status === 'rejected') throw result.reason;
+  }
+
+  async #takeObject({ bucket, key, size }: ObjectEvent): Promise<void> {
+    const name = this.#nameOf(bucket, key);
+    if (name === undefined) return;
+    await this.#options.pipeline.ingest({ key: name, isKept: this.#options.hasReceipts, ...(size === undefined ? {} : { size }) });
+  }
+
+  async #takeReceipts(receipts: readonly ReceiptEvent[]): Promise<void> {
+    const [first] = receipts as [ReceiptEvent];
+    for (const key of await this.#keysOf(receipts)) {
+      const outcome = await this.#ingest(key, receipts);
+      if (outcome.kind !== 'gone') return;
+    }
+    await this.#reportGone(first, [...new Set(receipts.flatMap(({ recipients }) => recipients))]);
+  }
+
+  /** Where the message may lie, most likely first. A message that came inside its receipt is put there. */
+  async #keysOf(receipts: readonly ReceiptEvent[]): Promise<readonly string[]> {
+    const { inboundPrefix, store } = this.#options;
+    const byId = inboundKey(inboundPrefix, receipts[0]!.sesMessageId);
+    const content = receipts.find((receipt) => receipt.content !== undefined)?.content;
+    const keys = receipts.flatMap(({ object }) => {
+      if (object === undefined) return [];
+      const joined = object.prefix === undefined || object.key.startsWith(object.prefix) ? [] : [`${object.prefix}/${object.key}`];
+      return [object.key, ...joined].flatMap((key) => this.#nameOf(object.bucket, key) ?? []);
+    });
+    if (keys.length > 0) return [...new Set(keys)];
+    if (receipts.some(({ object }) => object !== undefined)) return [];
+    if (content !== undefined) await store.put(byId, content);
+    return [byId];
+  }
+
+  async #ingest(key: string, receipts: readonly ReceiptEvent[]) {
+    const object = { key, receipts, isKept: true };
+    const outcome = await this.#options.pipeline.ingest(object);
+    if (outcome.kind !== 'gone') return outcome;
+    // SES says that it has written after it has written. A store that lags gets a moment.
+    await this.#options.clock.sleep(lookAgainMs);
+    return this.#options.pipeline.ingest(object);
+  }
+
+  /** The name as our store knows it; undefined, and told, when the object is not ours to take. */
+  #nameOf(bucket: string, key: string): string | undefined {
+    const ours = this.#options.bucket;
+    const name = ours === undefined ? key : key.startsWith(ours.prefix) ? key.slice(ours.prefix.length) : undefined;
+    if ((ours === undefined || bucket === ours.name) && name?.startsWith(this.#options.inboundPrefix)) return name;
+    this.#options.observe({ kind: 'ignored', key, because: `It is not in the inbound prefix of our bucket, but in ${bucket}.` });
+    return undefined;
+  }
+
+  /** The object is not there: whoever has it got it before. For the others it is lost, and they are named. */
+  async #reportGone(receipt: ReceiptEvent, recipients: readonly string[]): Promise<void> {
+    const { pipeline, clock, observe } = this.#options;
+    const { sesMessageId, envelopeFrom } = receipt;
+    const without: string[] = [];
+    const deliveredTo: string[] = [];
+    for (const address of recipients) ((await this.#hasIt(address, sesMessageId)) ? deliveredTo : without).push(address);
+    if (without.length === 0) return;
+    const note = lostMessageNote(receipt);
+    const now = new Date(clock.now()).toISOString();
+    const detail = 'SES announced it, but its object is not in the bucket: what is kept here is a note in its place.';
+    const name = await pipeline.held.hold(
+      sesMessageId,
+      { bytes: note },
+      {
+        version: 1,
+        kind: 'failed',
+        reason: 'objectGone',
+        detail,
+        recipients: without,
+        deliveredTo,
+        sesMessageId,
+        envelopeFrom,
+        octets: note.length,
+        receivedAt: receipt.receivedAt === undefined ? now : new Date(receipt.receivedAt).toISOString(),
+        heldAt: now,
+      },
+    );
+    observe({ kind: 'held', sesMessageId, octets: note.length, name, reason: 'objectGone', recipients: without });
+  }
+
+  async #hasIt(address: string, sesMessageId: string): Promise<boolean> {
+    const resolution = await this.#options.directory.resolveRecipient(address);
+    // Nobody here: that was held when the object was there.
+    if (resolution.kind === 'unknown') return false;
+    const has = async (id: AccountId) =>
+      (await this.#options.accounts.open(id)).read((reader) => reader.ingested(`ses:${sesMessageId}`) !== undefined);
+    return (await Promise.all(resolution.accounts.map(has))).every(Boolean);
+  }
+}
+
+/** What a recipient may be given in place of the message. */
+function lostMessageNote({ sesMessageId, envelopeFrom, receivedAt }: ReceiptEvent): Buffer {
+  const lines = [
+    'From: Mail intake <postmaster@localhost>',
+    'Subject: A message to you was lost before it could be read',
+    'Content-Type: text/plain; charset=utf-8',
+    '',
+    `SES took a message in${receivedAt === undefined ? '' : ` at ${new Date(receivedAt).toISOString()}`} and gave it the id ${sesMessageId}.`,
+    `Its envelope sender was ${envelopeFrom === '' ? 'empty' : envelopeFrom.replace(/[^\x21-\x7e]/g, '?')}.`,
+    'Its object was removed from the bucket before it was taken in.',
+    '',
+  ];
+  return Buffer.from(lines.join('\r\n'));
+}
+
+/** For sources: whether to be asked again. */
+export const isAway = (error: unknown) => error instanceof StorageError;

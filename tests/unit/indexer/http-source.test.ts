@@ -1,0 +1,316 @@
+import { describe, expect, test } from 'vitest';
+import type { IntakeEvent } from '../../../indexer/intake-events.ts';
+import { AnnouncedMail } from '../../../indexer/sources/announced.ts';
+import { HttpSource } from '../../../indexer/sources/http.ts';
+import { isSnsUrl } from '../../../indexer/sources/sns-signature.ts';
+import { Sweep } from '../../../indexer/sources/sweep.ts';
+import { StorageError } from '../../../protocol/mail/errors.ts';
+import type { AccountId } from '../../../protocol/mail/ids.ts';
+import { fixture, idOf, sesMessage } from './fixtures.ts';
+import { ada, ben, keysUnder, lookAt, openRig, TestRecipients } from './rig.ts';
+
+const topic = 'arn:aws:sns:eu-west-1:444455556666:mail-in';
+const token = 'a token of the tests';
+const cleo = 'cleo1' as AccountId;
+/** A minute after the fixtures were signed. */
+const signedAt = Date.parse('2026-09-07T08:13:34Z');
+
+async function openSource({ topicArns = [topic], isTokenSet = true, fetchFails = false } = {}) {
+  const recipients = new TestRecipients();
+  recipients.known.set('cleo@example.com', [cleo]);
+  const rig = await openRig({ recipients });
+  const events: IntakeEvent[] = [];
+  const fetched: string[] = [];
+  let nowMs = signedAt;
+  const clock = { ...rig.bucket.clock, monotonic: () => 0, now: () => nowMs, sleep: async () => {} };
+  const mail = new AnnouncedMail({
+    store: rig.bucket.store,
+    pipeline: rig.pipeline,
+    accounts: rig.node.accounts,
+    directory: recipients,
+    clock,
+    observe: (event) => events.push(event),
+    inboundPrefix: 'inbound/',
+    bucket: { name: 'satchel-demo', prefix: '' },
+    hasReceipts: topicArns.length > 0,
+  });
+  const source = new HttpSource({
+    mail,
+    topicArns,
+    token: isTokenSet ? token : undefined,
+    clock,
+    observe: (event) => events.push(event),
+    async fetchText(url) {
+      fetched.push(url);
+      if (fetchFails) throw new Error('no network');
+      return fixture('sns-signing-cert.pem').toString();
+    },
+  });
+  return {
+    ...rig,
+    source,
+    events,
+    fetched,
+    post: (body: string | Buffer, authorization?: string) => source.receive({ authorization, body: body.toString() }),
+    setTime: (ms: number) => {
+      nowMs = ms;
+    },
+    async putFixture(name: string) {
+      const message = fixture(name);
+      await rig.bucket.store.put(`inbound/${idOf(message)}`, message);
+      return idOf(message);
+    },
+    async inboxSizes() {
+      const sizes = await Promise.all([ada, ben, cleo].map(async (id) => (await lookAt(rig.bucket, id)).inbox.length));
+      return { ada: sizes[0], ben: sizes[1], cleo: sizes[2] };
+    },
+  };
+}
+
+const bearer = `Bearer ${token}`;
+
+describe('each kind of event, with clean.eml, many-recipients.eml, spam.eml and unscanned.eml in the bucket', () => {
+  test.each<[string, number, { inbox?: object; junk?: number; failed?: number; told?: string }]>([
+    ['sns-receipt-v1.json', 200, { inbox: { ada: 1, ben: 0, cleo: 0 } }],
+    ['sns-receipt.json', 200, { inbox: { ada: 1, ben: 0, cleo: 0 } }],
+    ['sns-receipt-many.json', 200, { inbox: { ada: 1, ben: 1, cleo: 1 } }],
+    ['sns-s3-event.json', 200, { inbox: { ada: 1, ben: 0, cleo: 0 } }],
+    ['sns-bounce.json', 200, {}],
+    ['sns-subscription.json', 200, { told: 'subscription' }],
+    ['sns-unsubscribe.json', 200, { told: 'subscription' }],
+    ['receipt-clean.json', 200, { inbox: { ada: 1, ben: 0, cleo: 0 } }],
+    ['receipt-many.json', 200, { inbox: { ada: 1, ben: 1, cleo: 1 } }],
+    ['receipt-spam.json', 200, { junk: 1 }],
+    ['receipt-dmarc-reject.json', 200, { inbox: { ada: 1, ben: 0, cleo: 0 } }],
+    ['receipt-scan-disabled.json', 200, { inbox: { ada: 1, ben: 0, cleo: 0 } }],
+    ['receipt-inline.json', 200, { inbox: { ada: 1, ben: 0, cleo: 0 } }],
+    ['receipt-setup.json', 200, {}],
+    ['lambda-ses.json', 200, { inbox: { ada: 1, ben: 0, cleo: 0 } }],
+    ['lambda-sns.json', 200, { inbox: { ada: 1, ben: 0, cleo: 0 } }],
+    ['s3-event.json', 200, { inbox: { ada: 1, ben: 0, cleo: 0 } }],
+    ['s3-event-encoded-key.json', 200, {}],
+    ['s3-event-removed.json', 200, {}],
+    ['s3-event-setup.json', 200, {}],
+    ['s3-test-event.json', 200, {}],
+    ['minio-event.json', 200, { inbox: { ada: 1, ben: 0, cleo: 0 } }],
+    ['eventbridge-object.json', 200, {}],
+    ['eventbridge-bounce.json', 200, {}],
+    ['identity-complaint.json', 200, {}],
+    ['validation-note.txt', 200, {}],
+  ])('%s is answered %i', async (name, status, { inbox = { ada: 0, ben: 0, cleo: 0 }, junk = 0, failed = 0, told }) => {
+    const rig = await openSource();
+    for (const message of ['clean.eml', 'many-recipients.eml', 'spam.eml', 'unscanned.eml']) await rig.putFixture(message);
+    const answer = await rig.post(fixture(name), name.startsWith('sns-') ? undefined : bearer);
+    expect(answer).toMatchObject({ status });
+    expect(await rig.inboxSizes()).toEqual(inbox);
+    expect((await lookAt(rig.bucket, ada)).junk).toHaveLength(junk);
+    expect((await rig.pipeline.held.list()).messages).toHaveLength(failed);
+    if (told !== undefined) expect(rig.events).toMatchObject([{ kind: told }]);
+  });
+});
+
+describe('what SNS sends', () => {
+  test('with one byte changed is refused, counted, and nothing is taken in', async () => {
+    const rig = await openSource();
+    await rig.putFixture('clean.eml');
+    for (const name of ['sns-receipt.json', 'sns-receipt-v1.json']) {
+      const answer = await rig.post(fixture(name).toString().replace('ada@example.com', 'ben@example.com'));
+      expect(answer).toEqual({ status: 403, message: 'The SNS message is refused: the signature is wrong.' });
+    }
+    expect(await rig.inboxSizes()).toEqual({ ada: 0, ben: 0, cleo: 0 });
+    expect(rig.events).toMatchObject([{ kind: 'refused' }, { kind: 'refused' }]);
+  });
+
+  test.each<[string, (message: Record<string, unknown>) => object, RegExp]>([
+    ['of another topic', (message) => ({ ...message, TopicArn: `${topic}-2` }), /not in inbound\.http\.topicArns/],
+    ['without a signature', ({ Signature, ...message }) => message, /no signature/],
+    ['of another signature version', (message) => ({ ...message, SignatureVersion: '3' }), /unknown version/],
+    ['with the other digest', (message) => ({ ...message, SignatureVersion: '1' }), /signature is wrong/],
+    ['of an unknown type', (message) => ({ ...message, Type: 'Surprise' }), /not complete/],
+    [
+      'with a certificate elsewhere',
+      (message) => ({ ...message, SigningCertURL: 'https://sns.example.com/x.pem' }),
+      /does not lie with SNS/,
+    ],
+    ['with a subject added', (message) => ({ ...message, Subject: 'other' }), /signature is wrong/],
+  ])('%s is refused', async (_what, change, reason) => {
+    const rig = await openSource();
+    const answer = await rig.post(JSON.stringify(change(JSON.parse(fixture('sns-receipt.json').toString()))));
+    expect(answer.status).toBe(403);
+    expect(answer.message).toMatch(reason);
+  });
+
+  test.each<[string, boolean]>([
+    ['https://sns.eu-west-1.amazonaws.com/x.pem', true],
+    ['https://sns.us-east-1.amazonaws.com/x.pem', false],
+    ['http://sns.eu-west-1.amazonaws.com/x.pem', false],
+    ['https://sns.eu-west-1.amazonaws.com:444/x.pem', false],
+    ['https://me@sns.eu-west-1.amazonaws.com/x.pem', false],
+    ['https://sns.eu-west-1.amazonaws.com.evil.example/x.pem', false],
+    ['https://evil.example/sns.eu-west-1.amazonaws.com/x.pem', false],
+    ['nonsense', false],
+  ])('a document at %s lies with SNS: %s', (url, isTheirs) => {
+    expect(isSnsUrl(url, topic)).toBe(isTheirs);
+  });
+
+  test('too late, or from the future, is refused', async () => {
+    const rig = await openSource();
+    for (const ms of [2 * 3_600_000, -2 * 3_600_000]) {
+      rig.setTime(signedAt + ms);
+      expect(await rig.post(fixture('sns-receipt.json'))).toMatchObject({ status: 403, message: expect.stringContaining('too old') });
+    }
+  });
+
+  test('twice costs one look at the mail, and one certificate', async () => {
+    const rig = await openSource();
+    await rig.putFixture('clean.eml');
+    for (const message of ['Taken.', 'Known already.']) {
+      expect(await rig.post(fixture('sns-receipt.json'))).toEqual({ status: 200, message });
+    }
+    expect(rig.fetched).toEqual(['https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-1.pem']);
+    expect(rig.pipeline.load.messages).toBe(0);
+    expect(await rig.inboxSizes()).toMatchObject({ ada: 1 });
+  });
+
+  test('a subscription is confirmed at the address that SNS gave', async () => {
+    const rig = await openSource();
+    expect(await rig.post(fixture('sns-subscription.json'))).toMatchObject({ status: 200 });
+    expect(rig.fetched).toContain('https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription');
+    expect(rig.events).toEqual([{ kind: 'subscription', topicArn: topic, change: 'confirmed' }]);
+  });
+
+  test('is asked for again when the certificate cannot be had', async () => {
+    const rig = await openSource({ fetchFails: true });
+    expect(await rig.post(fixture('sns-receipt.json'))).toMatchObject({ status: 503 });
+  });
+});
+
+describe('others', () => {
+  test.each<[string, string | undefined, boolean]>([
+    ['without a token', undefined, true],
+    ['with a wrong one', 'Bearer wrong', true],
+    ['with any, where none is configured', bearer, false],
+  ])('%s are refused', async (_what, authorization, isTokenSet) => {
+    const rig = await openSource({ isTokenSet });
+    expect(await rig.post(fixture('s3-event.json'), authorization)).toMatchObject({ status: 401 });
+    expect(rig.events).toMatchObject([{ kind: 'refused' }]);
+  });
+
+  test.each(['', 'nonsense', '[]', '{}', '{"Records":[]}', '{"Records":[{"eventSource":"aws:s3"}]}'])(
+    'who send %j are told why not',
+    async (body) => {
+      const rig = await openSource();
+      const answer = await rig.post(body, bearer);
+      expect(answer).toMatchObject({ status: 400, message: expect.stringContaining('cannot be read') });
+    },
+  );
+
+  test('who send too much are told so', async () => {
+    const rig = await openSource();
+    expect(await rig.post(`"${'x'.repeat(1024 * 1024)}"`, bearer)).toMatchObject({ status: 413 });
+  });
+
+  test('an event of another bucket is passed over', async () => {
+    const rig = await openSource();
+    await rig.putFixture('clean.eml');
+    const body = fixture('s3-event.json').toString().replaceAll('satchel-demo', 'another');
+    expect(await rig.post(body, bearer)).toMatchObject({ status: 200 });
+    expect(rig.events).toMatchObject([{ kind: 'ignored' }]);
+    expect(await rig.inboxSizes()).toMatchObject({ ada: 0 });
+  });
+
+  test('are asked to send again while the directory is away', async () => {
+    const rig = await openSource();
+    await rig.putFixture('clean.eml');
+    rig.recipients.failure = new StorageError('unavailable', 'away');
+    expect(await rig.post(fixture('s3-event.json'), bearer)).toMatchObject({ status: 503 });
+    rig.recipients.failure = undefined;
+    expect(await rig.post(fixture('s3-event.json'), bearer)).toMatchObject({ status: 200 });
+    expect(await rig.inboxSizes()).toMatchObject({ ada: 1 });
+  });
+});
+
+describe('a message', () => {
+  const receiptFor = (...recipients: readonly string[]) => {
+    const receipt = JSON.parse(fixture('receipt-many.json').toString());
+    receipt.receipt.recipients = recipients;
+    return JSON.stringify(receipt);
+  };
+
+  test('of two rules goes to the recipients of both, each once', async () => {
+    const rig = await openSource();
+    await rig.putFixture('many-recipients.eml');
+    await rig.post(receiptFor('ada@example.com', 'ben@example.com'), bearer);
+    await rig.post(receiptFor('ben@example.com', 'cleo@example.com'), bearer);
+    expect(await rig.inboxSizes()).toEqual({ ada: 1, ben: 1, cleo: 1 });
+  });
+
+  test('that event and sweep find at once is delivered once, to those in Bcc too', async () => {
+    const rig = await openSource();
+    await rig.putFixture('many-recipients.eml');
+    rig.bucket.clock.advance(2 * 3_600_000);
+    const sweep = new Sweep({
+      store: rig.bucket.store,
+      pipeline: rig.pipeline,
+      clock: rig.bucket.clock,
+      inboundPrefix: 'inbound/',
+      mustBeStill: false,
+      eventsEmptyAt: () => rig.bucket.clock.now(),
+    });
+    await Promise.all([rig.post(receiptFor('ada@example.com', 'ben@example.com', 'cleo@example.com'), bearer), sweep.run()]);
+    expect(await rig.inboxSizes()).toEqual({ ada: 1, ben: 1, cleo: 1 });
+    await sweep.run();
+    expect(await keysUnder(rig.bucket.store, 'inbound/')).toEqual([]);
+    expect(await rig.inboxSizes()).toEqual({ ada: 1, ben: 1, cleo: 1 });
+  });
+
+  test('that receipts named stays an hour for the receipts of other rules, and is then swept away', async () => {
+    const rig = await openSource();
+    await rig.putFixture('many-recipients.eml');
+    await rig.post(receiptFor('ada@example.com'), bearer);
+    const { bucket, pipeline } = rig;
+    const sweep = new Sweep({
+      store: bucket.store,
+      pipeline,
+      clock: bucket.clock,
+      inboundPrefix: 'inbound/',
+      mustBeStill: false,
+      eventsEmptyAt: () => bucket.clock.now(),
+    });
+    expect(await sweep.run()).toMatchObject({ seen: 1, outcomes: {} });
+    bucket.clock.advance(3_700_000);
+    expect(await sweep.run()).toMatchObject({ seen: 1, outcomes: { delivered: 1 } });
+    expect(await keysUnder(bucket.store, 'inbound/')).toEqual([]);
+    expect(await rig.inboxSizes()).toEqual({ ada: 1, ben: 0, cleo: 0 });
+  });
+
+  test('whose object is gone is reported for those who do not have it, with a note in its place', async () => {
+    const rig = await openSource();
+    const id = await rig.putFixture('many-recipients.eml');
+    await rig.post(receiptFor('ada@example.com'), bearer);
+    await rig.bucket.store.deleteMany([`inbound/${id}`]);
+    expect(await rig.post(receiptFor('ada@example.com', 'ben@example.com'), bearer)).toMatchObject({ status: 200 });
+    const [held] = (await rig.pipeline.held.list()).messages;
+    expect(held?.record).toMatchObject({
+      reason: 'objectGone',
+      recipients: ['ben@example.com'],
+      deliveredTo: ['ada@example.com'],
+      sesMessageId: id,
+    });
+    await rig.pipeline.release(held!.name);
+    const [note] = (await lookAt(rig.bucket, ben)).inbox;
+    expect(note?.subject).toMatch(/was lost/);
+  });
+
+  test('inside its receipt is stored before it is taken in', async () => {
+    const rig = await openSource();
+    const id = 'inline0123456789';
+    const receipt = JSON.parse(fixture('receipt-inline.json').toString());
+    receipt.mail.messageId = id;
+    receipt.content = sesMessage(id, 'ada@example.com').toString('base64');
+    expect(await rig.post(JSON.stringify(receipt), bearer)).toMatchObject({ status: 200 });
+    const { inbox } = await lookAt(rig.bucket, ada);
+    expect(inbox.map(({ bytes }) => bytes.toString())).toEqual([sesMessage(id, 'ada@example.com').toString()]);
+    expect(await keysUnder(rig.bucket.store, 'inbound/')).toEqual([`inbound/${id}`]);
+  });
+});
