@@ -47,7 +47,7 @@ const importRules: readonly ImportRule[] = [
   },
   {
     from: /^storage\/account\//,
-    ours: [mail, time, port, /^protocol\/mime\/facts\.ts$/, /^storage\/(log|index|blobs|snapshot)\//],
+    ours: [mail, time, port, /^protocol\/mime\/(facts|kept-header)\.ts$/, /^storage\/(log|index|blobs|snapshot)\//],
     packages: [],
   },
   { from: /^storage\/directory\//, ours: [mail, time, port, /^storage\/(account|log)\//], packages: [] },

@@ -74,8 +74,8 @@ const tracePrefixes = [
   'x-ymail-',
 ];
 
-/** What lists of Thunderbird, Apple Mail, Outlook, K-9 and JMAP clients ask for: kept first when room is short. */
-const listNames = new Set([
+/** What lists of Thunderbird, Apple Mail, Outlook, K-9 and JMAP clients ask for: kept first when room is short. The index numbers them (kept-header.ts). */
+export const listNames: ReadonlySet<string> = new Set([
   'from',
   'sender',
   'reply-to',
@@ -114,6 +114,19 @@ const listNames = new Set([
   'x-mozilla-draft-info',
   'x-mailer',
   'user-agent',
+]);
+
+/** Fields that searches name most. Where none of them is left out of the facts, the trigrams of the kept header answer for them. */
+export const searchedNames: ReadonlySet<string> = new Set([
+  'from',
+  'to',
+  'cc',
+  'bcc',
+  'subject',
+  'sender',
+  'reply-to',
+  'message-id',
+  'date',
 ]);
 
 export function isTraceName(name: string): boolean {

@@ -21,6 +21,9 @@ export const rowsPerRead = 256;
 export const bodiesAheadMax = 16;
 export const bodyBytesAheadMax = 8 * 1024 * 1024;
 
+/** Pairs of number and UID in SELECT's QRESYNC that are looked at: clients send a few dozen, and a short set can name billions. */
+export const matchedPairsMax = 10_000;
+
 /** Changes that a session which does not ask for news remembers one by one; more are merged. */
 export const pendingEffectsMax = 1000;
 
@@ -28,5 +31,5 @@ export const pendingEffectsMax = 1000;
 export const textBytesCut = 64 * 1024 - 8;
 /** Octets of the smallest message whose text may have been cut: GB 18030 grows by half in UTF-8, entities in HTML shrink. */
 export const textCutMessageBytesMin = 40 * 1024;
-/** Different lists of omitted header fields that are remembered of one account: a number of each message's list takes two bytes. */
-export const omittedListsMax = 60_000;
+/** Different lists of omitted header fields that one FETCH remembers its answer for: mail of one road lacks the same fields. */
+export const omittedListsMax = 1000;

@@ -8,6 +8,7 @@
 import type { AccountId, EmailNumber, MailboxNumber, ModSeq, ThreadNumber, Uid } from '../../protocol/mail/ids.ts';
 import type { Ranges } from '../../protocol/mail/ranges.ts';
 import type { MessageFacts } from '../../protocol/mime/facts.ts';
+import type { KeptHeader } from '../../protocol/mime/kept-header.ts';
 import type { BlobRef, DeliveryFacts, MailboxRecord, MailboxRole } from '../log/record.ts';
 
 /** A mailbox with what follows from its messages. IMAP counts every membership, JMAP those without `\Deleted`. */
@@ -135,6 +136,8 @@ export interface AccountReader {
   facts(id: EmailNumber): MessageFacts | undefined;
   /** The bytes of `facts.header`, without the cost of the other facts. */
   headerBytes(id: EmailNumber): Uint8Array | undefined;
+  /** The kept header and the names of what it leaves out, without the cost of the other facts. The next call overwrites it. */
+  keptHeader(id: EmailNumber): KeptHeader | undefined;
   /** Ready to send (IMAP wire form): the value of ENVELOPE, of BODYSTRUCTURE, of BODY. */
   envelopeWire(id: EmailNumber): Uint8Array | undefined;
   bodyStructureWire(id: EmailNumber): Uint8Array | undefined;
@@ -144,14 +147,16 @@ export interface AccountReader {
   delivery(id: EmailNumber): DeliveryFacts | undefined;
   /** The extracted text, at most 64 KiB; '' when there is none. */
   text(id: EmailNumber): string;
+  /** The same in UTF-8; undefined when there is none. The next read of any kind may overwrite the bytes. */
+  textBytes(id: EmailNumber): Buffer | undefined;
   /** Emails of a thread, ascending. */
   thread(id: ThreadNumber): readonly EmailNumber[];
   /** The thread a message belongs to by its Message-ID, References, In-Reply-To and base subject, or undefined for a new one. */
   findThread(facts: MessageFacts): ThreadNumber | undefined;
   /**
    * Emails that may hold `needle` as a substring of the extracted text or of the kept header fields (`facts.header`, decoded), case-folded: a
-   * superset, from the trigram index, to be
-   * verified. Header fields that facts left out are not in it. undefined: the index does not narrow it (needle shorter than 3).
+   * superset, from the trigram index, to be verified. Emails whose facts leave out one of `searchedNames` (protocol/mime/header-facts.ts) are in it
+   * always; other header fields that facts left out are not looked at. undefined: the index does not narrow it (needle shorter than 3).
    */
   candidates(needle: string, field: SearchField): CandidateSet | undefined;
 

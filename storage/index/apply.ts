@@ -11,7 +11,7 @@ import type { Effect } from '../account/api.ts';
 import type { Change, EmailAdd, MailboxRecord, MembershipRecord } from '../log/record.ts';
 import { EffectBuilder } from './effect-builder.ts';
 import { EmailPage, emailPageOf, emailSlotOf, hasAttachmentBit, moreBit } from './email-page.ts';
-import { putDerivedRows, removeDerivedRows } from './email-rows.ts';
+import { headerOf, putDerivedRows, removeDerivedRows } from './email-rows.ts';
 import {
   dirtyKey,
   emailPageKey,
@@ -21,6 +21,7 @@ import {
   mailboxKey,
   moreKey,
   objectKey,
+  textKey,
   threadKey,
   tombstoneKey,
   uidPageKey,
@@ -179,8 +180,8 @@ export class Applier {
     const page = view.get(tables.emailPages, emailPageKey(emailPageOf(from)));
     if (row === undefined || page === undefined) throw new StorageError('corrupt', `email ${from} is copied but is not there`);
     const slot = emailSlotOf(from);
-    const header = view.get(tables.headers, `H${factsKey(from).slice(1)}`)?.toString('latin1') ?? '';
-    const text = view.get(tables.texts, `X${factsKey(from).slice(1)}`)?.toString('utf8') ?? '';
+    const header = headerOf(view, from);
+    const text = view.get(tables.texts, textKey(from))?.toString('utf8') ?? '';
     putDerivedRows(view, id, thread, { ...row, facts: { ...row.facts, header } }, text);
     this.enterEmail(id, thread, keywords, places, {
       receivedAt: page.receivedAt[slot]!,

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { baseSubject } from '../../protocol/mime/base-subject.ts';
 import { encodeBodyStructure, encodeEnvelope, type MessageFacts } from '../../protocol/mime/facts.ts';
+import { encodeKeptHeader, KeptHeader } from '../../protocol/mime/kept-header.ts';
 import { factsKey, headerKey, messageIdKey, textKey, wireKey } from './keyspace.ts';
 import { type FactsRow, tables } from './tables.ts';
 import type { View } from './view.ts';
@@ -18,11 +19,17 @@ export function putDerivedRows(
 ): void {
   const { header, ...facts } = row.facts;
   view.put(tables.facts, factsKey(email), { facts, blob: row.blob, preview: row.preview, delivery: row.delivery });
-  view.put(tables.headers, headerKey(email), Buffer.from(header, 'latin1'));
+  view.put(tables.headers, headerKey(email), encodeKeptHeader(header, facts.headerOmitted));
   view.put(tables.wire, wireKey(email), { envelope: asBuffer(encodeEnvelope(facts)), bodyStructure: asBuffer(encodeBodyStructure(facts)) });
   if (text !== '') view.put(tables.texts, textKey(email), Buffer.from(text, 'utf8'));
   const subjectHash = hashOfSubject(facts.subject);
   for (const hash of threadHashes(facts)) view.put(tables.messageIds, messageIdKey(hash, email), { thread, subjectHash });
+}
+
+/** `facts.header` as it was put. */
+export function headerOf(view: View, email: number): string {
+  const row = view.get(tables.headers, headerKey(email));
+  return row === undefined ? '' : new KeptHeader().load(row).text;
 }
 
 export function removeDerivedRows(view: View, email: number, facts: ThreadFacts): void {

@@ -2,7 +2,7 @@
  * All keys of the index, relative to one account: a letter for the table, then big-endian numbers or bytes, as latin1 strings (kv.ts).
  * The index is disposable, so this layout may change with any version; `layoutVersion` says when an index of an older one is thrown away.
  */
-export const layoutVersion = 1;
+export const layoutVersion = 2;
 
 export type TableLetter =
   | 'M' // the account's counters and position
@@ -12,7 +12,7 @@ export type TableLetter =
   | 'U' // pages of 128 UIDs of a mailbox
   | 'W' // sets of keywords by number
   | 'F' // facts of an email, its blob, preview and delivery
-  | 'H' // kept header bytes of an email
+  | 'H' // kept header of an email: names left out, table of fields, bytes (protocol/mime/kept-header.ts)
   | 'R' // ENVELOPE and BODYSTRUCTURE of an email, ready to send
   | 'X' // extracted text of an email
   | 'T' // emails of a thread

@@ -4,6 +4,8 @@
  */
 export interface KvReader {
   get(key: string): Buffer | undefined;
+  /** get() without a copy: the bytes are good until the next call of any method. */
+  peek(key: string): Buffer | undefined;
   /** Entries with start ≤ key < end, ascending, or descending with `reverse`. */
   range(start: string, end: string, options?: { reverse?: boolean; limit?: number }): Iterable<KvEntry>;
 }

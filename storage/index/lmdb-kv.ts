@@ -178,6 +178,14 @@ class LmdbKv implements Kv {
     return this.environment.database.get(this.bytesOf(key));
   }
 
+  peek(key: string): Buffer | undefined {
+    const { database } = this.environment;
+    // The buffer is lmdb's own, longer than the value, and the next get writes into it.
+    const bytes = database.getBinaryFast(this.bytesOf(key)) as (Buffer & { isGlobal?: boolean }) | undefined;
+    if (bytes === undefined) return undefined;
+    return bytes.isGlobal === true ? bytes.subarray(0, (database as unknown as { lastSize: number }).lastSize) : bytes;
+  }
+
   range(start: string, end: string, options?: { reverse?: boolean; limit?: number }): Iterable<KvEntry> {
     return this.entries(start, end, options);
   }
@@ -244,6 +252,7 @@ class LmdbKv implements Kv {
     const transaction = database.useReadTransaction();
     const reader: KvReader = {
       get: (key) => database.get(this.bytesOf(key), { transaction } as never),
+      peek: (key) => database.get(this.bytesOf(key), { transaction } as never),
       range: (start, end, options) => this.entries(start, end, options, transaction as object),
     };
     return { ...reader, release: () => (transaction as { done(): void }).done() };

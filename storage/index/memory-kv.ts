@@ -47,6 +47,10 @@ export class MemoryKv implements Kv {
     return value === undefined ? undefined : Buffer.from(value);
   }
 
+  peek(key: string): Buffer | undefined {
+    return this.get(key);
+  }
+
   range(start: string, end: string, options?: { reverse?: boolean; limit?: number }): Iterable<KvEntry> {
     return this.map.range(start, end, options);
   }
@@ -71,11 +75,13 @@ export class MemoryKv implements Kv {
 
   snapshot(): KvSnapshot {
     const copy = new SortedMap(new Map(this.map.values));
+    const get = (key: string) => {
+      const value = copy.values.get(key);
+      return value === undefined ? undefined : Buffer.from(value);
+    };
     return {
-      get: (key) => {
-        const value = copy.values.get(key);
-        return value === undefined ? undefined : Buffer.from(value);
-      },
+      get,
+      peek: get,
       range: (start, end, options) => copy.range(start, end, options),
       release: () => undefined,
     };

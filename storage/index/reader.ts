@@ -4,6 +4,7 @@
  */
 import type { EmailNumber, MailboxNumber, ModSeq, ThreadNumber, Uid } from '../../protocol/mail/ids.ts';
 import { encodeBody, type MessageFacts } from '../../protocol/mime/facts.ts';
+import { KeptHeader } from '../../protocol/mime/kept-header.ts';
 import type { AccountReader, CandidateSet, Effect, Email, Mailbox, Membership, MembershipRow, SearchField } from '../account/api.ts';
 import type { BlobRef, DeliveryFacts, MailboxRole } from '../log/record.ts';
 import { placesOf } from './apply.ts';
@@ -25,7 +26,7 @@ import {
   wireKey,
 } from './keyspace.ts';
 import { endOf } from './kv.ts';
-import { type JournalRow, tables } from './tables.ts';
+import { type JournalRow, tables, type WireRow } from './tables.ts';
 import { searchCandidates } from './trigrams.ts';
 import { deletedBit, uidPageOf, uidSlotOf, uidsPerPage } from './uid-page.ts';
 import type { View } from './view.ts';
@@ -45,6 +46,8 @@ export class IndexReader implements AccountReader {
   protected readonly view: View;
   /** Absent on a mutation's reader: its state is nobody else's. */
   private readonly cache: ReaderCache | undefined;
+  private readonly kept = new KeptHeader();
+  private lastWire: { readonly id: EmailNumber; readonly seq: number; readonly row: WireRow | undefined } | undefined;
 
   constructor(view: View, cache?: ReaderCache) {
     this.view = view;
@@ -220,15 +223,24 @@ export class IndexReader implements AccountReader {
   facts(id: EmailNumber): MessageFacts | undefined {
     const row = this.view.get(tables.facts, factsKey(id));
     if (row === undefined) return undefined;
-    return { ...row.facts, header: this.view.get(tables.headers, headerKey(id))?.toString('latin1') ?? '' };
+    return { ...row.facts, header: this.keptHeader(id)?.text ?? '' };
   }
 
   envelopeWire(id: EmailNumber): Uint8Array | undefined {
-    return this.view.get(tables.wire, wireKey(id))?.envelope;
+    return this.wireRow(id)?.envelope;
   }
 
   bodyStructureWire(id: EmailNumber): Uint8Array | undefined {
-    return this.view.get(tables.wire, wireKey(id))?.bodyStructure;
+    return this.wireRow(id)?.bodyStructure;
+  }
+
+  /** Both forms are asked for one after the other. */
+  private wireRow(id: EmailNumber): WireRow | undefined {
+    const { seq } = this.view.meta();
+    if (this.lastWire?.id !== id || this.lastWire.seq !== seq) {
+      this.lastWire = { id, seq, row: this.view.get(tables.wire, wireKey(id)) };
+    }
+    return this.lastWire.row;
   }
 
   bodyWire(id: EmailNumber): Uint8Array | undefined {
@@ -237,7 +249,13 @@ export class IndexReader implements AccountReader {
   }
 
   headerBytes(id: EmailNumber): Uint8Array | undefined {
-    return this.view.get(tables.headers, headerKey(id));
+    const kept = this.keptHeader(id);
+    return kept === undefined ? undefined : Buffer.from(kept.bytes.subarray(kept.start, kept.end));
+  }
+
+  keptHeader(id: EmailNumber): KeptHeader | undefined {
+    const row = this.view.peek(tables.headers, headerKey(id));
+    return row === undefined ? undefined : this.kept.load(row);
   }
 
   blob(id: EmailNumber): BlobRef | undefined {
@@ -254,6 +272,10 @@ export class IndexReader implements AccountReader {
 
   text(id: EmailNumber): string {
     return this.view.get(tables.texts, textKey(id))?.toString('utf8') ?? '';
+  }
+
+  textBytes(id: EmailNumber): Buffer | undefined {
+    return this.view.peek(tables.texts, textKey(id));
   }
 
   thread(id: ThreadNumber): readonly EmailNumber[] {

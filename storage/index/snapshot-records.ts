@@ -9,12 +9,11 @@ import type { PartSource, Position, RestoredPart, StateView } from '../log/machi
 import type { BlobRef, DeliveryFacts, MailboxRecord } from '../log/record.ts';
 import { placesOf } from './apply.ts';
 import { EmailPage, emailPageOf, emailSlotOf, emailsPerPage, hasAttachmentBit, moreBit } from './email-page.ts';
-import { putDerivedRows } from './email-rows.ts';
+import { headerOf, putDerivedRows } from './email-rows.ts';
 import {
   dirtyKey,
   emailPageKey,
   factsKey,
-  headerKey,
   ingestKey,
   journalKey,
   layoutVersion,
@@ -100,7 +99,11 @@ export function snapshotView(kv: Kv): StateView {
 }
 
 function readerOf(reader: KvReader): KvReader {
-  return { get: (key) => reader.get(key), range: (start, end, options) => reader.range(start, end, options) };
+  return {
+    get: (key) => reader.get(key),
+    peek: (key) => reader.peek(key),
+    range: (start, end, options) => reader.range(start, end, options),
+  };
 }
 
 function refuse(): never {
@@ -166,7 +169,6 @@ function* slotsOf(view: View, pages: readonly number[]): Generator<{ id: number;
 function emailLines(view: View, pages: readonly number[]): EmailSnapshot[] {
   return Array.from(slotsOf(view, pages), ({ id, page, slot }) => {
     const { facts, blob, preview, delivery } = view.get(tables.facts, factsKey(id))!;
-    const header = view.get(tables.headers, headerKey(id))?.toString('latin1') ?? '';
     return {
       id,
       thread: page.thread[slot]!,
@@ -175,7 +177,7 @@ function emailLines(view: View, pages: readonly number[]): EmailSnapshot[] {
       createdModSeq: page.createdModSeq[slot]!,
       preview,
       delivery,
-      facts: { ...facts, header },
+      facts: { ...facts, header: headerOf(view, id) },
     };
   });
 }

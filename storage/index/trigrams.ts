@@ -6,11 +6,12 @@
  * They are the index's own: not in the log, not in snapshots. Emails that are gone since leave bits behind that no reader asks for.
  */
 import type { EmailNumber } from '../../protocol/mail/ids.ts';
-import { decodeWords } from '../../protocol/mime/encoded-word.ts';
-import { unfold } from '../../protocol/mime/header.ts';
+import { searchedNames } from '../../protocol/mime/header-facts.ts';
+import { KeptHeader } from '../../protocol/mime/kept-header.ts';
+import { foldForSearch, searchableHeader } from '../../protocol/mime/substring.ts';
 import type { CandidateSet, SearchField } from '../account/api.ts';
 import { headerKey, textKey, u32 } from './keyspace.ts';
-import { endOf, type Kv, type KvWrite } from './kv.ts';
+import type { Kv, KvWrite } from './kv.ts';
 
 const blockSize = 1024;
 const bytesOfBitmap = blockSize / 8;
@@ -19,16 +20,8 @@ const listedMax = bytesOfBitmap / 2;
 
 const fieldLetters = { text: 't', header: 'h' } as const;
 const progressKey = 'Q';
-
-/** Case folding for search, on both sides alike. Simple lower-casing of NFC text, so that a folded needle is a substring of the folded text. */
-export function foldForSearch(text: string): string {
-  return text.normalize('NFC').toLowerCase();
-}
-
-/** The searchable text of kept header bytes: decoded values, one a line. */
-export function headerSearchText(header: string): string {
-  return decodeWords(unfold(header.replace(/\r?\n(?![ \t])/g, '\n').replace(/\n[ \t]/g, ' ')));
-}
+/** In the place of a trigram: emails whose kept header leaves out a field that searches name. */
+const alwaysCandidate = 0x1000000;
 
 /** 24 bits of three UTF-16 units: exact for ASCII, a hash for others (a collision only widens the superset). */
 function trigramAt(text: string, at: number): number {
@@ -54,13 +47,18 @@ export function isBlockDue(kv: Pick<Kv, 'get'>, nextEmail: number): boolean {
 /** Builds the next block. A generator so that the caller can give the event loop a turn at each yield. */
 export function* buildBlock(kv: Kv): Generator<void> {
   const block = firstOpenBlock(kv);
+  const kept = new KeptHeader();
   const postings = { text: new Map<number, number[]>(), header: new Map<number, number[]>() };
   for (let slot = 0; slot < blockSize; slot += 1) {
     const email = block * blockSize + slot;
     const text = kv.get(textKey(email));
     if (text !== undefined) addTrigrams(postings.text, slot, text.toString('utf8'));
     const header = kv.get(headerKey(email));
-    if (header !== undefined) addTrigrams(postings.header, slot, headerSearchText(header.toString('latin1')));
+    if (header !== undefined) {
+      kept.load(header);
+      addTrigrams(postings.header, slot, searchableHeader(kept.text));
+      if (kept.omitted.some((name) => name === '*' || searchedNames.has(name))) add(postings.header, alwaysCandidate, slot);
+    }
     if (slot % 16 === 15) yield;
   }
   let batch: KvWrite[] = [];
@@ -83,10 +81,14 @@ function addTrigrams(postings: Map<number, number[]>, slot: number, text: string
   const folded = foldForSearch(text);
   for (let at = 0; at + 3 <= folded.length; at += 1) {
     const trigram = trigramAt(folded, at);
-    const slots = postings.get(trigram);
-    if (slots === undefined) postings.set(trigram, [slot]);
-    else if (slots[slots.length - 1] !== slot) slots.push(slot);
+    add(postings, trigram, slot);
   }
+}
+
+function add(postings: Map<number, number[]>, trigram: number, slot: number): void {
+  const slots = postings.get(trigram);
+  if (slots === undefined) postings.set(trigram, [slot]);
+  else if (slots[slots.length - 1] !== slot) slots.push(slot);
 }
 
 function encodePostings(slots: readonly number[]): Uint8Array {
@@ -97,8 +99,11 @@ function encodePostings(slots: readonly number[]): Uint8Array {
 }
 
 function toBitmap(postings: Buffer): Uint8Array {
-  if (postings.length === bytesOfBitmap) return postings;
   const bitmap = new Uint8Array(bytesOfBitmap);
+  if (postings.length === bytesOfBitmap) {
+    bitmap.set(postings);
+    return bitmap;
+  }
   for (let at = 0; at < postings.length; at += 2) {
     const slot = postings.readUInt16LE(at);
     bitmap[slot >> 3]! |= 1 << (slot & 7);
@@ -113,31 +118,37 @@ export function searchCandidates(kv: Kv, needle: string, field: SearchField): Ca
   for (let at = 0; at + 3 <= folded.length; at += 1) trigrams.add(trigramAt(folded, at));
   if (trigrams.size === 0) return undefined;
   const open = firstOpenBlock(kv);
-  let blocks: Map<number, Uint8Array> | undefined;
-  for (const trigram of trigrams) {
-    const prefix = `S${fieldLetters[field]}${u32(trigram)}`;
-    const found = new Map<number, Uint8Array>();
-    for (const { key, value } of kv.range(prefix, endOf(prefix))) {
-      const block = Buffer.from(key, 'latin1').readUInt32BE(key.length - 4);
-      const bits = toBitmap(value);
-      const before = blocks?.get(block);
-      if (blocks === undefined) found.set(block, bits);
-      else if (before !== undefined) found.set(block, and(before, bits));
+  const blocks: (Uint8Array | undefined)[] = [];
+  for (let block = 0; block < open; block += 1) {
+    let bits: Uint8Array | undefined;
+    for (const trigram of trigrams) {
+      const row = kv.peek(trigramKey(field, trigram, block));
+      bits = row === undefined ? undefined : bits === undefined ? toBitmap(row) : intersection(bits, row);
+      if (bits === undefined) break;
     }
-    blocks = found;
-    if (blocks.size === 0) break;
+    const always = field === 'header' ? kv.peek(trigramKey(field, alwaysCandidate, block)) : undefined;
+    if (always !== undefined) bits = union(bits, toBitmap(always));
+    blocks.push(bits);
   }
   return {
     has(email: EmailNumber): boolean {
       const block = Math.floor(email / blockSize);
       if (block >= open) return true;
-      const bits = blocks?.get(block);
+      const bits = blocks[block];
       const slot = email % blockSize;
       return bits !== undefined && (bits[slot >> 3]! & (1 << (slot & 7))) !== 0;
     },
   };
 }
 
-function and(a: Uint8Array, b: Uint8Array): Uint8Array {
-  return a.map((byte, at) => byte & b[at]!);
+/** undefined when nothing is left. */
+function intersection(bits: Uint8Array, postings: Buffer): Uint8Array | undefined {
+  const other = toBitmap(postings);
+  let any = 0;
+  for (let at = 0; at < bytesOfBitmap; at += 1) any |= bits[at]! &= other[at]!;
+  return any === 0 ? undefined : bits;
+}
+
+function union(bits: Uint8Array | undefined, other: Uint8Array): Uint8Array {
+  return bits === undefined ? other : bits.map((byte, at) => byte | other[at]!);
 }

@@ -3,6 +3,7 @@
  * mutation that is just running one above it; dropping a layer takes back all that was done in it. Reads look from the top down.
  */
 
+import { asBuffer } from '../../protocol/mime/bytes.ts';
 import { mailboxKey, metaKey, readU32, type TableLetter, u32 } from './keyspace.ts';
 import { KeywordSets } from './keyword-sets.ts';
 import type { Kv, KvReader, KvWrite } from './kv.ts';
@@ -157,6 +158,15 @@ export class View {
       if (value !== undefined) return value === null ? undefined : (value as V);
     }
     return this.state.get(table, key);
+  }
+
+  /** The encoded value of a table that is not cached. The next read of any kind may overwrite it. */
+  peek<V>(table: Table<V>, key: string): Buffer | undefined {
+    for (let at = this.layers.length - 1; at >= 0; at -= 1) {
+      const value = this.layers[at]!.tables.get(table.letter)?.rows.get(key);
+      if (value !== undefined) return value === null ? undefined : asBuffer(table.encode(value as V));
+    }
+    return this.state.kv.peek(key);
   }
 
   /** A copy of the value in the top layer, to be changed in place. undefined when there is none. */

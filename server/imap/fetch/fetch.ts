@@ -11,11 +11,11 @@ import { contains, type Ranges } from '../../../protocol/mail/ranges.ts';
 import type { MessageFacts } from '../../../protocol/mime/facts.ts';
 import { headerFieldsFromRaw } from '../../../protocol/mime/header.ts';
 import { canAnswer } from '../../../protocol/mime/header-facts.ts';
+import type { KeptHeader } from '../../../protocol/mime/kept-header.ts';
 import type { AccountReader, MembershipRow } from '../../../storage/account/api.ts';
 import type { BlobRef } from '../../../storage/log/record.ts';
-import { bodiesAheadMax, bodyBytesAheadMax, rowsPerRead } from '../limits.ts';
+import { bodiesAheadMax, bodyBytesAheadMax, omittedListsMax, rowsPerRead } from '../limits.ts';
 import type { MailboxView } from '../mailbox-view.ts';
-import { type MessageTraits, type OmittedFields, traitsOf } from '../message-traits.ts';
 import type { Output } from '../output.ts';
 import type { Session } from '../session.ts';
 import { type FetchPlan, planFetch } from './plan.ts';
@@ -83,8 +83,10 @@ class Fetcher {
   readonly #plan: FetchPlan;
   readonly #uids: Uint32Array;
   readonly #output: Output;
-  readonly #traits: MessageTraits;
-  readonly #holds = new Map<OmittedFields, boolean>();
+  /** Of lists of omitted names, whether what is asked for is among what they leave. */
+  readonly #holds = new Map<string, boolean>();
+  /** Of the message that is being written. */
+  #kept: KeptHeader | undefined;
 
   constructor(session: Session, view: MailboxView, request: FetchRequest) {
     this.#session = session;
@@ -93,7 +95,6 @@ class Fetcher {
     this.#plan = planFetch(view, request.attributes);
     this.#uids = view.uids;
     this.#output = session.output;
-    this.#traits = traitsOf(view.account);
   }
 
   /** Messages at these indexes: those without open sections are written, the others put into `waiting`. */
@@ -142,15 +143,18 @@ class Fetcher {
 
   /** Whether the index holds all header fields that are asked for. Asked for each message; answered once for each list of omitted names. */
   #holdsHeaders(reader: AccountReader, email: EmailNumber): boolean {
-    const omitted = this.#traits.omitted(reader, email);
-    let holds = this.#holds.get(omitted);
+    const kept = reader.keptHeader(email);
+    if (kept === undefined) return false;
+    this.#kept = kept;
+    const { omittedKey } = kept;
+    let holds = this.#holds.get(omittedKey);
     if (holds === undefined) {
-      const facts = { header: '', headerOmitted: [...omitted.names], headerOctets: 0 };
+      const facts = { header: '', headerOmitted: kept.omitted, headerOctets: 0 };
       holds = this.#plan.sections.every(
         (attribute) =>
           attribute.item === 'section' && canAnswer(facts, attribute.section.fields ?? [], attribute.section.text === 'HEADER.FIELDS.NOT'),
       );
-      this.#holds.set(omitted, holds);
+      if (this.#holds.size < omittedListsMax) this.#holds.set(omittedKey, holds);
     }
     return holds;
   }
@@ -175,18 +179,18 @@ class Fetcher {
         out.bytes(field.name);
         if (contents !== undefined) writeContent(out, contents[sectionsWritten++]!, false);
         else if (onSection !== undefined) onSection();
-        else this.#writeHeaders(out, sectionsWritten++, row, reader);
+        else this.#writeHeaders(out, sectionsWritten++);
       }
     }
     if (!hasFlags && this.#request.seen.length > 0 && contains(this.#request.seen, row.uid)) writeFlags(out.ascii(' '), row, reader);
     out.ascii(')\r\n');
   }
 
-  #writeHeaders(out: ByteWriter, section: number, row: MembershipRow, reader: AccountReader): void {
-    const header = reader.headerBytes(row.email)!;
-    if (this.#plan.headerSelections![section]!.write(out, header)) return;
+  #writeHeaders(out: ByteWriter, section: number): void {
+    const kept = this.#kept!;
+    if (this.#plan.headerSelections![section]!.write(out, kept)) return;
     const { fields, text } = (this.#plan.sections[section] as SectionAttribute & { item: 'section' }).section;
-    out.literal(headerFieldsFromRaw(header, fields ?? [], text === 'HEADER.FIELDS.NOT'));
+    out.literal(headerFieldsFromRaw(kept.bytes.subarray(kept.start, kept.end), fields ?? [], text === 'HEADER.FIELDS.NOT'));
   }
 
   /** Sends the waiting messages in order, each when its bytes are there. */

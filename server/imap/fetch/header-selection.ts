@@ -1,56 +1,63 @@
 /**
- * BODY[HEADER.FIELDS …] from the header bytes that the index keeps, without a string or a buffer per field: lists ask for a dozen fields of every
- * message of a mailbox. Gives byte for byte what headerFieldsFromRaw gives (a test holds that).
+ * BODY[HEADER.FIELDS …] from the kept header of the index, by its table of fields: lists ask for a dozen fields of every message of a mailbox. Gives byte
+ * for byte what headerFieldsFromRaw gives (a test holds that).
  */
 import type { ByteWriter } from '../../../protocol/imap/wire/byte-writer.ts';
+import { fieldCodeCount, fieldCodeOf, type KeptHeader, namelessCode, otherCode } from '../../../protocol/mime/kept-header.ts';
 
 /** Selections of one header that are remembered; fields beyond are found by the slow way. */
 const rangesMax = 512;
 
 export class HeaderSelection {
   readonly #isNot: boolean;
-  /** Wanted names in lower case, by length. */
-  readonly #byLength: Uint8Array[][] = [];
+  /** By a field's code, 1 when it is chosen. Fields without a code are chosen by name. */
+  readonly #isChosen: Uint8Array;
+  /** Wanted names without a code, in lower case. */
+  readonly #others: readonly Uint8Array[];
   readonly #ranges = new Int32Array(rangesMax * 2);
 
   constructor(names: readonly string[], isNot: boolean) {
     this.#isNot = isNot;
+    this.#isChosen = new Uint8Array(fieldCodeCount).fill(isNot ? 1 : 0);
+    const others: Uint8Array[] = [];
     for (const name of names) {
-      const bytes = Buffer.from(name.toLowerCase(), 'latin1');
-      (this.#byLength[bytes.length] ??= []).push(bytes);
+      const lower = name.toLowerCase();
+      const code = fieldCodeOf(lower);
+      if (code === otherCode) others.push(Buffer.from(lower, 'latin1'));
+      else if (code !== namelessCode) this.#isChosen[code] = isNot ? 0 : 1;
     }
+    this.#others = others;
   }
 
   /** Writes the chosen fields and an empty line as a literal. False, and nothing written, when the header has too many fields for it. */
-  write(out: ByteWriter, header: Uint8Array): boolean {
+  write(out: ByteWriter, header: KeptHeader): boolean {
     const count = this.#select(header);
     if (count < 0) return false;
     const ranges = this.#ranges;
+    const { bytes } = header;
     let octets = 2;
     for (let at = 0; at < count; at += 1) octets += ranges[2 * at + 1]! - ranges[2 * at]!;
-    const isUnended = count > 0 && ranges[2 * count - 1] === header.length && header[header.length - 1] !== 0x0a;
+    const isUnended = count > 0 && ranges[2 * count - 1] === header.end && bytes[header.end - 1] !== 0x0a;
     out
       .ascii('{')
       .number(isUnended ? octets + 2 : octets)
-      .ascii('}')
-      .crlf();
-    for (let at = 0; at < count; at += 1) out.slice(header, ranges[2 * at]!, ranges[2 * at + 1]!);
+      .ascii('}\r\n');
+    for (let at = 0; at < count; at += 1) out.slice(bytes, ranges[2 * at]!, ranges[2 * at + 1]!);
     if (isUnended) out.crlf();
     out.crlf();
     return true;
   }
 
   /** Fills the ranges of chosen bytes; neighbours are joined. Their number, or -1 when there are too many. */
-  #select(header: Uint8Array): number {
+  #select(header: KeptHeader): number {
     const ranges = this.#ranges;
     let count = 0;
-    let isChosen = false;
-    for (let start = 0; start < header.length; ) {
-      const first = header[start]!;
-      if (first === 0x0a || (first === 0x0d && header[start + 1] === 0x0a)) break;
-      const newline = header.indexOf(0x0a, start);
-      const end = newline < 0 ? header.length : newline + 1;
-      if ((first !== 0x20 && first !== 0x09) || start === 0) isChosen = this.#isWanted(header, start, end);
+    let start = header.start;
+    for (let field = 0; field < header.fieldCount; field += 1) {
+      const code = header.codeAt(field);
+      const end = start + header.lengthAt(field);
+      const isChosen =
+        code === otherCode && this.#others.length > 0 ? this.#isOther(header, start) !== this.#isNot : this.#isChosen[code] === 1;
       if (isChosen) {
         if (count > 0 && ranges[2 * count - 1] === start) ranges[2 * count - 1] = end;
         else {
@@ -65,21 +72,19 @@ export class HeaderSelection {
     return count;
   }
 
-  /** Whether the field that begins here is chosen. A line without a name is, only if names are excluded. */
-  #isWanted(header: Uint8Array, start: number, end: number): boolean {
-    let nameEnd = start;
-    while (nameEnd < end && header[nameEnd]! > 0x20 && header[nameEnd]! < 0x7f && header[nameEnd] !== 0x3a) nameEnd += 1;
-    let colon = nameEnd;
-    while (colon < end && (header[colon] === 0x20 || header[colon] === 0x09)) colon += 1;
-    if (nameEnd === start || header[colon] !== 0x3a || colon >= end) return this.#isNot;
-    for (const name of this.#byLength[nameEnd - start] ?? []) if (equalsFolded(header, start, name)) return !this.#isNot;
-    return this.#isNot;
+  /** Whether the field that begins here has one of the names without a code. */
+  #isOther({ bytes }: KeptHeader, start: number): boolean {
+    for (const name of this.#others) {
+      const after = bytes[start + name.length];
+      if ((after === 0x3a || after === 0x20 || after === 0x09) && equalsFolded(bytes, start, name)) return true;
+    }
+    return false;
   }
 }
 
-function equalsFolded(header: Uint8Array, start: number, name: Uint8Array): boolean {
+function equalsFolded(bytes: Uint8Array, start: number, name: Uint8Array): boolean {
   for (let at = 0; at < name.length; at += 1) {
-    const byte = header[start + at]!;
+    const byte = bytes[start + at]!;
     if ((byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte) !== name[at]) return false;
   }
   return true;

@@ -69,7 +69,7 @@ export function compile(key: SearchKey, scene: SearchScene): Criterion {
       return { fast: (row) => row.thread === id };
     }
     case 'header':
-      return headerTest(view, reader, key.name, key.value);
+      return headerTest(reader, key.name, key.value);
     case 'body':
       return bodyTest(view, reader, key.value);
     case 'text':

@@ -40,10 +40,19 @@ export async function runSearch(session: Session, view: MailboxView, key: Search
         else if (answer !== false) open.push({ ...row });
       }),
     );
-    for (const row of open) {
-      const known = criterion.fast(row);
-      const answer = known ?? account.read((reader) => criterion.slow?.(new SearchedMessage(account, reader, row)) ?? false);
-      if (typeof answer === 'boolean' ? answer : await answer) keep(row);
+    for (let at = 0; at < open.length; ) {
+      // As many as need nothing from the store, in one read of the account.
+      const waits = account.read((reader) => {
+        for (; at < open.length && !output.needsPace; at += 1) {
+          const row = open[at]!;
+          const answer = criterion.fast(row) ?? criterion.slow?.(new SearchedMessage(account, reader, row)) ?? false;
+          if (typeof answer !== 'boolean') return answer;
+          if (answer) keep(row);
+        }
+        return undefined;
+      });
+      if (waits !== undefined && (await waits)) keep(open[at]!);
+      if (waits !== undefined) at += 1;
       if (output.needsPace) await output.pace();
       if (connection.isClosed) return { uids: [], highestModSeq: 0 };
     }

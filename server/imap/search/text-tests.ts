@@ -5,18 +5,16 @@
  * every message of the mailbox from the store. HEADER does.
  */
 import type { EmailNumber } from '../../../protocol/mail/ids.ts';
-import { asBuffer } from '../../../protocol/mime/bytes.ts';
-import { decodeWords } from '../../../protocol/mime/encoded-word.ts';
-import { unfold } from '../../../protocol/mime/header.ts';
-import { headerValuesFromRaw } from '../../../protocol/mime/header-facts.ts';
+import { headerValuesFromRaw, searchedNames } from '../../../protocol/mime/header-facts.ts';
 import { decodePartText } from '../../../protocol/mime/part-content.ts';
+import { Needle, searchableHeader } from '../../../protocol/mime/substring.ts';
 import { textParts } from '../../../protocol/mime/text-parts.ts';
 import type { Account, AccountReader, MembershipRow } from '../../../storage/account/api.ts';
 import type { MailboxView } from '../mailbox-view.ts';
-import { keptNames, traitsOf } from '../message-traits.ts';
+import { traitsOf } from '../message-traits.ts';
 import type { Criterion } from './criteria.ts';
 
-/** One message under test. Reads are done once, however many keys ask. */
+/** One message under test. The raw message is read once, however many keys ask. */
 export class SearchedMessage {
   readonly account: Account;
   readonly reader: AccountReader;
@@ -37,12 +35,6 @@ export class SearchedMessage {
     return this.row.sentAt;
   }
 
-  /** The header fields that the facts keep. */
-  get header(): Buffer {
-    const bytes = this.reader.headerBytes(this.email);
-    return bytes === undefined ? Buffer.alloc(0) : asBuffer(bytes);
-  }
-
   get raw(): Promise<Buffer> {
     const blob = this.reader.blob(this.email);
     this.#raw ??= blob === undefined ? Promise.resolve(Buffer.alloc(0)) : this.account.blobBytes(blob);
@@ -50,31 +42,30 @@ export class SearchedMessage {
   }
 }
 
-/** As the index folds: lower case of NFC. */
-function fold(text: string): string {
-  return text.normalize('NFC').toLowerCase();
-}
-
-export function headerTest({ account }: MailboxView, reader: AccountReader, name: string, value: string): Criterion {
-  const needle = fold(value);
-  const candidates = keptNames.has(name) ? reader.candidates(needle, 'header') : undefined;
-  const traits = traitsOf(account);
-  const matches = (values: readonly string[]) => values.some((raw) => fold(decodeWords(unfold(raw))).includes(needle));
+export function headerTest(reader: AccountReader, name: string, value: string): Criterion {
+  const needle = new Needle(value);
+  const candidates = searchedNames.has(name) ? reader.candidates(value, 'header') : undefined;
   return {
-    fast: (row) => (candidates === undefined || candidates.has(row.email) || traits.omitted(reader, row.email).hasKept ? undefined : false),
+    fast: (row) => (candidates === undefined || candidates.has(row.email) ? undefined : false),
     slow(message) {
-      const { names } = traits.omitted(message.reader, message.email);
-      if (!names.includes(name) && names[0] !== '*') return matches(headerValuesFromRaw(message.header, name));
+      const kept = message.reader.keptHeader(message.email);
+      if (kept === undefined) return false;
+      if (!leavesOut(kept.omittedKey, name)) return needle.isInField(kept, name);
       const octets = message.reader.facts(message.email)?.headerOctets ?? 0;
-      return message.raw.then((raw) => matches(headerValuesFromRaw(raw.subarray(0, octets), name)));
+      return message.raw.then((raw) => headerValuesFromRaw(raw.subarray(0, octets), name).some((raw) => needle.isInValue(raw)));
     },
   };
 }
 
+/** `omitted`: names that the kept header leaves out, each ended by LF; `*` stands for any. */
+function leavesOut(omitted: string, name: string): boolean {
+  return omitted !== '' && (omitted.startsWith('*\n') || omitted.startsWith(`${name}\n`) || omitted.includes(`\n${name}\n`));
+}
+
 export function bodyTest({ account }: MailboxView, reader: AccountReader, value: string): Criterion {
-  const needle = fold(value);
+  const needle = new Needle(value);
   const traits = traitsOf(account);
-  const candidates = reader.candidates(needle, 'text');
+  const candidates = reader.candidates(value, 'text');
   return {
     fast: (row) => (candidates === undefined || candidates.has(row.email) || traits.isTextCut(reader, row) ? undefined : false),
     slow: (message) => isInBody(message, needle),
@@ -82,31 +73,27 @@ export function bodyTest({ account }: MailboxView, reader: AccountReader, value:
 }
 
 export function textTest({ account }: MailboxView, reader: AccountReader, value: string): Criterion {
-  const needle = fold(value);
+  const needle = new Needle(value);
   const traits = traitsOf(account);
-  const texts = reader.candidates(needle, 'text');
-  const headers = reader.candidates(needle, 'header');
+  const texts = reader.candidates(value, 'text');
+  const headers = reader.candidates(value, 'header');
   return {
     fast(row) {
       if (texts === undefined || headers === undefined || texts.has(row.email) || headers.has(row.email)) return undefined;
-      return traits.isTextCut(reader, row) || traits.omitted(reader, row.email).hasKept ? undefined : false;
+      return traits.isTextCut(reader, row) ? undefined : false;
     },
     slow(message) {
-      return fold(headerText(message.header.toString('latin1'))).includes(needle) || isInBody(message, needle);
+      const kept = headers?.has(message.email) === false ? undefined : message.reader.keptHeader(message.email);
+      return (kept !== undefined && needle.isInText(searchableHeader(kept.text))) || isInBody(message, needle);
     },
   };
 }
 
-/** Header lines unfolded, their values decoded. */
-function headerText(header: string): string {
-  return decodeWords(unfold(header.replace(/\r?\n(?![ \t])/g, '\n').replace(/\n[ \t]/g, ' ')).replaceAll('\r', ''));
-}
-
-function isInBody(message: SearchedMessage, needle: string): boolean | Promise<boolean> {
-  const text = message.reader.text(message.email);
-  if (fold(text).includes(needle)) return true;
+function isInBody(message: SearchedMessage, needle: Needle): boolean | Promise<boolean> {
+  const text = message.reader.textBytes(message.email);
+  if (text !== undefined && needle.isInUtf8(text)) return true;
   if (!traitsOf(message.account).isTextCut(message.reader, message.row)) return false;
   const root = message.reader.facts(message.email)?.root;
   if (root === undefined) return false;
-  return message.raw.then((raw) => textParts(root).some(({ part }) => fold(decodePartText(raw, part)).includes(needle)));
+  return message.raw.then((raw) => textParts(root).some(({ part }) => needle.isInText(decodePartText(raw, part))));
 }
