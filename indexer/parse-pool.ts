@@ -4,7 +4,8 @@
  */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { inlineParseBytesMax, parseHeapMbMax, parseMsMax } from './limits.ts';
+import { asBuffer } from '../protocol/mime/bytes.ts';
+import { inlineHtmlBytesMax, inlineParseBytesMax, parseHeapMbMax, parseMsMax } from './limits.ts';
 import { type ParsedMessage, parseMessage, parseMinimally } from './parse-message.ts';
 
 export interface ParsePoolOptions {
@@ -48,7 +49,7 @@ export class ParsePool implements AsyncDisposable {
 
   /** Always resolves. The bytes stay the caller's. */
   parse(bytes: Uint8Array): Promise<ParsedMessage> {
-    if (bytes.length <= this.#options.inlineBytesMax) return this.#parseInPlace(bytes);
+    if (this.#isQuick(bytes)) return this.#parseInPlace(bytes);
     return new Promise((resolve) => {
       this.#waiting.push({ bytes, resolve });
       this.#next();
@@ -61,6 +62,13 @@ export class ParsePool implements AsyncDisposable {
     for (const job of this.#waiting.splice(0)) job.resolve(parseMinimally(job.bytes));
     this.#idle.length = 0;
     await Promise.all(workers.map((worker) => worker.terminate()));
+  }
+
+  /** HTML takes many times as long as anything else of its size, and some of it much longer still. */
+  #isQuick(bytes: Uint8Array): boolean {
+    const { inlineBytesMax } = this.#options;
+    if (bytes.length > inlineBytesMax) return false;
+    return bytes.length <= inlineHtmlBytesMax || !asBuffer(bytes).includes('text/html');
   }
 
   async #parseInPlace(bytes: Uint8Array): Promise<ParsedMessage> {

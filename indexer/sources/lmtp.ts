@@ -74,13 +74,14 @@ export class LmtpService {
     for (const { address, value } of transaction.recipients) {
       for (const account of value) if (!targets.has(account)) targets.set(account, address);
     }
-    // Read before our own lines stand above.
-    const fields = fieldsAboveReceived(message.chunks.length === 1 ? message.chunks[0]! : Buffer.concat(message.chunks));
+    const trace = this.#trace(transaction, id, peer);
+    const bytes = Buffer.concat([trace, ...message.chunks], trace.length + message.octets);
     const results = await this.#options.pipeline.deliver({
-      bytes: Buffer.concat([this.#trace(transaction, id, peer), ...message.chunks]),
+      bytes,
       targets,
       envelopeFrom: transaction.sender,
-      evidence: { results: {}, fields, isProven: true },
+      // Read without the lines that we put on top.
+      evidence: { results: {}, fields: fieldsAboveReceived(bytes.subarray(trace.length)), isProven: true },
       source: 'lmtp',
       name: `lmtp-${id}`,
     });
