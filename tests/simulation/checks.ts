@@ -7,9 +7,9 @@ import { listAccount } from '../../storage/snapshot/account-listing.ts';
 import { SnapshotLoader } from '../../storage/snapshot/loader.ts';
 import { readManifest } from '../../storage/snapshot/manifest.ts';
 import { verifyAccount } from '../../storage/snapshot/verify.ts';
+import type { SimulatedMachine } from './model.ts';
 import { account, type Operation, type Scene, type SimulatedNode } from './node.ts';
 import type { CommitObject } from './simulated-store.ts';
-import { ToyMachine, type ToyTx } from './toy-machine.ts';
 
 export interface Findings {
   /** Acknowledged, and not in the chain. */
@@ -18,9 +18,9 @@ export interface Findings {
   readonly doubled: number;
 }
 
-export async function check(scene: Scene, nodes: readonly SimulatedNode[]): Promise<Findings> {
+export async function check<Tx>(scene: Scene<Tx>, nodes: readonly SimulatedNode<Tx>[]): Promise<Findings> {
   const { bucket, operations, world } = scene;
-  let observer: ToyMachine;
+  let observer: SimulatedMachine<Tx>;
   try {
     observer = await observe(scene);
   } catch (error) {
@@ -33,7 +33,7 @@ export async function check(scene: Scene, nodes: readonly SimulatedNode[]): Prom
     return { lost: 0, doubled: 0 };
   }
   checkNumbers(scene, chain);
-  const replayed = new ToyMachine();
+  const replayed = await scene.model.open();
   for (const { commit, hash } of chain) replayed.apply(commit, hash);
   if (replayed.contents() !== observer.contents()) world.fail('what the bucket gives is not what the log says');
   for (const node of nodes)
@@ -44,12 +44,12 @@ export async function check(scene: Scene, nodes: readonly SimulatedNode[]): Prom
   return checkOperations(scene, chain, operations);
 }
 
-async function observe({ bucket, world }: Scene): Promise<ToyMachine> {
-  const machine = new ToyMachine();
+async function observe<Tx>({ bucket, model, world }: Scene<Tx>): Promise<SimulatedMachine<Tx>> {
+  const machine = await model.open();
   const { store } = bucket;
   const clock = { now: () => world.now, monotonic: () => world.now, sleep: async () => {} };
   const snapshots = new SnapshotLoader({ store, accountId: account });
-  const log = new Log<ToyTx, string>({ account, store, machine, clock, random: world.random, node: 'observer', snapshots });
+  const log = new Log<Tx, unknown>({ account, store, machine, clock, random: world.random, node: 'observer', snapshots });
   await log.open();
   return machine;
 }
@@ -76,7 +76,7 @@ function chainTo(objects: readonly CommitObject[], { seq, hash }: { seq: number;
   return chain.reverse();
 }
 
-function checkNumbers({ world }: Scene, chain: readonly Link[]): void {
+function checkNumbers<Tx>({ world }: Scene<Tx>, chain: readonly Link[]): void {
   let modSeq = 0;
   let at = 0;
   for (const { commit } of chain) {
@@ -89,17 +89,17 @@ function checkNumbers({ world }: Scene, chain: readonly Link[]): void {
   }
 }
 
-async function checkBlobs({ bucket, world }: Scene, machine: ToyMachine): Promise<void> {
+async function checkBlobs<Tx>({ bucket, world }: Scene<Tx>, machine: SimulatedMachine<Tx>): Promise<void> {
   for (const { object } of machine.view().blobs()) {
     if ((await bucket.store.head(`${accountPrefix(account)}${object}`)) === undefined) world.fail(`${object} is named, and gone`);
   }
 }
 
 /** Snapshots, parts and the kept log are whole too. */
-async function verify({ bucket, world }: Scene): Promise<void> {
+async function verify<Tx>({ bucket, model, world }: Scene<Tx>): Promise<void> {
   const clock = { now: () => world.now, monotonic: () => world.now, sleep: async () => {} };
   await verifyAccount(
-    { store: bucket.store, accountId: account, clock, scratch: () => new ToyMachine() },
+    { store: bucket.store, accountId: account, clock, scratch: () => model.open() },
     ({ severity, kind, key, sentence }) => {
       if (severity === 'error') world.fail(`verify: ${kind} ${key}: ${sentence}`);
     },
@@ -107,7 +107,7 @@ async function verify({ bucket, world }: Scene): Promise<void> {
 }
 
 /** What is kept of the past can be gone back to: the states that kept snapshots are of, and the commits that are still there, name what is there. */
-async function checkHistory({ bucket, world }: Scene, chain: readonly Link[]): Promise<void> {
+async function checkHistory<Tx>({ bucket, model, world }: Scene<Tx>, chain: readonly Link[]): Promise<void> {
   const { store } = bucket;
   const { log, manifests: listed, blobs } = await listAccount(store, account);
   const read = await Promise.all(listed.map((manifest) => readManifest(store, account, manifest)));
@@ -115,7 +115,7 @@ async function checkHistory({ bucket, world }: Scene, chain: readonly Link[]): P
   const kept = new Set(log.map(({ seq }) => seq));
   const oldest = manifests[0]?.seq ?? 0;
   const named = new Map<string, string>();
-  const past = new ToyMachine();
+  const past = await model.open();
   for (const { commit, hash } of chain) {
     past.apply(commit, hash);
     if (manifests.some(({ seq }) => seq === commit.seq))
@@ -128,7 +128,7 @@ async function checkHistory({ bucket, world }: Scene, chain: readonly Link[]): P
     if (blobs.name(object) === undefined) world.fail(`${object} is named by ${by}, which is kept, and gone`);
 }
 
-function checkOperations({ world }: Scene, chain: readonly Link[], operations: readonly Operation[]): Findings {
+function checkOperations<Tx>({ world }: Scene<Tx>, chain: readonly Link[], operations: readonly Operation[]): Findings {
   const written = new Map<string, number[]>();
   for (const { commit } of chain) {
     for (const { changes } of commit.mutations) {

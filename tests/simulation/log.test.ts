@@ -18,6 +18,13 @@ describe('the account log under faults', () => {
     });
   }
 
+  test("the same with the account's real index, seeds 1 to 12", async () => {
+    for (let seed = 1; seed <= 12; seed++) {
+      const { failures } = await simulate({ seed, usesIndex: true });
+      expect({ seed, failures }).toEqual({ seed, failures: [] });
+    }
+  });
+
   test('a seed gives the same run every time', async () => {
     const trace = async () => {
       const lines: string[] = [];

@@ -13,9 +13,9 @@ import type { Random } from '../../storage/random.ts';
 import { SnapshotLoader } from '../../storage/snapshot/loader.ts';
 import { type ScrubRules, scrubAccount } from '../../storage/snapshot/scrubber.ts';
 import { type SnapshotRules, writeSnapshot } from '../../storage/snapshot/writer.ts';
+import type { Model, SimulatedMachine } from './model.ts';
 import { Process } from './process.ts';
 import { type Bucket, SimulatedStore } from './simulated-store.ts';
-import { type ToyDisk, ToyMachine, type ToyTx } from './toy-machine.ts';
 import { dayMs, hourMs, minuteMs, secondMs, type World } from './world.ts';
 
 export const account = 'sim';
@@ -42,34 +42,35 @@ export interface Operation {
   item?: number;
 }
 
-export interface Scene {
+export interface Scene<Tx> {
+  readonly model: Model<Tx>;
   readonly world: World;
   readonly bucket: Bucket;
   readonly operations: Operation[];
   readonly rules: SimulatedRules;
 }
 
-export class SimulatedNode {
+export class SimulatedNode<Tx> {
   readonly name: string;
-  readonly #scene: Scene;
+  readonly #scene: Scene<Tx>;
   process!: Process;
-  machine!: ToyMachine;
-  log!: Log<ToyTx, string>;
+  machine!: SimulatedMachine<Tx>;
+  log!: Log<Tx, unknown>;
   #store!: ObjectStore;
   #blobs!: BlobStore;
   #random!: Random;
-  #oldDisk: ToyDisk | undefined;
+  #oldDisk: unknown;
   #lives = 0;
   #isOpen = false;
 
-  constructor(scene: Scene, name: string) {
+  constructor(scene: Scene<Tx>, name: string) {
     this.#scene = scene;
     this.name = name;
     this.#boot(undefined);
   }
 
-  #boot(disk: ToyDisk | undefined): void {
-    const { bucket, rules, world } = this.#scene;
+  #boot(disk: unknown): void {
+    const { bucket, world } = this.#scene;
     this.#lives++;
     this.#isOpen = false;
     this.process = new Process(world, `${this.name}.${this.#lives}`);
@@ -81,13 +82,20 @@ export class SimulatedNode {
     // Where all clocks may be wrong at once, nothing tells how long ago the first attempt at a name was: a name is then used for one.
     const uploads = bucket.traits.refusesSkew ? this.#store : store;
     this.#blobs = new BlobStore({ store: uploads, accountId: account, clock, random, cache: new MemoryBlobCache({ bytesMax: 0 }) });
-    this.machine = new ToyMachine({
+    void this.#open(disk);
+  }
+
+  async #open(disk: unknown): Promise<void> {
+    const { model, rules, world } = this.#scene;
+    const { process } = this;
+    const { clock, name } = process;
+    const { random } = world;
+    this.machine = await model.open({
       disk,
       fails: () => !world.isCalm && world.chance(0.01),
       checksPrev: rules.log?.checkPrev,
     });
-    const { name } = this.process;
-    this.log = new Log<ToyTx, string>({
+    this.log = new Log<Tx, unknown>({
       account,
       store: this.#store,
       machine: this.machine,
@@ -99,11 +107,6 @@ export class SimulatedNode {
         world.trace(() => `${name} ${JSON.stringify(event, (_, value) => (value instanceof Error ? value.message : value))}`),
       rules: rules.log,
     });
-    void this.#open();
-  }
-
-  async #open(): Promise<void> {
-    const { process } = this;
     for (;;) {
       try {
         await this.log.open();
@@ -136,7 +139,7 @@ export class SimulatedNode {
     const { world } = this.#scene;
     if (world.chance(0.4)) return;
     const disk = world.pick([this.machine.dump(), this.machine.dump(), this.#oldDisk, undefined]);
-    world.trace(() => `${this.name} comes back at ${disk?.position.seq ?? 0}`);
+    world.trace(() => `${this.name} comes back ${disk === undefined ? 'with nothing' : 'with a state'}`);
     this.#boot(disk);
   }
 
@@ -155,23 +158,24 @@ export class SimulatedNode {
   }
 
   async #change(): Promise<void> {
-    const { operations, world } = this.#scene;
+    const { model, operations, world } = this.#scene;
     const operation: Operation = { token: `T${operations.length + 1}`, node: this.name, process: this.process, status: 'pending' };
     operations.push(operation);
     const { token } = operation;
     const kind = world.random.fraction();
+    const pick = world.whole(0, 999);
     try {
       if (kind < 0.35) await this.#addWithBlob(operation);
-      else if (kind < 0.5) await this.#ask(operation, (tx) => this.#add(tx, token, {}));
-      else if (kind < 0.65) await this.#ask(operation, (tx) => this.#copy(tx, token));
-      else if (kind < 0.8) await this.#ask(operation, (tx) => this.#touch(tx, token));
-      else if (kind < 0.94) await this.#ask(operation, (tx) => this.#remove(tx, token));
+      else if (kind < 0.5) await this.#ask(operation, (tx) => model.add(tx, token));
+      else if (kind < 0.65) await this.#ask(operation, (tx) => model.copy(tx, token, pick));
+      else if (kind < 0.8) await this.#ask(operation, (tx) => model.touch(tx, token, pick));
+      else if (kind < 0.94) await this.#ask(operation, (tx) => model.remove(tx, token, pick));
       else if (kind < 0.97)
         await this.#ask(operation, (tx) => {
-          tx.put('token', token, 0);
+          model.put(tx, token);
           throw new MailError('forbidden', 'as it happens');
         });
-      else await this.#ask(operation, (tx) => -tx.nextItem);
+      else await this.#ask(operation, () => -1);
     } catch (error) {
       // The upload failed: nothing was asked of the log.
       operation.status = 'unwritten';
@@ -181,7 +185,7 @@ export class SimulatedNode {
   }
 
   async #addWithBlob(operation: Operation): Promise<void> {
-    const { world } = this.#scene;
+    const { model, world } = this.#scene;
     const { token } = operation;
     let upload: Upload = await this.#blobs.put(Buffer.from(token));
     const wait = world.random.fraction();
@@ -191,44 +195,10 @@ export class SimulatedNode {
       upload = await this.#blobs.put(Buffer.from(token));
       return [upload];
     };
-    await this.#ask(operation, (tx) => this.#add(tx, token, { blob: upload.ref }), { uploads: [upload], reupload });
+    await this.#ask(operation, (tx) => model.add(tx, token, upload.ref), { uploads: [upload], reupload });
   }
 
-  #add(tx: ToyTx, token: string, item: object): number {
-    const number = tx.nextItem;
-    tx.put('item', String(number), { ...item, touches: 0 });
-    tx.put('token', token, number);
-    return number;
-  }
-
-  /** The second item names the blob of the first, which lives. */
-  #copy(tx: ToyTx, token: string): number {
-    const withBlob = [...tx.items.values()].filter(({ blob }) => blob !== undefined);
-    const { blob } = withBlob[hashOf(token) % Math.max(1, withBlob.length)] ?? {};
-    return this.#add(tx, token, blob === undefined ? {} : { blob });
-  }
-
-  #touch(tx: ToyTx, token: string): number {
-    const ids = [...tx.items.keys()];
-    const id = ids[hashOf(token) % Math.max(1, ids.length)];
-    if (id !== undefined) tx.put('item', id, { ...tx.items.get(id)!, touches: tx.items.get(id)!.touches + 1 });
-    tx.put('token', token, 0);
-    return 0;
-  }
-
-  #remove(tx: ToyTx, token: string): number {
-    const ids = [...tx.items.keys()];
-    const id = ids[hashOf(token) % Math.max(1, ids.length)];
-    if (id !== undefined) tx.remove('item', id);
-    tx.put('token', token, 0);
-    return 0;
-  }
-
-  async #ask(
-    operation: Operation,
-    mutation: (tx: ToyTx) => number,
-    options?: Parameters<Log<ToyTx, string>['transact']>[1],
-  ): Promise<void> {
+  async #ask(operation: Operation, mutation: (tx: Tx) => number, options?: Parameters<Log<Tx, unknown>['transact']>[1]): Promise<void> {
     try {
       const value = await this.log.transact(mutation, options);
       operation.status = value < 0 ? 'unchanged' : 'acknowledged';
@@ -287,8 +257,4 @@ export class SimulatedNode {
     if (isExpected) world.trace(() => `${this.process.name} ${what}: ${error.message}`);
     else world.fail(`${this.process.name} ${what}: ${error instanceof Error ? error.stack : String(error)}`);
   }
-}
-
-function hashOf(token: string): number {
-  return (Number(token.slice(1)) * 2_654_435_761) % 1_000_003;
 }

@@ -3,6 +3,8 @@
  *
  *   node tests/simulation/run.ts --seeds 2000          that many runs, from --from on (1)
  *   node tests/simulation/run.ts --seed 74             one run, with a trace of everything that happens
+ * With --index the nodes run the account's real index.
+ *
  *   node tests/simulation/run.ts --canaries            each rule taken out in turn, and the seeds that show it
  */
 import { parseArgs } from 'node:util';
@@ -15,6 +17,7 @@ const { values } = parseArgs({
     from: { type: 'string', default: '1' },
     seed: { type: 'string' },
     canaries: { type: 'boolean' },
+    index: { type: 'boolean' },
   },
 });
 
@@ -23,7 +26,7 @@ else if (values.canaries === true) await runCanaries();
 else await runSeeds(Number(values.from), Number(values.seeds));
 
 async function replay(seed: number): Promise<void> {
-  const { failures, acknowledged, commits } = await simulate({ seed, trace: print });
+  const { failures, acknowledged, commits } = await simulate({ seed, usesIndex: values.index, trace: print });
   print(`seed ${seed}: ${acknowledged} acknowledged in ${commits} commits, ${failures.length} failures`);
   if (failures.length > 0) process.exitCode = 1;
 }
@@ -32,7 +35,7 @@ async function runSeeds(from: number, count: number): Promise<void> {
   const began = performance.now();
   const total = { lost: 0, doubled: 0, failed: 0, acknowledged: 0, commits: 0 };
   for (let seed = from; seed < from + count; seed++) {
-    const { failures, lost, doubled, acknowledged, commits } = await simulate({ seed });
+    const { failures, lost, doubled, acknowledged, commits } = await simulate({ seed, usesIndex: values.index });
     total.lost += lost;
     total.doubled += doubled;
     total.acknowledged += acknowledged;

@@ -9,11 +9,16 @@
  * What is checked is in checks.ts: nothing acknowledged is lost, nothing is doubled, and everything that is left is whole.
  */
 import { check } from './checks.ts';
+import { indexModel } from './index-model.ts';
+import type { Model } from './model.ts';
 import { type Operation, type Scene, SimulatedNode, type SimulatedRules } from './node.ts';
 import { Bucket, drawTraits, type Traits } from './simulated-store.ts';
+import { toyModel } from './toy-model.ts';
 import { dayMs, hourMs, minuteMs, World } from './world.ts';
 
 export interface SimulationOptions {
+  /** The account's real index; a small machine without it, which is faster. */
+  readonly usesIndex?: boolean;
   readonly seed: number;
   readonly rules?: SimulatedRules;
   /** Those that are not to be drawn. */
@@ -33,11 +38,18 @@ export interface SimulationResult {
 const nodeCount = 3;
 const daysBusy = 170;
 
-export async function simulate({ seed, rules = {}, traits: fixed, trace }: SimulationOptions): Promise<SimulationResult> {
+export function simulate(options: SimulationOptions): Promise<SimulationResult> {
+  return options.usesIndex === true ? simulateWith(indexModel, options) : simulateWith(toyModel, options);
+}
+
+async function simulateWith<Tx>(
+  model: Model<Tx>,
+  { seed, rules = {}, traits: fixed, trace }: SimulationOptions,
+): Promise<SimulationResult> {
   const world = new World(seed, trace);
   const traits: Traits = { ...drawTraits(world), ...fixed };
   const operations: Operation[] = [];
-  const scene: Scene = { world, bucket: new Bucket(world, traits), operations, rules };
+  const scene: Scene<Tx> = { model, world, bucket: new Bucket(world, traits), operations, rules };
   const nodes = Array.from({ length: nodeCount }, (_, index) => new SimulatedNode(scene, `node${index + 1}`));
   scheduleBursts(world, traits.quiet, nodes);
   await world.run(daysBusy * dayMs);
@@ -51,7 +63,7 @@ export async function simulate({ seed, rules = {}, traits: fixed, trace }: Simul
 }
 
 /** Nodes meet at bursts, some minutes and some days apart, so that they race; between them they sleep. */
-function scheduleBursts(world: World, quiet: number, nodes: readonly SimulatedNode[]): void {
+function scheduleBursts(world: World, quiet: number, nodes: readonly Pick<SimulatedNode<never>, 'burst'>[]): void {
   const next = () => {
     if (world.isCalm) return;
     const isQuiet = world.chance(quiet);
@@ -64,5 +76,5 @@ function scheduleBursts(world: World, quiet: number, nodes: readonly SimulatedNo
     ]);
     world.schedule(gap(), next);
   };
-  next();
+  world.schedule(0, next);
 }
