@@ -116,19 +116,6 @@ export const listNames: ReadonlySet<string> = new Set([
   'user-agent',
 ]);
 
-/** Fields that searches name most. Where none of them is left out of the facts, the trigrams of the kept header answer for them. */
-export const searchedNames: ReadonlySet<string> = new Set([
-  'from',
-  'to',
-  'cc',
-  'bcc',
-  'subject',
-  'sender',
-  'reply-to',
-  'message-id',
-  'date',
-]);
-
 export function isTraceName(name: string): boolean {
   return traceNames.has(name) || tracePrefixes.some((prefix) => name.startsWith(prefix));
 }

@@ -40,10 +40,10 @@ export function encodeKeptHeader(header: string, omitted: readonly string[]): Bu
   return row;
 }
 
-/** One row at a time, in a buffer of its own that the next load() overwrites. */
+/** One row at a time, in a buffer that the next one overwrites. */
 export class KeptHeader {
   /** The row's bytes; valid up to `end`. Fields are given as offsets into it. */
-  bytes: Buffer = Buffer.alloc(0);
+  bytes: Buffer = Buffer.alloc(4096);
   /** Where the header's bytes begin and end. */
   start = 0;
   end = 0;
@@ -51,13 +51,17 @@ export class KeptHeader {
   #tableStart = 0;
 
   load(row: Buffer): this {
-    if (row.length > this.bytes.length) this.bytes = Buffer.alloc(Math.max(4096, row.length * 2));
-    row.copy(this.bytes, 0, 0, row.length);
+    this.bytes = row;
+    return this.open(row.length);
+  }
+
+  /** Reads what was put at the start of `bytes`. */
+  open(length: number): this {
     const { bytes } = this;
     this.#tableStart = fixedBytes + (bytes[0]! | (bytes[1]! << 8));
     this.fieldCount = bytes[2]! | (bytes[3]! << 8);
     this.start = this.#tableStart + this.fieldCount * entryBytes;
-    this.end = row.length;
+    this.end = length;
     return this;
   }
 

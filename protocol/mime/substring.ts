@@ -9,7 +9,8 @@ import type { KeptHeader } from './kept-header.ts';
 
 /** Simple lower-casing of NFC text, so that a folded needle is a substring of the folded text. */
 export function foldForSearch(text: string): string {
-  return text.normalize('NFC').toLowerCase();
+  // What is below U+0300 combines with nothing; normalize() would copy it to learn that.
+  return (/[\u0300-\uffff]/.test(text) ? text.normalize('NFC') : text).toLowerCase();
 }
 
 /** A header as text to search TEXT in: its lines unfolded, their values decoded. Takes latin1. */
@@ -57,6 +58,19 @@ export class Needle {
       const answer = this.#scan(header.bytes, start, end);
       return answer ?? this.isInValue(header.bytes.toString('latin1', start, end));
     });
+  }
+
+  /** In searchableHeader's text of it. */
+  isInHeader(header: KeptHeader): boolean {
+    let start = header.start;
+    for (let field = 0; field < header.fieldCount; field += 1) {
+      const end = start + header.lengthAt(field);
+      const answer = this.#scan(header.bytes, start, end);
+      if (answer ?? this.isInValue(header.bytes.toString('latin1', start, end))) return true;
+      start = end;
+    }
+    // A needle with a line end in it: the lines are looked at together.
+    return this.folded.includes('\n') && this.isInText(searchableHeader(header.text));
   }
 
   /** Over the raw bytes of a value; undefined where they have to be decoded. */

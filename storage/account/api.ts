@@ -147,7 +147,7 @@ export interface AccountReader {
   delivery(id: EmailNumber): DeliveryFacts | undefined;
   /** The extracted text, at most 64 KiB; '' when there is none. */
   text(id: EmailNumber): string;
-  /** The same in UTF-8; undefined when there is none. The next read of any kind may overwrite the bytes. */
+  /** The same in UTF-8; undefined when there is none. The next call overwrites it. */
   textBytes(id: EmailNumber): Buffer | undefined;
   /** Emails of a thread, ascending. */
   thread(id: ThreadNumber): readonly EmailNumber[];
@@ -155,8 +155,8 @@ export interface AccountReader {
   findThread(facts: MessageFacts): ThreadNumber | undefined;
   /**
    * Emails that may hold `needle` as a substring of the extracted text or of the kept header fields (`facts.header`, decoded), case-folded: a
-   * superset, from the trigram index, to be verified. Emails whose facts leave out one of `searchedNames` (protocol/mime/header-facts.ts) are in it
-   * always; other header fields that facts left out are not looked at. undefined: the index does not narrow it (needle shorter than 3).
+   * superset, from the trigram index, to be verified. Emails whose facts leave out a field that is no trace field (`isTraceName`) are in it
+   * always; trace fields are not looked at. undefined: the index does not narrow it (needle shorter than 3).
    */
   candidates(needle: string, field: SearchField): CandidateSet | undefined;
 

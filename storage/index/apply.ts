@@ -381,6 +381,8 @@ export class Applier {
       edited.bits[slot] = isDeleted ? edited.bits[slot]! | deletedBit : edited.bits[slot]! & ~deletedBit;
       edited.modSeq[slot] = this.modSeq;
       this.effects.uid(mailboxNumber, uid, 'changed');
+      // JMAP sees an email come or go by it.
+      this.effects.threads.note(emailPage.thread[emailSlotOf(email)]!, 'changed');
       this.touchEmail(email);
       any = true;
     }

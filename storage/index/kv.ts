@@ -4,10 +4,23 @@
  */
 export interface KvReader {
   get(key: string): Buffer | undefined;
-  /** get() without a copy: the bytes are good until the next call of any method. */
-  peek(key: string): Buffer | undefined;
+  /** get() without a new buffer: the value's length, or -1 where there is none. */
+  readInto(key: string, into: ReusedBytes): number;
   /** Entries with start ≤ key < end, ascending, or descending with `reverse`. */
   range(start: string, end: string, options?: { reverse?: boolean; limit?: number }): Iterable<KvEntry>;
+}
+
+/** Takes one value after the other at its start; replaced by a larger one where a value does not fit. */
+export interface ReusedBytes {
+  bytes: Buffer;
+}
+
+/** For maps that have the value as a buffer anyway. */
+export function copyInto(value: Buffer | undefined, into: ReusedBytes): number {
+  if (value === undefined) return -1;
+  if (value.length > into.bytes.length) into.bytes = Buffer.alloc(value.length * 2);
+  value.copy(into.bytes);
+  return value.length;
 }
 
 export interface KvEntry {

@@ -11,7 +11,7 @@ import { open, type RootDatabase } from 'lmdb';
 import { StorageError } from '../../protocol/mail/errors.ts';
 import type { Clock } from '../clock.ts';
 import { layoutVersion, u32 } from './keyspace.ts';
-import type { Kv, KvEntry, KvReader, KvSnapshot, KvWrite } from './kv.ts';
+import { copyInto, type Kv, type KvEntry, type KvReader, type KvSnapshot, type KvWrite, type ReusedBytes } from './kv.ts';
 
 /** Shards of a node's index. A damaged one costs a rebuild of this part of the accounts only. */
 const environmentCount = 16;
@@ -22,6 +22,15 @@ const openingsMax = 2;
 
 const accountPrefix = '\0a';
 const counterKey = '\0n';
+
+/** Keys go to lmdb as they are written here, without a buffer for each. */
+const keyEncoder = {
+  writeKey(key: string, target: Buffer, start: number): number {
+    for (let at = 0; at < key.length; at += 1) target[start + at] = key.charCodeAt(at);
+    return start + key.length;
+  },
+  readKey: (source: Buffer, start: number, end: number): string => Buffer.prototype.toString.call(source, 'latin1', start, end),
+};
 
 export interface EnvironmentsOptions {
   /** Folder of the index; owned by one process (a lock file is the caller's matter). */
@@ -60,7 +69,7 @@ export class LmdbEnvironments implements AsyncDisposable {
 }
 
 class Environment {
-  readonly database: RootDatabase<Buffer, Buffer>;
+  readonly database: RootDatabase<Buffer, string>;
   private readonly path: string;
   private readonly bootId: string;
   private isDirty = false;
@@ -86,10 +95,10 @@ class Environment {
     rmSync(join(path, 'opening'), { force: true });
   }
 
-  private openDatabase(): RootDatabase<Buffer, Buffer> {
-    return open<Buffer, Buffer>({
+  private openDatabase(): RootDatabase<Buffer, string> {
+    return open<Buffer, string>({
       path: join(this.path, 'data.mdb'),
-      keyEncoding: 'binary',
+      keyEncoder,
       encoding: 'binary',
       noSync: true,
       maxReaders: 256,
@@ -136,14 +145,14 @@ class Environment {
 
   /** The account's key prefix; a number is given at first sight. */
   prefixOf(account: string): string {
-    const key = Buffer.from(accountPrefix + account, 'latin1');
+    const key = accountPrefix + account;
     const known = this.database.get(key);
     if (known !== undefined) return u32(known.readUInt32BE(0));
     this.willWrite();
     return this.database.transactionSync(() => {
-      const next = (this.database.get(Buffer.from(counterKey, 'latin1'))?.readUInt32BE(0) ?? 0) + 1;
+      const next = (this.database.get(counterKey)?.readUInt32BE(0) ?? 0) + 1;
       const number = Buffer.from(u32(next), 'latin1');
-      this.database.putSync(Buffer.from(counterKey, 'latin1'), number);
+      this.database.putSync(counterKey, number);
       this.database.putSync(key, number);
       return u32(next);
     });
@@ -175,15 +184,18 @@ class LmdbKv implements Kv {
   }
 
   get(key: string): Buffer | undefined {
-    return this.environment.database.get(this.bytesOf(key));
+    return this.environment.database.get(this.prefix + key);
   }
 
-  peek(key: string): Buffer | undefined {
+  readInto(key: string, into: ReusedBytes): number {
     const { database } = this.environment;
     // The buffer is lmdb's own, longer than the value, and the next get writes into it.
-    const bytes = database.getBinaryFast(this.bytesOf(key)) as (Buffer & { isGlobal?: boolean }) | undefined;
-    if (bytes === undefined) return undefined;
-    return bytes.isGlobal === true ? bytes.subarray(0, (database as unknown as { lastSize: number }).lastSize) : bytes;
+    const bytes = database.getBinaryFast(this.prefix + key) as (Buffer & { isGlobal?: boolean }) | undefined;
+    if (bytes === undefined) return -1;
+    const length = bytes.isGlobal === true ? (database as unknown as { lastSize: number }).lastSize : bytes.length;
+    if (length > into.bytes.length) into.bytes = Buffer.alloc(length * 2);
+    bytes.copy(into.bytes, 0, 0, length);
+    return length;
   }
 
   range(start: string, end: string, options?: { reverse?: boolean; limit?: number }): Iterable<KvEntry> {
@@ -196,7 +208,7 @@ class LmdbKv implements Kv {
     options: { reverse?: boolean; limit?: number } = {},
     transaction?: object,
   ): Generator<KvEntry> {
-    const [from, to] = [this.bytesOf(start), this.bytesOf(end)];
+    const [from, to] = [this.prefix + start, this.prefix + end];
     // A reverse range of lmdb runs from its start, which it includes, down to its end, which it does not.
     const bounds = options.reverse ? { start: to, end: from, reverse: true } : { start: from, end: to };
     const skip = this.prefix.length;
@@ -205,7 +217,7 @@ class LmdbKv implements Kv {
       ...bounds,
       ...(transaction === undefined ? {} : { transaction }),
     } as never)) {
-      const text = key.toString('latin1', skip);
+      const text = key.slice(skip);
       if (options.reverse && text === end) continue;
       if (left <= 0) return;
       left -= 1;
@@ -224,8 +236,8 @@ class LmdbKv implements Kv {
     try {
       database.transactionSync(() => {
         for (const [key, value] of batch) {
-          if (value === null) database.removeSync(this.bytesOf(key));
-          else database.putSync(this.bytesOf(key), value as Buffer);
+          if (value === null) database.removeSync(this.prefix + key);
+          else database.putSync(this.prefix + key, value as Buffer);
         }
       });
     } catch (error) {
@@ -251,14 +263,10 @@ class LmdbKv implements Kv {
     const { database } = this.environment;
     const transaction = database.useReadTransaction();
     const reader: KvReader = {
-      get: (key) => database.get(this.bytesOf(key), { transaction } as never),
-      peek: (key) => database.get(this.bytesOf(key), { transaction } as never),
+      get: (key) => database.get(this.prefix + key, { transaction } as never),
+      readInto: (key, into) => copyInto(database.get(this.prefix + key, { transaction } as never), into),
       range: (start, end, options) => this.entries(start, end, options, transaction as object),
     };
     return { ...reader, release: () => (transaction as { done(): void }).done() };
-  }
-
-  private bytesOf(key: string): Buffer {
-    return Buffer.from(this.prefix + key, 'latin1');
   }
 }

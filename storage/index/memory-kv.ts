@@ -1,5 +1,5 @@
 /** The index's map in memory, for tests, the simulation and replays by `verify`. */
-import type { Kv, KvEntry, KvSnapshot, KvWrite } from './kv.ts';
+import { copyInto, type Kv, type KvEntry, type KvSnapshot, type KvWrite, type ReusedBytes } from './kv.ts';
 
 class SortedMap {
   readonly values: Map<string, Buffer>;
@@ -47,8 +47,8 @@ export class MemoryKv implements Kv {
     return value === undefined ? undefined : Buffer.from(value);
   }
 
-  peek(key: string): Buffer | undefined {
-    return this.get(key);
+  readInto(key: string, into: ReusedBytes): number {
+    return copyInto(this.map.values.get(key), into);
   }
 
   range(start: string, end: string, options?: { reverse?: boolean; limit?: number }): Iterable<KvEntry> {
@@ -81,7 +81,7 @@ export class MemoryKv implements Kv {
     };
     return {
       get,
-      peek: get,
+      readInto: (key, into) => copyInto(copy.values.get(key), into),
       range: (start, end, options) => copy.range(start, end, options),
       release: () => undefined,
     };

@@ -47,6 +47,7 @@ export class IndexReader implements AccountReader {
   /** Absent on a mutation's reader: its state is nobody else's. */
   private readonly cache: ReaderCache | undefined;
   private readonly kept = new KeptHeader();
+  private readonly textRow = { bytes: Buffer.alloc(0) };
   private lastWire: { readonly id: EmailNumber; readonly seq: number; readonly row: WireRow | undefined } | undefined;
 
   constructor(view: View, cache?: ReaderCache) {
@@ -254,8 +255,8 @@ export class IndexReader implements AccountReader {
   }
 
   keptHeader(id: EmailNumber): KeptHeader | undefined {
-    const row = this.view.peek(tables.headers, headerKey(id));
-    return row === undefined ? undefined : this.kept.load(row);
+    const length = this.view.readInto(tables.headers, headerKey(id), this.kept);
+    return length < 0 ? undefined : this.kept.open(length);
   }
 
   blob(id: EmailNumber): BlobRef | undefined {
@@ -275,7 +276,8 @@ export class IndexReader implements AccountReader {
   }
 
   textBytes(id: EmailNumber): Buffer | undefined {
-    return this.view.peek(tables.texts, textKey(id));
+    const length = this.view.readInto(tables.texts, textKey(id), this.textRow);
+    return length < 0 ? undefined : this.textRow.bytes.subarray(0, length);
   }
 
   thread(id: ThreadNumber): readonly EmailNumber[] {

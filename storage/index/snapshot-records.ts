@@ -101,7 +101,7 @@ export function snapshotView(kv: Kv): StateView {
 function readerOf(reader: KvReader): KvReader {
   return {
     get: (key) => reader.get(key),
-    peek: (key) => reader.peek(key),
+    readInto: (key, into) => reader.readInto(key, into),
     range: (start, end, options) => reader.range(start, end, options),
   };
 }
@@ -233,6 +233,9 @@ function objectLines(view: View, range: number): ObjectSnapshot[] {
 function* blobsOf(kv: KvReader): Generator<BlobRef> {
   for (const { value } of kv.range('F', endOf('F'))) yield tables.facts.decode(value).blob;
   for (const { value } of kv.range('G', endOf('G'))) yield tables.tombstones.decode(value).blob;
+  // Uploads that no message names yet.
+  const uploads = objectKey('upload', '');
+  for (const { value } of kv.range(uploads, endOf(uploads))) yield (tables.objects.decode(value).value as { ref: BlobRef }).ref;
 }
 
 /** Rebuilds the rows from parts in any order; finish() writes what needs all of them, last of all the position. */

@@ -6,7 +6,7 @@
  * They are the index's own: not in the log, not in snapshots. Emails that are gone since leave bits behind that no reader asks for.
  */
 import type { EmailNumber } from '../../protocol/mail/ids.ts';
-import { searchedNames } from '../../protocol/mime/header-facts.ts';
+import { isTraceName } from '../../protocol/mime/header-facts.ts';
 import { KeptHeader } from '../../protocol/mime/kept-header.ts';
 import { foldForSearch, searchableHeader } from '../../protocol/mime/substring.ts';
 import type { CandidateSet, SearchField } from '../account/api.ts';
@@ -20,7 +20,7 @@ const listedMax = bytesOfBitmap / 2;
 
 const fieldLetters = { text: 't', header: 'h' } as const;
 const progressKey = 'Q';
-/** In the place of a trigram: emails whose kept header leaves out a field that searches name. */
+/** In the place of a trigram: emails whose kept header leaves out a field that is no trace field. */
 const alwaysCandidate = 0x1000000;
 
 /** 24 bits of three UTF-16 units: exact for ASCII, a hash for others (a collision only widens the superset). */
@@ -57,7 +57,7 @@ export function* buildBlock(kv: Kv): Generator<void> {
     if (header !== undefined) {
       kept.load(header);
       addTrigrams(postings.header, slot, searchableHeader(kept.text));
-      if (kept.omitted.some((name) => name === '*' || searchedNames.has(name))) add(postings.header, alwaysCandidate, slot);
+      if (kept.omitted.some((name) => name === '*' || !isTraceName(name))) add(postings.header, alwaysCandidate, slot);
     }
     if (slot % 16 === 15) yield;
   }
@@ -98,14 +98,15 @@ function encodePostings(slots: readonly number[]): Uint8Array {
   return bitmap;
 }
 
-function toBitmap(postings: Buffer): Uint8Array {
+/** As a bitmap of the caller's own. */
+function postingsOf(kv: Kv, key: string): Uint8Array | undefined {
+  const row = { bytes: Buffer.alloc(bytesOfBitmap) };
+  const length = kv.readInto(key, row);
+  if (length < 0) return undefined;
+  if (length === bytesOfBitmap) return row.bytes;
   const bitmap = new Uint8Array(bytesOfBitmap);
-  if (postings.length === bytesOfBitmap) {
-    bitmap.set(postings);
-    return bitmap;
-  }
-  for (let at = 0; at < postings.length; at += 2) {
-    const slot = postings.readUInt16LE(at);
+  for (let at = 0; at < length; at += 2) {
+    const slot = row.bytes.readUInt16LE(at);
     bitmap[slot >> 3]! |= 1 << (slot & 7);
   }
   return bitmap;
@@ -122,12 +123,12 @@ export function searchCandidates(kv: Kv, needle: string, field: SearchField): Ca
   for (let block = 0; block < open; block += 1) {
     let bits: Uint8Array | undefined;
     for (const trigram of trigrams) {
-      const row = kv.peek(trigramKey(field, trigram, block));
-      bits = row === undefined ? undefined : bits === undefined ? toBitmap(row) : intersection(bits, row);
+      const row = postingsOf(kv, trigramKey(field, trigram, block));
+      bits = row === undefined ? undefined : bits === undefined ? row : intersection(bits, row);
       if (bits === undefined) break;
     }
-    const always = field === 'header' ? kv.peek(trigramKey(field, alwaysCandidate, block)) : undefined;
-    if (always !== undefined) bits = union(bits, toBitmap(always));
+    const always = field === 'header' ? postingsOf(kv, trigramKey(field, alwaysCandidate, block)) : undefined;
+    if (always !== undefined) bits = union(bits, always);
     blocks.push(bits);
   }
   return {
@@ -142,8 +143,7 @@ export function searchCandidates(kv: Kv, needle: string, field: SearchField): Ca
 }
 
 /** undefined when nothing is left. */
-function intersection(bits: Uint8Array, postings: Buffer): Uint8Array | undefined {
-  const other = toBitmap(postings);
+function intersection(bits: Uint8Array, other: Uint8Array): Uint8Array | undefined {
   let any = 0;
   for (let at = 0; at < bytesOfBitmap; at += 1) any |= bits[at]! &= other[at]!;
   return any === 0 ? undefined : bits;

@@ -6,8 +6,8 @@
 import { asBuffer } from '../../protocol/mime/bytes.ts';
 import { mailboxKey, metaKey, readU32, type TableLetter, u32 } from './keyspace.ts';
 import { KeywordSets } from './keyword-sets.ts';
-import type { Kv, KvReader, KvWrite } from './kv.ts';
-import { endOf, type KvEntry } from './kv.ts';
+import type { Kv, KvReader, KvWrite, ReusedBytes } from './kv.ts';
+import { copyInto, endOf, type KvEntry } from './kv.ts';
 import { emptyMeta, type Meta, type MutableMailbox, type Table, tables } from './tables.ts';
 
 /** Values of one layer by table and key; null says removed. */
@@ -160,13 +160,13 @@ export class View {
     return this.state.get(table, key);
   }
 
-  /** The encoded value of a table that is not cached. The next read of any kind may overwrite it. */
-  peek<V>(table: Table<V>, key: string): Buffer | undefined {
+  /** The encoded value of a table that is not cached, as KvReader.readInto gives it. */
+  readInto<V>(table: Table<V>, key: string, into: ReusedBytes): number {
     for (let at = this.layers.length - 1; at >= 0; at -= 1) {
       const value = this.layers[at]!.tables.get(table.letter)?.rows.get(key);
-      if (value !== undefined) return value === null ? undefined : asBuffer(table.encode(value as V));
+      if (value !== undefined) return copyInto(value === null ? undefined : asBuffer(table.encode(value as V)), into);
     }
-    return this.state.kv.peek(key);
+    return this.state.kv.readInto(key, into);
   }
 
   /** A copy of the value in the top layer, to be changed in place. undefined when there is none. */

@@ -39,12 +39,11 @@ export interface FetchOutcome {
   unreadable: boolean;
 }
 
-/** A message that waits for its raw bytes. Its other items are written already: `pieces` go before, between and after the sections. */
+/** A message that waits for its turn, written already but for what its raw bytes are needed for: `pieces` go before, between and after the sections. */
 interface Waiting {
-  readonly blob: BlobRef;
-  readonly facts: MessageFacts;
   readonly pieces: readonly Buffer[];
-  raw: Promise<Buffer> | undefined;
+  /** undefined: it is whole. */
+  readonly message: { readonly blob: BlobRef; readonly facts: MessageFacts; raw: Promise<Buffer> | undefined } | undefined;
 }
 
 /** The same for items that the index holds, as STORE answers with. */
@@ -124,8 +123,11 @@ class Fetcher {
       this.#writeRow(this.#output, sequence, row, reader, undefined);
       return;
     }
-    if (this.waiting.length === 0 && this.#plan.headerSelections !== undefined && this.#holdsHeaders(reader, row.email)) {
-      this.#writeRow(this.#output, sequence, row, reader, undefined);
+    if (this.#plan.headerSelections !== undefined && this.#holdsHeaders(reader, row.email)) {
+      const isNext = this.waiting.length === 0;
+      const out = isNext ? this.#output : new ByteWriter();
+      this.#writeRow(out, sequence, row, reader, undefined);
+      if (!isNext) this.waiting.push({ pieces: [out.toBuffer()], message: undefined });
       return;
     }
     const facts = reader.facts(row.email)!;
@@ -138,7 +140,7 @@ class Fetcher {
     const scratch = new ByteWriter();
     this.#writeRow(scratch, sequence, row, reader, undefined, () => pieces.push(scratch.toBuffer()));
     pieces.push(scratch.toBuffer());
-    this.waiting.push({ blob: reader.blob(row.email)!, facts, pieces, raw: undefined });
+    this.waiting.push({ pieces, message: { blob: reader.blob(row.email)!, facts, raw: undefined } });
   }
 
   /** Whether the index holds all header fields that are asked for. Asked for each message; answered once for each list of omitted names. */
@@ -198,28 +200,32 @@ class Fetcher {
     const { waiting } = this;
     let started = 0;
     let bytesAhead = 0;
-    for (const [at, message] of waiting.entries()) {
+    for (const [at, { message, pieces }] of waiting.entries()) {
       for (
         ;
         started < waiting.length && (started <= at || (started - at < bodiesAheadMax && bytesAhead < bodyBytesAheadMax));
         started += 1
       ) {
-        const next = waiting[started]!;
+        const next = waiting[started]!.message;
+        if (next === undefined) continue;
         bytesAhead += next.blob.length;
         next.raw = this.#view.account.blobBytes(next.blob);
         // Whoever comes to it hears of a failure; nobody else has to.
         next.raw.catch(() => {});
       }
-      await this.#send(message);
-      bytesAhead -= message.blob.length;
-      message.raw = undefined;
+      if (message === undefined) this.#output.bytes(pieces[0]!);
+      else {
+        await this.#send(message, pieces);
+        bytesAhead -= message.blob.length;
+        message.raw = undefined;
+      }
       if (this.#output.needsPace) await this.#output.pace();
       if (this.#session.connection.isClosed) break;
     }
     waiting.length = 0;
   }
 
-  async #send({ facts, pieces, raw, blob }: Waiting): Promise<void> {
+  async #send({ facts, raw, blob }: NonNullable<Waiting['message']>, pieces: readonly Buffer[]): Promise<void> {
     const { sections } = this.#plan;
     let bytes: Buffer;
     try {

@@ -5,9 +5,9 @@
  * every message of the mailbox from the store. HEADER does.
  */
 import type { EmailNumber } from '../../../protocol/mail/ids.ts';
-import { headerValuesFromRaw, searchedNames } from '../../../protocol/mime/header-facts.ts';
+import { headerValuesFromRaw, isTraceName } from '../../../protocol/mime/header-facts.ts';
 import { decodePartText } from '../../../protocol/mime/part-content.ts';
-import { Needle, searchableHeader } from '../../../protocol/mime/substring.ts';
+import { Needle } from '../../../protocol/mime/substring.ts';
 import { textParts } from '../../../protocol/mime/text-parts.ts';
 import type { Account, AccountReader, MembershipRow } from '../../../storage/account/api.ts';
 import type { MailboxView } from '../mailbox-view.ts';
@@ -44,7 +44,7 @@ export class SearchedMessage {
 
 export function headerTest(reader: AccountReader, name: string, value: string): Criterion {
   const needle = new Needle(value);
-  const candidates = searchedNames.has(name) ? reader.candidates(value, 'header') : undefined;
+  const candidates = isTraceName(name) ? undefined : reader.candidates(value, 'header');
   return {
     fast: (row) => (candidates === undefined || candidates.has(row.email) ? undefined : false),
     slow(message) {
@@ -84,7 +84,7 @@ export function textTest({ account }: MailboxView, reader: AccountReader, value:
     },
     slow(message) {
       const kept = headers?.has(message.email) === false ? undefined : message.reader.keptHeader(message.email);
-      return (kept !== undefined && needle.isInText(searchableHeader(kept.text))) || isInBody(message, needle);
+      return (kept !== undefined && needle.isInHeader(kept)) || isInBody(message, needle);
     },
   };
 }
