@@ -14,6 +14,8 @@ export interface ParsePoolOptions {
   /** Messages up to this size are parsed in place. */
   readonly inlineBytesMax?: number;
   readonly parseMsMax?: number;
+  /** Megabytes of heap of a worker. */
+  readonly heapMbMax?: number;
   /** The worker's program; for tests. */
   readonly program?: URL;
   /** Told of each message that was not survived. */
@@ -41,6 +43,7 @@ export class ParsePool implements AsyncDisposable {
       workersMax: availableParallelism(),
       inlineBytesMax: inlineParseBytesMax,
       parseMsMax,
+      heapMbMax: parseHeapMbMax,
       program: new URL('./parse-worker.ts', import.meta.url),
       onCasualty: () => {},
       ...options,
@@ -90,7 +93,7 @@ export class ParsePool implements AsyncDisposable {
 
   #start(): Worker | undefined {
     if (this.#workers.size >= this.#options.workersMax) return undefined;
-    const worker = new Worker(this.#options.program, { resourceLimits: { maxOldGenerationSizeMb: parseHeapMbMax } });
+    const worker = new Worker(this.#options.program, { resourceLimits: { maxOldGenerationSizeMb: this.#options.heapMbMax } });
     worker.unref();
     // The job's own listener settles the job; this one only keeps an idle worker's death from being uncaught.
     worker.on('error', () => {});
