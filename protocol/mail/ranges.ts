@@ -55,3 +55,41 @@ export function contains(ranges: Ranges, number: number): boolean {
   }
   return false;
 }
+
+/** What is in both. Both in normal form, and so is the result. */
+export function intersectRanges(left: Ranges, right: Ranges): Ranges {
+  const common: Range[] = [];
+  for (let a = 0, b = 0; a < left.length && b < right.length; ) {
+    const first = Math.max(left[a]![0], right[b]![0]);
+    const last = Math.min(left[a]![1], right[b]![1]);
+    if (first <= last) common.push([first, last]);
+    if (left[a]![1] < right[b]![1]) a += 1;
+    else b += 1;
+  }
+  return common;
+}
+
+/** What of `ranges` is not in `numbers`, which ascend. In normal form if `ranges` is. */
+export function withoutNumbers(ranges: Ranges, numbers: Iterable<number>): Ranges {
+  const rest: Range[] = [];
+  let at = 0;
+  let from = ranges[0]?.[0] ?? 0;
+  for (const number of numbers) {
+    while (at < ranges.length && ranges[at]![1] < number) {
+      if (from <= ranges[at]![1]) rest.push([from, ranges[at]![1]]);
+      at += 1;
+      from = ranges[at]?.[0] ?? 0;
+    }
+    if (at >= ranges.length) return rest;
+    if (number < from) continue;
+    if (from < number) rest.push([from, number - 1]);
+    from = number + 1;
+  }
+  for (; at < ranges.length; at += 1, from = ranges[at]?.[0] ?? 0) if (from <= ranges[at]![1]) rest.push([from, ranges[at]![1]]);
+  return rest;
+}
+
+/** `1,3:5`: how IMAP writes a set. */
+export function formatRanges(ranges: Ranges): string {
+  return ranges.map(([first, last]) => (first === last ? String(first) : `${first}:${last}`)).join(',');
+}

@@ -9,11 +9,12 @@ import type { ByteWriter } from '../../protocol/imap/wire/byte-writer.ts';
 import { ProtocolError } from '../../protocol/mail/errors.ts';
 import type { MailboxNumber, ModSeq } from '../../protocol/mail/ids.ts';
 import { flagOf, systemFlags } from '../../protocol/mail/keywords.ts';
-import { normalizeRanges, type Range, type Ranges } from '../../protocol/mail/ranges.ts';
+import { normalizeRanges, type Range, type Ranges, rangesOf } from '../../protocol/mail/ranges.ts';
 import type { Account, AccountReader, Effect, MailboxEffect } from '../../storage/account/api.ts';
 import { flagBytesOf } from './flag-bytes.ts';
 import { pendingEffectsMax } from './limits.ts';
 import type { RecentRegistry } from './recent.ts';
+import { writeVanished } from './vanished.ts';
 
 export interface ViewOptions {
   readonly account: Account;
@@ -28,6 +29,8 @@ export interface SyncOptions {
   readonly mayExpunge: boolean;
   /** MODSEQ goes with the flags (RFC 7162 §3.2). */
   readonly withModSeq: boolean;
+  /** The client has enabled QRESYNC: VANISHED takes the place of EXPUNGE (RFC 7162 §3.2.10). */
+  readonly asVanished: boolean;
 }
 
 interface PendingEffect {
@@ -53,6 +56,8 @@ export class MailboxView implements Disposable {
   #recent: Range[] = [];
   #pending: PendingEffect[] = [];
   #isStale = false;
+  /** All changes up to this one were told. */
+  #toldModSeq: ModSeq;
   readonly #own = new Set<ModSeq>();
   /** Keywords that the client was told in FLAGS, and keyword sets that hold no others. */
   readonly #knownKeywords: Set<string>;
@@ -74,12 +79,14 @@ export class MailboxView implements Disposable {
         onChange();
       },
     );
-    const { uids, record, keywords } = account.read((reader) => ({
+    const { uids, record, keywords, modSeq } = account.read((reader) => ({
+      modSeq: reader.modSeq,
       uids: reader.uids(mailbox),
       record: reader.mailbox(mailbox)!,
       keywords: reader.keywordsIn(mailbox),
     }));
     this.#uids = uids;
+    this.#toldModSeq = modSeq;
     this.#lastUid = record.uidNext - 1;
     this.uidValidity = record.uidValidity;
     this.#knownKeywords = new Set(keywords);
@@ -124,8 +131,8 @@ export class MailboxView implements Disposable {
    * is not there is the client's error.
    */
   resolve(set: SequenceSet, isUid: boolean): Ranges {
-    if (set === '$') return this.#indexesOfUids(this.saved.map((uid) => [uid, uid]));
-    if (isUid) return this.#indexesOfUids(resolveSequenceSet(set, this.#uids.at(-1) ?? 0));
+    if (set === '$') return this.indexesOfUids(this.saved.map((uid) => [uid, uid]));
+    if (isUid) return this.indexesOfUids(resolveSequenceSet(set, this.#uids.at(-1) ?? 0));
     const { exists } = this;
     for (const [first, last] of set) {
       const isOpen = first === 0 || last === 0;
@@ -135,7 +142,8 @@ export class MailboxView implements Disposable {
     return resolveSequenceSet(set, exists).map(([first, last]): Range => [Math.min(first, exists) - 1, Math.min(last, exists) - 1]);
   }
 
-  #indexesOfUids(ranges: Ranges): Ranges {
+  /** Indexes of those of these UIDs that the client knows. */
+  indexesOfUids(ranges: Ranges): Ranges {
     const indexes: Range[] = [];
     for (const [first, last] of ranges) {
       const from = lowerBound(this.#uids, first);
@@ -191,29 +199,29 @@ export class MailboxView implements Disposable {
   }
 
   /** Tells the client what has changed. Writes to `out` and waits for nothing. */
-  sync(out: ByteWriter, { mayExpunge, withModSeq }: SyncOptions): void {
+  sync(out: ByteWriter, options: SyncOptions): void {
     if (!this.#isStale && this.#pending.length === 0) {
       this.#own.clear();
       return;
     }
     this.account.read((reader) => {
-      if (this.#isStale) this.#tellMessages(out, reader, mayExpunge);
-      this.#tellFlags(out, reader, withModSeq);
+      if (this.#isStale) this.#tellMessages(out, reader, options);
+      this.#tellFlags(out, reader, options.withModSeq);
+      if (!this.#isStale) this.#toldModSeq = reader.modSeq;
+      // RFC 7162 §3.2.4: a client that has heard of younger changes and not of a removal must not believe that it has heard of all.
+      else if (options.asVanished) out.ascii(`* OK [HIGHESTMODSEQ ${this.#toldModSeq}] Removals are to be told yet.`).crlf();
     });
   }
 
   /** RFC 9051 §7.5.1, §7.4.1: EXPUNGE from the highest number down, so that each number is still right; then EXISTS. */
-  #tellMessages(out: ByteWriter, reader: AccountReader, mayExpunge: boolean): void {
+  #tellMessages(out: ByteWriter, reader: AccountReader, { mayExpunge, asVanished }: SyncOptions): void {
     const now = reader.uids(this.mailbox);
     const firstNew = lowerBound(now, this.#lastUid + 1);
     const gone = goneIndexes(this.#uids, now);
     const hasNew = firstNew < now.length;
     if (gone.length > 0 && mayExpunge) {
-      for (let at = gone.length - 1; at >= 0; at -= 1)
-        out
-          .ascii('* ')
-          .number(gone[at]! + 1)
-          .ascii(' EXPUNGE\r\n');
+      if (asVanished) writeVanished(out, rangesOf(gone.map((at) => this.#uids[at]!)), 'now');
+      else for (let at = gone.length - 1; at >= 0; at -= 1) out.ascii(`* ${gone[at]! + 1} EXPUNGE\r\n`);
       if (this.saved.length > 0) this.#forgetSaved(gone);
     }
     if (gone.length === 0 || mayExpunge) {

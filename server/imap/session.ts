@@ -29,6 +29,8 @@ export class Session {
   identity: Identity | undefined;
   /** RFC 7162 §3.1: the client has shown that it knows mod-sequences. */
   isCondstore = false;
+  /** RFC 7162 §3.2.3: enabled. */
+  isQresync = false;
   /** RFC 9755: enabled. */
   acceptsUtf8 = false;
   loginFailures = 0;
@@ -209,7 +211,7 @@ export class Session {
   tellChanges(mayExpunge: boolean): void {
     const view = this.#view;
     if (view === undefined || view.isGone) return;
-    view.sync(this.output, { mayExpunge, withModSeq: this.isCondstore });
+    view.sync(this.output, { mayExpunge, withModSeq: this.isCondstore, asVanished: this.isQresync });
     this.output.schedule();
   }
 

@@ -6,7 +6,7 @@ import { type AppendArguments, decodeAppend, encodeAppend } from '../../protocol
 import { plainContext } from '../../protocol/imap/commands/context.ts';
 import { decodeCopy, encodeCopy } from '../../protocol/imap/commands/copy.ts';
 import { decodeCreate, encodeCreate } from '../../protocol/imap/commands/create.ts';
-import { decodeFetch, encodeFetch } from '../../protocol/imap/commands/fetch.ts';
+import { decodeFetch, encodeFetch, type FetchArguments } from '../../protocol/imap/commands/fetch.ts';
 import { decodeId, encodeId } from '../../protocol/imap/commands/id.ts';
 import { decodeList, encodeList } from '../../protocol/imap/commands/list.ts';
 import { decodeLogin, encodeLogin } from '../../protocol/imap/commands/login.ts';
@@ -22,6 +22,7 @@ import type { SearchKey } from '../../protocol/imap/search-key.ts';
 import type { SequenceSet } from '../../protocol/imap/sequence-set.ts';
 import { CommandReader } from '../../protocol/imap/wire/command-reader.ts';
 import { Scanner } from '../../protocol/imap/wire/scanner.ts';
+import { rangesOf } from '../../protocol/mail/ranges.ts';
 
 /** What a reader makes of `input` cut at `cuts`, every literal accepted up to `literalMax`. */
 function read(input: Buffer, cuts: readonly number[], literalMax: number): string[] {
@@ -189,7 +190,24 @@ describe('the command reader', () => {
 
 describe('decode is the inverse of encode', () => {
   it('for LOGIN', () => inverse(fc.record({ user: texts, password: texts }), encodeLogin, decodeLogin));
-  it('for SELECT', () => inverse(fc.record({ mailbox: names, isCondstore: fc.boolean() }), (value) => encodeSelect(value), decodeSelect));
+  it('for SELECT', () => {
+    const known = fc.uniqueArray(fc.integer({ min: 1, max: 0xffffffff }), { minLength: 1, maxLength: 5 });
+    const ascending = known.map((list) => rangesOf(list.sort((a, b) => a - b)));
+    const qresync = fc.record(
+      {
+        uidValidity: fc.integer({ min: 1, max: 0xffffffff }),
+        modSeq: fc.maxSafeNat(),
+        knownUids: ascending,
+        matches: ascending.map((ranges) => ({ sequences: ranges, uids: ranges })),
+      },
+      { requiredKeys: ['uidValidity', 'modSeq'] },
+    );
+    inverse(
+      fc.record({ mailbox: names, isCondstore: fc.boolean(), qresync }, { requiredKeys: ['mailbox', 'isCondstore'] }),
+      (value) => encodeSelect(value),
+      decodeSelect,
+    );
+  });
   it('for CREATE', () => inverse(fc.record({ mailbox: names, use: fc.subarray(['\\Sent', '\\Drafts']) }), encodeCreate, decodeCreate));
   it('for RENAME', () => inverse(fc.record({ from: names, to: names }), encodeRename, decodeRename));
   it('for STATUS', () =>
@@ -214,13 +232,16 @@ describe('decode is the inverse of encode', () => {
     ));
   it('for FETCH', () =>
     inverse(
-      fc.record({
-        set: sets,
-        attributes: fc.array(attributes, { minLength: 1, maxLength: 4 }),
-        changedSince: fc.option(fc.maxSafeNat(), { nil: undefined }),
-      }),
+      fc
+        .record({
+          set: sets,
+          attributes: fc.array(attributes, { minLength: 1, maxLength: 4 }),
+          changedSince: fc.option(fc.maxSafeNat(), { nil: undefined }),
+          vanished: fc.constantFrom(undefined, true as const),
+        })
+        .map(({ vanished, ...fetch }): FetchArguments => (vanished && fetch.changedSince !== undefined ? { ...fetch, vanished } : fetch)),
       (value) => encodeFetch(value),
-      decodeFetch,
+      (scanner, context) => decodeFetch(scanner, context),
     ));
   it('for STORE', () =>
     inverse(

@@ -1,12 +1,14 @@
 /** COPY and MOVE with their UID forms (RFC 9051 §6.4.7, §6.4.8, RFC 4315 COPYUID). UIDs are resolved before the mutation. */
 import { type CopyArguments, decodeCopy } from '../../../protocol/imap/commands/copy.ts';
 import { MailError } from '../../../protocol/mail/errors.ts';
+import type { ModSeq } from '../../../protocol/mail/ids.ts';
 import type { Ranges } from '../../../protocol/mail/ranges.ts';
 import { rangesOf } from '../../../protocol/mail/ranges.ts';
 import type { Mailbox } from '../../../storage/account/api.ts';
 import { defineCommand, type Invocation, selected } from '../command.ts';
 import { findMailbox } from '../mailbox-tree.ts';
 import type { Reply } from '../refusal.ts';
+import { expungedReply } from './expunge.ts';
 
 export const copy = defineCommand<CopyArguments>({
   names: ['COPY', 'UID COPY'],
@@ -34,13 +36,15 @@ export const move = defineCommand<CopyArguments>({
     // RFC 9051 §6.4.8: COPYUID comes untagged, before the EXPUNGEs.
     const { code } = codeOf(moved);
     if (code !== undefined) session.output.untagged(`OK [${code}] Moved.`);
-    return undefined;
+    return expungedReply(session, invocation.name, moved.modSeq);
   },
 });
 
 interface Transferred {
   readonly target: Mailbox;
   readonly pairs: readonly { readonly from: number; readonly to: number }[];
+  /** Of the mutation, when it did something. */
+  readonly modSeq: ModSeq | undefined;
 }
 
 async function transfer(
@@ -52,12 +56,14 @@ async function transfer(
   const uids = view.uidRanges(view.resolve(set, isUid));
   const target = account.read((reader) => findMailbox(reader, name));
   if (target === undefined) return { status: 'NO', code: 'TRYCREATE', text: 'There is no mailbox of this name.' };
-  if (uids.length === 0) return { target, pairs: [] };
-  const pairs = await account.transact((tx) => {
+  if (uids.length === 0) return { target, pairs: [], modSeq: undefined };
+  const moved = await account.transact((tx) => {
     if (tx.mailbox(target.id) === undefined) throw new MailError('mailboxNotFound', 'The mailbox has just been deleted.');
-    return tx[how](view.mailbox, uids, target.id);
+    const modSeq = (tx.modSeq + 1) as ModSeq;
+    const pairs = tx[how](view.mailbox, uids, target.id);
+    return { pairs, modSeq: pairs.length > 0 ? modSeq : undefined };
   });
-  return { target, pairs };
+  return { target, ...moved };
 }
 
 /** RFC 4315 §3: both sets in the order of the copies. */

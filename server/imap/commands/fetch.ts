@@ -1,9 +1,14 @@
 /** FETCH and UID FETCH (RFC 9051 §6.4.5, §6.4.9, RFC 7162 §3.1.4). */
 import { decodeFetch, type FetchArguments } from '../../../protocol/imap/commands/fetch.ts';
 import type { FetchAttribute } from '../../../protocol/imap/fetch-attribute.ts';
+import { resolveSequenceSet, type SequenceSet } from '../../../protocol/imap/sequence-set.ts';
+import { ProtocolError } from '../../../protocol/mail/errors.ts';
+import { rangesOf } from '../../../protocol/mail/ranges.ts';
 import { defineCommand, selected } from '../command.ts';
 import { fetchMessages } from '../fetch/fetch.ts';
 import { markSeen } from '../fetch/seen.ts';
+import type { Session } from '../session.ts';
+import { vanishedSince, writeVanished } from '../vanished.ts';
 
 export const fetch = defineCommand<FetchArguments>({
   names: ['FETCH', 'UID FETCH'],
@@ -11,8 +16,10 @@ export const fetch = defineCommand<FetchArguments>({
   capability: ['CONDSTORE', 'OBJECTID', 'SAVEDATE', 'PREVIEW'],
   sequences: 'hold',
   decode: decodeFetch,
-  async run({ session, isUid }, { set, attributes: asked, changedSince }) {
+  async run({ session, isUid }, { set, attributes: asked, changedSince, vanished }) {
     const { view } = session;
+    // RFC 7162 §3.2.6.
+    if (vanished && !session.isQresync) throw new ProtocolError('expected ENABLE QRESYNC before');
     const attributes: FetchAttribute[] = [...asked];
     const asksModSeq = asked.some(({ item }) => item === 'MODSEQ');
     // RFC 7162 §3.1: both enable CONDSTORE; CHANGEDSINCE answers with MODSEQ.
@@ -20,7 +27,10 @@ export const fetch = defineCommand<FetchArguments>({
     if (changedSince !== undefined && !asksModSeq) attributes.push({ item: 'MODSEQ' });
     // RFC 9051 §6.4.9: UID FETCH answers with UID, asked for or not.
     if (isUid && !asked.some(({ item }) => item === 'UID')) attributes.unshift({ item: 'UID' });
+    // What has gone from under the client's numbers is told as VANISHED without EARLIER, and before.
+    if (vanished) session.tellChanges(true);
     const indexes = view.resolve(set, isUid);
+    if (vanished) tellVanished(session, set, changedSince!);
     const seen = await markSeen(session, view, attributes, indexes);
     const { missing, unreadable } = await fetchMessages(session, view, { attributes, indexes, changedSince, seen });
     if (unreadable) return { status: 'NO', code: 'UNKNOWN-CTE', text: 'A part has an encoding that is not known here.' };
@@ -28,3 +38,13 @@ export const fetch = defineCommand<FetchArguments>({
     return undefined;
   },
 });
+
+/** RFC 7162 §3.2.6. `*` reaches to the last UID that was given, for that message may be the one that has gone. */
+function tellVanished({ account, view, output }: Session, set: SequenceSet, since: number): void {
+  const { mailbox } = view;
+  account.read((reader) => {
+    const uidNext = reader.mailbox(mailbox)?.uidNext ?? 1;
+    const known = set === '$' ? rangesOf(view.saved) : resolveSequenceSet(set, uidNext - 1);
+    writeVanished(output, vanishedSince(reader, { mailbox, since, known }), 'earlier');
+  });
+}

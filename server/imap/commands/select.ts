@@ -1,23 +1,29 @@
 /** SELECT, EXAMINE, CLOSE, UNSELECT (RFC 9051 §6.3.2, §6.3.3, §6.4.1, §6.4.2). */
 import { decodeNoArguments } from '../../../protocol/imap/commands/no-arguments.ts';
-import { decodeSelect } from '../../../protocol/imap/commands/select.ts';
+import { decodeSelect, type QresyncParameters } from '../../../protocol/imap/commands/select.ts';
+import { resolveSequenceSet } from '../../../protocol/imap/sequence-set.ts';
+import { ProtocolError } from '../../../protocol/mail/errors.ts';
 import { formatMailboxId } from '../../../protocol/mail/ids.ts';
 import { keywordOf } from '../../../protocol/mail/keywords.ts';
+import type { Ranges } from '../../../protocol/mail/ranges.ts';
 import type { AccountReader, Mailbox } from '../../../storage/account/api.ts';
 import { defineCommand, loggedIn, selected } from '../command.ts';
+import { fetchMessages } from '../fetch/fetch.ts';
 import { rowsPerRead } from '../limits.ts';
 import { requireMailbox } from '../mailbox-tree.ts';
 import { applicableFlags, MailboxView } from '../mailbox-view.ts';
 import type { Session } from '../session.ts';
+import { vanishedSince, writeVanished } from '../vanished.ts';
 import { expungeDeleted } from './expunge.ts';
 
 export const select = defineCommand({
   names: ['SELECT', 'EXAMINE'],
   states: loggedIn,
-  capability: ['CONDSTORE'],
+  capability: ['CONDSTORE', 'QRESYNC'],
   sequences: 'free',
   decode: decodeSelect,
-  run({ session, name }, { mailbox: mailboxName, isCondstore }) {
+  async run({ session, name }, { mailbox: mailboxName, isCondstore, qresync }) {
+    if (qresync !== undefined && !session.isQresync) throw new ProtocolError('expected ENABLE QRESYNC before');
     const { account } = session;
     const hadView = session.selectedView !== undefined;
     // RFC 9051 §6.3.2: a SELECT that fails leaves nothing selected.
@@ -35,10 +41,32 @@ export const select = defineCommand({
       onChange: session.onMailboxChange,
     });
     session.select(view);
-    account.read((reader) => describe(session, view, reader, reader.mailbox(mailbox.id)!));
+    account.read((reader) => {
+      describe(session, view, reader, reader.mailbox(mailbox.id)!);
+      if (qresync?.uidValidity === view.uidValidity) tellVanished(session, view, reader, qresync);
+    });
+    // RFC 7162 §3.2.5.1: with another UIDVALIDITY all that the client remembers is void.
+    if (qresync?.uidValidity === view.uidValidity) await tellChanged(session, view, qresync);
     return { status: 'OK', code: isReadOnly ? 'READ-ONLY' : 'READ-WRITE', text: `${name} completed` };
   },
 });
+
+function knownUids(view: MailboxView, { knownUids }: QresyncParameters): Ranges {
+  return knownUids === undefined ? [[1, 0xffffffff]] : resolveSequenceSet(knownUids, view.uids.at(-1) ?? 0);
+}
+
+/** RFC 7162 §3.2.5.1: removals come before the flags. */
+function tellVanished({ output }: Session, view: MailboxView, reader: AccountReader, qresync: QresyncParameters): void {
+  const known = knownUids(view, qresync);
+  const { mailbox } = view;
+  writeVanished(output, vanishedSince(reader, { mailbox, since: qresync.modSeq, known, matches: qresync.matches }), 'earlier');
+}
+
+async function tellChanged(session: Session, view: MailboxView, qresync: QresyncParameters): Promise<void> {
+  const indexes = view.indexesOfUids(knownUids(view, qresync));
+  const attributes = [{ item: 'UID' as const }, { item: 'FLAGS' as const }, { item: 'MODSEQ' as const }];
+  await fetchMessages(session, view, { attributes, indexes, changedSince: qresync.modSeq, seen: [] });
+}
 
 function describe({ output }: Session, view: MailboxView, reader: AccountReader, mailbox: Mailbox): void {
   const flags = applicableFlags(view.knownKeywords);
@@ -84,6 +112,7 @@ export const close = defineCommand({
     const { view } = session;
     if (!view.isReadOnly) await expungeDeleted(view, undefined);
     session.unselect();
+    // RFC 7162 §3.2.8: no HIGHESTMODSEQ here, for the removals were not told.
     return undefined;
   },
 });

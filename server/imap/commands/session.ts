@@ -80,6 +80,11 @@ const enablers: Readonly<Record<string, (session: Session) => void>> = {
   CONDSTORE: (session) => {
     session.isCondstore = true;
   },
+  // RFC 7162 §3.2.3: it means CONDSTORE too.
+  QRESYNC: (session) => {
+    session.isCondstore = true;
+    session.isQresync = true;
+  },
 };
 
 export const enable = defineCommand({

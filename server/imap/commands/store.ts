@@ -98,7 +98,8 @@ async function finish(
   if (!args.isSilent || session.isCondstore) {
     view.account.read((reader) => view.tellNewKeywords(session.output, reader, view.uidRanges(indexes)));
     const attributes = [
-      ...(isUid ? [{ item: 'UID' as const }] : []),
+      // RFC 7162 §3.2.4: with QRESYNC every FETCH response has its UID.
+      ...(isUid || session.isQresync ? [{ item: 'UID' as const }] : []),
       ...(session.isCondstore ? [{ item: 'MODSEQ' as const }] : []),
       ...(args.isSilent ? [] : [{ item: 'FLAGS' as const }]),
     ];
