@@ -1,5 +1,6 @@
 /** The line protocols' listeners: IMAP and LMTP. Ending stops accepting everywhere first, then lets the sessions end, then cuts what is left. */
 import { BlockList, isIP } from 'node:net';
+import type { FastifyInstance } from 'fastify';
 import type { Accounts } from '../storage/account/api.ts';
 import type { Clock } from '../storage/clock.ts';
 import type { Listening } from './announcement.ts';
@@ -8,6 +9,8 @@ import { cannotListen, formatAddress } from './compose-http.ts';
 import type { Intake } from './compose-intake.ts';
 import { type Config, ConfigError, parseListen } from './config.ts';
 import { createImapServer } from './imap/server.ts';
+import { addJmapRoutes } from './jmap/routes.ts';
+import type { JmapServices } from './jmap/services.ts';
 import { sessionsDrainMs } from './limits.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
@@ -77,6 +80,16 @@ export async function openFaces(options: FacesOptions): Promise<Faces> {
   }
   options.metrics.gauge('satchel_imap_sessions', 'IMAP sessions that are open.', () => imap.sessions);
   return { listening: opened.map(({ listening }) => listening), [Symbol.asyncDispose]: close };
+}
+
+/** JMAP, for each of the HTTP listeners. */
+export function jmapRoutes(options: Omit<JmapServices, 'readMessage'> & { readonly intake: Intake }): (server: FastifyInstance) => Promise<void> {
+  const services: JmapServices = {
+    ...options,
+    logger: options.logger.child({ face: 'jmap' }),
+    readMessage: (raw) => options.intake.parsers.parse(raw),
+  };
+  return (server) => addJmapRoutes(server, services);
 }
 
 /** Addresses and networks (10.0.0.0/8) of the configuration. */

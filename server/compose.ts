@@ -17,7 +17,7 @@ import type { FirstAccount, Listening } from './announcement.ts';
 import { PasswordAuthenticator } from './auth/authenticator.ts';
 import { Background } from './background.ts';
 import { openAccounts } from './compose-accounts.ts';
-import { openFaces } from './compose-faces.ts';
+import { jmapRoutes, openFaces } from './compose-faces.ts';
 import { openAdminSocket, openHttp } from './compose-http.ts';
 import { openIntake } from './compose-intake.ts';
 import { type OpenedStore, openStore, type StorePorts } from './compose-store.ts';
@@ -105,7 +105,8 @@ export async function compose(config: Config, ports: Ports, { mode }: ComposeOpt
     };
     serving.listening.push(...serving.use(await openFaces(faces)).listening);
     const { inbound } = intake;
-    const http = { logger: ports.logger, notReady: () => serving.notReady, metrics: () => metrics.render(), admin, inbound };
+    const addFaces = jmapRoutes({ ...faces, ...ports, messageBytesMax: config.limits.messageBytesMax });
+    const http = { logger: ports.logger, notReady: () => serving.notReady, metrics: () => metrics.render(), admin, inbound, addFaces };
     for (const listener of await openHttp(config, http, certificates)) serving.listening.push(serving.use(listener).listening);
     serving.notReady = undefined;
   }

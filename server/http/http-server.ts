@@ -24,6 +24,8 @@ export interface HttpServerOptions {
   readonly admin: Omit<AdminRoutesOptions, 'token'>;
   /** Undefined: no events are taken here. */
   readonly inbound?: InboundRoute | undefined;
+  /** Adds the routes of the faces that speak HTTP. */
+  readonly addFaces?: (server: FastifyInstance) => Promise<void>;
 }
 
 export async function createHttpServer(options: HttpServerOptions): Promise<FastifyInstance> {
@@ -42,6 +44,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   });
   if (options.adminToken !== undefined) await addAdminRoutes(server, { ...options.admin, token: options.adminToken });
   if (options.inbound !== undefined) await addInboundRoute(server, options.inbound);
+  await options.addFaces?.(server);
   server.setNotFoundHandler(async (request, reply) => {
     const message =
       request.url.startsWith(adminPrefix) && options.adminToken === undefined

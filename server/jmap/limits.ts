@@ -1,0 +1,24 @@
+/** Bounds of what the JMAP face keeps per account and connection, with unit and reason. Those of requests are in protocol/jmap/limits.ts. */
+
+/** Result lists remembered per open account: a client has some folders and one search open. 50,000 emails take 400 KB each. */
+export const rememberedListsMax = 16;
+/** Search conditions whose verdicts are remembered: texts do not change, so neither do verdicts. One byte per email each. */
+export const rememberedVerdictsMax = 32;
+/** Emails whose list properties are remembered as JMAP shows them: some screens of a few clients, about 2 KB each. */
+export const rememberedEmailsMax = 2_000;
+/** EventSource connections of one account: devices and tabs of one person. */
+export const eventSourcesMax = 32;
+/** Seconds between pings that a client may ask for (RFC 8620 §7.3 lets the server move it): proxies cut what is silent for a minute. */
+export const pingSecondsMin = 5;
+export const pingSecondsMax = 300;
+/** Milliseconds that an upload is kept unnamed: RFC 8620 §6.1 asks for an hour at least. */
+export const uploadKeptMs = 24 * 60 * 60 * 1000;
+/** Uploads of an account kept at once, and their octets: above it the oldest that are an hour old make room. */
+export const uploadsMax = 1_000;
+export const uploadsBytesMax = 1_000_000_000;
+/** Milliseconds after its upload within which a commit may name a blob without uploading it anew: some hours below the log's day. */
+export const uploadFreshMs = 20 * 60 * 60 * 1000;
+/** Emails whose threads are looked at one by one for counts that changed elsewhere; above it all mailboxes are said to have changed. */
+export const crossMailboxEmailsMax = 1_000;
+/** Snippets are of at most this many emails of one call's text each. Characters of text that are searched for words to mark. */
+export const snippetTextCharsMax = 64 * 1024;

@@ -1,0 +1,58 @@
+/** What a JMAP method is: one row, checked and called by the dispatcher. */
+import type { Static } from 'typebox';
+import { Compile } from 'typebox/compile';
+import type { ArgumentsSchema } from '../../protocol/jmap/schema/common.ts';
+import type { Account } from '../../storage/account/api.ts';
+import type { Identity } from '../auth/authenticator.ts';
+import type { AccountCache } from './account-cache.ts';
+import type { JmapServices } from './services.ts';
+
+export const coreCapability = 'urn:ietf:params:jmap:core';
+export const mailCapability = 'urn:ietf:params:jmap:mail';
+
+export interface MethodContext {
+  readonly services: JmapServices;
+  readonly identity: Identity;
+  readonly account: Account;
+  readonly cache: AccountCache;
+  /** Ids of what this request has created, by creation id (RFC 8620 §3.3). */
+  readonly createdIds: Map<string, string>;
+  /** `#k1` as the id that was created under k1; what is none stays as it is, and will not be found. */
+  resolveId(id: string): string;
+}
+
+export interface MethodRow<A extends ArgumentsSchema> {
+  readonly name: string;
+  readonly capability: string;
+  /** Whether the account is changed. */
+  readonly access: 'read' | 'write';
+  readonly arguments: A;
+  /** The response's arguments. */
+  readonly run: (context: MethodContext, args: Static<A>) => object | Promise<object>;
+}
+
+export interface Method {
+  readonly name: string;
+  readonly capability: string;
+  readonly access: 'read' | 'write';
+  readonly isOnAccount: boolean;
+  /** A sentence for arguments that do not fit, or undefined. */
+  readonly fault: (args: unknown) => string | undefined;
+  readonly run: (context: MethodContext, args: Record<string, unknown>) => object | Promise<object>;
+}
+
+export function defineMethod<A extends ArgumentsSchema>(row: MethodRow<A>): Method {
+  const validator = Compile(row.arguments);
+  return {
+    name: row.name,
+    capability: row.capability,
+    access: row.access,
+    isOnAccount: 'accountId' in row.arguments.properties,
+    fault(args) {
+      if (validator.Check(args)) return undefined;
+      const [error] = validator.Errors(args);
+      return error === undefined ? 'The arguments do not fit.' : `${error.instancePath.slice(1) || 'The call'} ${error.message}.`;
+    },
+    run: (context, args) => row.run(context, args as Static<A>),
+  };
+}

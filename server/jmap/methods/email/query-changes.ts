@@ -1,0 +1,68 @@
+/** Email/queryChanges (RFC 8621 §4.5). */
+import { Type } from 'typebox';
+import { queryChangesArguments } from '../../../../protocol/jmap/schema/common.ts';
+import { type EmailNumber, formatEmailId, type ThreadNumber } from '../../../../protocol/mail/ids.ts';
+import { eachOf } from '../../../../protocol/mail/ranges.ts';
+import type { AccountReader, Effect } from '../../../../storage/account/api.ts';
+import { defineMethod, mailCapability } from '../../method.ts';
+import { looksAtThreads, readEmailFilter } from '../../search/email-filter.ts';
+import { listEmails } from '../../search/email-list.ts';
+import { readEmailSort, sortLooksAtThreads } from '../../search/email-sort.ts';
+import { standardQueryChanges } from '../../standard/query-changes.ts';
+import { effectsAfter, stateString } from '../../states.ts';
+
+export const emailQueryChanges = defineMethod({
+  name: 'Email/queryChanges',
+  capability: mailCapability,
+  access: 'read',
+  arguments: queryChangesArguments({ collapseThreads: Type.Optional(Type.Boolean()) }),
+  run({ account, cache }, args) {
+    const query = {
+      filter: readEmailFilter(args.filter),
+      sort: readEmailSort(args.sort),
+      collapseThreads: args.collapseThreads === true,
+    };
+    const isByThread = query.collapseThreads || looksAtThreads(query.filter) || sortLooksAtThreads(query.sort);
+    return account.read((reader) => {
+      const { since, effects } = effectsAfter(reader, args.sinceQueryState);
+      return standardQueryChanges({
+        accountId: args.accountId,
+        oldQueryState: args.sinceQueryState,
+        newQueryState: stateString(cache.states(reader), 'Email'),
+        maxChanges: args.maxChanges,
+        calculateTotal: args.calculateTotal,
+        results: listEmails(reader, cache, query),
+        touched: touchedEmails(reader, effects, isByThread),
+        existed: (number) => (reader.email(number as EmailNumber)?.createdModSeq ?? 0) <= since.modSeq,
+        format: (number) => formatEmailId(number as EmailNumber),
+      });
+    });
+  },
+});
+
+/** Emails that changed; where one email's place depends on its thread, all emails of the threads that changed. */
+function touchedEmails(reader: AccountReader, effects: Iterable<Effect>, isByThread: boolean): Set<number> {
+  const touched = new Set<number>();
+  const threads = new Set<number>();
+  const createdAndGone = new Set<number>();
+  for (const effect of effects) {
+    const { added, changed, removed } = effect.emails;
+    for (const email of eachOf(added)) {
+      touched.add(email);
+      createdAndGone.add(email);
+    }
+    for (const email of eachOf(changed)) touched.add(email);
+    for (const email of eachOf(removed)) {
+      if (createdAndGone.has(email)) touched.delete(email);
+      else touched.add(email);
+    }
+    if (isByThread) for (const thread of eachOf(effect.threads.changed)) threads.add(thread);
+  }
+  if (!isByThread) return touched;
+  for (const email of touched) {
+    const thread = reader.email(email as EmailNumber)?.thread;
+    if (thread !== undefined) threads.add(thread);
+  }
+  for (const thread of threads) for (const email of reader.thread(thread as ThreadNumber)) touched.add(email);
+  return touched;
+}

@@ -1,0 +1,39 @@
+/** All methods, one row each. A method is there when its row is. */
+import type { Method } from '../method.ts';
+import { coreEcho } from './core/echo.ts';
+import { emailChanges } from './email/changes.ts';
+import { emailGet } from './email/get.ts';
+import { emailImport } from './email/import.ts';
+import { emailParse } from './email/parse.ts';
+import { emailQuery } from './email/query.ts';
+import { emailQueryChanges } from './email/query-changes.ts';
+import { emailSet } from './email/set.ts';
+import { mailboxChanges } from './mailbox/changes.ts';
+import { mailboxGet } from './mailbox/get.ts';
+import { mailboxQuery } from './mailbox/query.ts';
+import { mailboxQueryChanges } from './mailbox/query-changes.ts';
+import { mailboxSet } from './mailbox/set.ts';
+import { searchSnippetGet } from './search-snippet/get.ts';
+import { threadChanges } from './thread/changes.ts';
+import { threadGet } from './thread/get.ts';
+
+const rows: readonly Method[] = [
+  coreEcho,
+  mailboxGet,
+  mailboxChanges,
+  mailboxQuery,
+  mailboxQueryChanges,
+  mailboxSet,
+  threadGet,
+  threadChanges,
+  emailGet,
+  emailChanges,
+  emailQuery,
+  emailQueryChanges,
+  emailSet,
+  emailImport,
+  emailParse,
+  searchSnippetGet,
+];
+
+export const methods: ReadonlyMap<string, Method> = new Map(rows.map((row) => [row.name, row]));

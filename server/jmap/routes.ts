@@ -1,0 +1,150 @@
+/** The HTTP side of JMAP (RFC 8620 §2, §3.1, §6, §7.3): session, API, upload, download, EventSource, all behind authentication. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { RequestProblem } from '../../protocol/jmap/errors.ts';
+import { maxConcurrentRequests, maxConcurrentUpload, maxSizeRequest, maxSizeUpload } from '../../protocol/jmap/limits.ts';
+import { parseRequest } from '../../protocol/jmap/request.ts';
+import { MailError, StorageError } from '../../protocol/mail/errors.ts';
+import type { Account } from '../../storage/account/api.ts';
+import type { Identity } from '../auth/authenticator.ts';
+import { cacheOf } from './account-cache.ts';
+import { storeUpload } from './blobs.ts';
+import { dispatch } from './dispatcher.ts';
+import { authenticate, problem } from './http/authentication.ts';
+import { sendBlob } from './http/download.ts';
+import { readEventSourceQuery, serveEvents } from './http/event-source.ts';
+import { eventSourcesMax } from './limits.ts';
+import type { JmapServices } from './services.ts';
+import { sessionOf } from './session.ts';
+
+type Handler = (identity: Identity, request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
+
+/** Adds the routes to `server`, within their own parsing of bodies and handling of errors. */
+export async function addJmapRoutes(server: FastifyInstance, services: JmapServices): Promise<void> {
+  await server.register(async (scope) => {
+    const streams = new Set<Disposable>();
+    // Streams never end by themselves: a server that stops ends them first.
+    scope.addHook('preClose', async () => {
+      for (const stream of streams) stream[Symbol.dispose]();
+    });
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+    scope.setErrorHandler(async (error, _request, reply) => answerError(reply, error, services));
+
+    const identities = new WeakMap<FastifyRequest, Identity>();
+    // Before a body is read: strangers do not send us 50 MB.
+    scope.addHook('onRequest', async (request, reply) => {
+      const identity = await authenticate(services.authenticator, request, reply);
+      if (identity === undefined) return reply;
+      identities.set(request, identity);
+    });
+    const serve = (handler: Handler) => (request: FastifyRequest, reply: FastifyReply) => handler(identities.get(request)!, request, reply);
+
+    const session: Handler = async (identity, request, reply) => {
+      reply.header('cache-control', 'no-cache, no-store, must-revalidate');
+      return sessionOf(identity, `${request.protocol}://${request.host}`);
+    };
+    scope.get('/.well-known/jmap', serve(session));
+    scope.get('/jmap/session', serve(session));
+    scope.post('/jmap/api', { bodyLimit: maxSizeRequest }, serve(api(services)));
+    scope.post('/jmap/upload/:accountId', { bodyLimit: maxSizeUpload }, serve(upload(services)));
+    scope.get('/jmap/download/:accountId/:blobId/:name', serve(download(services)));
+    scope.get('/jmap/eventsource', serve(eventSource(services, streams)));
+  });
+}
+
+function api(services: JmapServices): Handler {
+  return async (identity, request, reply) => {
+    if (!/^application\/json\s*(;|$)/i.test(request.headers['content-type'] ?? ''))
+      return problem(reply, 415, 'A request is application/json.');
+    const parsed = parseRequest((request.body as Buffer | null) ?? Buffer.alloc(0));
+    const account = await services.accounts.open(identity.accountId);
+    const cache = cacheOf(account);
+    if (cache.requests >= maxConcurrentRequests) throw new RequestProblem('limit', 'Too many requests at once.', 'maxConcurrentRequests');
+    cache.requests += 1;
+    try {
+      const response = await dispatch(services, identity, account, parsed);
+      return reply.type('application/json; charset=utf-8').send(JSON.stringify(response));
+    } finally {
+      cache.requests -= 1;
+    }
+  };
+}
+
+function upload(services: JmapServices): Handler {
+  return async (identity, request, reply) => {
+    const account = await ownAccount(services, identity, request);
+    if (account === undefined) return problem(reply, 404, 'There is no such account.');
+    const cache = cacheOf(account);
+    if (cache.uploads >= maxConcurrentUpload) throw new RequestProblem('limit', 'Too many uploads at once.', 'maxConcurrentUpload');
+    cache.uploads += 1;
+    try {
+      const bytes = (request.body as Buffer | null) ?? Buffer.alloc(0);
+      const type = uploadType(request.headers['content-type']);
+      const blobId = await storeUpload(account, bytes, type);
+      return reply.code(201).send({ accountId: account.id, blobId, type, size: bytes.length });
+    } finally {
+      cache.uploads -= 1;
+    }
+  };
+}
+
+/** As the client says, in its normal form; never guessed. */
+function uploadType(given: string | undefined): string {
+  const type = (given ?? '').replace(/;.*$/s, '').trim().toLowerCase();
+  return /^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}$/.test(type) ? type : 'application/octet-stream';
+}
+
+function download(services: JmapServices): Handler {
+  return async (identity, request, reply) => {
+    const account = await ownAccount(services, identity, request);
+    return account === undefined ? problem(reply, 404, 'There is no such blob.') : sendBlob(account, request, reply);
+  };
+}
+
+function eventSource(services: JmapServices, streams: Set<Disposable>): Handler {
+  return async (identity, request, reply) => {
+    const query = readEventSourceQuery(request.query as Record<string, unknown>, request.headers['last-event-id']);
+    if (query === undefined) return problem(reply, 400, 'types is a list, closeafter is "state" or "no", ping is a number of seconds.');
+    const account = await services.accounts.open(identity.accountId);
+    const cache = cacheOf(account);
+    if (cache.eventSources >= eventSourcesMax) return problem(reply, 429, `An account has at most ${eventSourcesMax} event sources.`);
+    cache.eventSources += 1;
+    reply.hijack();
+    let stream: Disposable | undefined;
+    let isEnded = false;
+    stream = serveEvents(account, cache, query, reply.raw, () => {
+      cache.eventSources -= 1;
+      isEnded = true;
+      if (stream !== undefined) streams.delete(stream);
+    });
+    if (!isEnded) streams.add(stream);
+    return reply;
+  };
+}
+
+/** The account in the path, if it is the one that has logged in. */
+async function ownAccount(services: JmapServices, identity: Identity, request: FastifyRequest): Promise<Account | undefined> {
+  const { accountId } = request.params as { accountId: string };
+  return accountId === identity.accountId ? services.accounts.open(identity.accountId) : undefined;
+}
+
+function answerError(reply: FastifyReply, error: unknown, { logger }: JmapServices): FastifyReply {
+  if (error instanceof RequestProblem) return reply.code(400).type('application/problem+json').send(JSON.stringify(error));
+  const { code, statusCode, message } = error as { code?: string; statusCode?: number; message: string };
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
+    const isUpload = reply.request.url.startsWith('/jmap/upload');
+    const limit = new RequestProblem('limit', 'The request is too large.', isUpload ? 'maxSizeUpload' : 'maxSizeRequest');
+    return reply
+      .code(413)
+      .type('application/problem+json')
+      .send(JSON.stringify({ ...limit.toJSON(), status: 413 }));
+  }
+  if (error instanceof StorageError && error.code === 'unavailable') {
+    logger.warn('The store failed a JMAP request.', { error });
+    return problem(reply, 503, 'The store cannot be reached, try again.');
+  }
+  if (error instanceof MailError && error.code === 'accountClosed') return problem(reply, 404, 'There is no such account.');
+  if (statusCode !== undefined && statusCode < 500) return problem(reply, statusCode, message);
+  logger.error('A JMAP request failed.', { error });
+  return problem(reply, 500, 'The server failed; its log says why.');
+}

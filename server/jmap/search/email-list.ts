@@ -1,0 +1,74 @@
+/** The whole result of a query on emails, before paging: filtered, sorted, threads collapsed if asked; remembered until an email changes. */
+import type { Filter } from '../../../protocol/jmap/filter.ts';
+import type { EmailFilter } from '../../../protocol/jmap/schema/email.ts';
+import { parseMailboxId } from '../../../protocol/mail/ids.ts';
+import type { AccountReader } from '../../../storage/account/api.ts';
+import type { AccountCache, RememberedList } from '../account-cache.ts';
+import { type Columns, columnsOfAll, columnsOfMailbox } from './columns.ts';
+import { filterContext, filterTest, mailboxOf } from './email-filter.ts';
+import { type Comparator, sortRows } from './email-sort.ts';
+
+export interface EmailQuery {
+  readonly filter: Filter<EmailFilter> | undefined;
+  readonly sort: readonly Comparator[];
+  readonly collapseThreads: boolean;
+}
+
+/** Email numbers in the order of the result. Shared: do not modify. */
+export function listEmails(reader: AccountReader, cache: AccountCache, { filter, sort, collapseThreads }: EmailQuery): Uint32Array {
+  const key = JSON.stringify([filter, sort]);
+  const emailState = cache.states(reader).Email;
+  let list = cache.lists.get(key);
+  if (list?.emailState !== emailState) list = cache.lists.set(key, { emailState, ...runQuery(reader, cache, filter, sort) });
+  return collapseThreads ? (list.collapsed ??= collapse(list)) : list.emails;
+}
+
+function runQuery(
+  reader: AccountReader,
+  cache: AccountCache,
+  filter: Filter<EmailFilter> | undefined,
+  sort: readonly Comparator[],
+): Pick<RememberedList, 'emails' | 'threads'> {
+  const columns = columnsFor(reader, filter);
+  const context = filterContext(reader, cache, columns, mailboxOf(filter));
+  const isOnlyMailbox = filter?.operator === undefined && filter !== undefined && Object.keys(filter.condition).join() === 'inMailbox';
+  const test = filter === undefined || isOnlyMailbox ? () => true : filterTest(context, filter);
+  const rows: number[] = [];
+  for (let at = 0; at < columns.count; at += 1) if (test(at)) rows.push(at);
+  // Newest first is how most lists are asked for, and rows come about oldest first: the sort then finds them in order.
+  if (sort[0]!.isAscending === false) rows.reverse();
+  sortRows(context, rows, sort);
+  return { emails: Uint32Array.from(rows, (at) => columns.email[at]!), threads: Uint32Array.from(rows, (at) => columns.thread[at]!) };
+}
+
+function columnsFor(reader: AccountReader, filter: Filter<EmailFilter> | undefined): Columns {
+  const id = mailboxOf(filter);
+  if (id === undefined) return columnsOfAll(reader);
+  const mailbox = parseMailboxId(id);
+  if (mailbox === undefined || reader.mailbox(mailbox) === undefined) return nothing;
+  return columnsOfMailbox(reader, mailbox);
+}
+
+const nothing: Columns = {
+  count: 0,
+  email: new Uint32Array(0),
+  thread: new Uint32Array(0),
+  keywordSet: new Uint32Array(0),
+  size: new Uint32Array(0),
+  receivedAt: new Float64Array(0),
+  sentAt: new Float64Array(0),
+};
+
+/** RFC 8621 §4.4.3: of each thread the email that comes first. */
+function collapse({ emails, threads }: RememberedList): Uint32Array {
+  const seen = new Set<number>();
+  const kept = new Uint32Array(emails.length);
+  let count = 0;
+  for (let at = 0; at < emails.length; at += 1) {
+    const thread = threads[at]!;
+    if (seen.has(thread)) continue;
+    seen.add(thread);
+    kept[count++] = emails[at]!;
+  }
+  return kept.slice(0, count);
+}

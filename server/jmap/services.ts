@@ -1,0 +1,28 @@
+/** What the JMAP face is given by who composes the process. */
+import type { MessageFacts } from '../../protocol/mime/facts.ts';
+import type { Accounts } from '../../storage/account/api.ts';
+import type { Clock } from '../../storage/clock.ts';
+import type { Random } from '../../storage/random.ts';
+import type { Authenticator } from '../auth/authenticator.ts';
+import type { Logger } from '../logger.ts';
+
+/** What of an added message goes into the log beside its bytes. */
+export interface ReadMessage {
+  readonly facts: MessageFacts;
+  readonly text: string;
+  readonly preview: string;
+}
+
+export interface JmapServices {
+  readonly accounts: Accounts;
+  readonly authenticator: Authenticator;
+  /** Reads a message, off the event loop where it may be large. Must not reject for what a message says. */
+  readonly readMessage: (raw: Uint8Array) => Promise<ReadMessage>;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Right side of the Message-IDs that we make. */
+  readonly hostname: string;
+  /** Octets of a message that may be added. */
+  readonly messageBytesMax: number;
+}

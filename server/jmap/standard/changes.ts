@@ -1,0 +1,86 @@
+/**
+ * What all /changes methods share (RFC 8620 §5.2): walks the effects after a state, each object once, up to maxChanges; what does not fit any more is
+ * for the next call, whose state says how far the last effect was told.
+ */
+import { MethodError } from '../../../protocol/jmap/errors.ts';
+import { formatState } from '../../../protocol/jmap/state.ts';
+import type { ModSeq } from '../../../protocol/mail/ids.ts';
+import type { AccountReader, Effect } from '../../../storage/account/api.ts';
+import { effectsAfter, type StateType, stateString, type TypeStates } from '../states.ts';
+
+export type How = 'added' | 'changed' | 'removed';
+
+/** An object that an effect touched. */
+export interface Touched {
+  readonly number: number;
+  readonly how: How;
+}
+
+export interface ChangesSpec {
+  readonly type: StateType;
+  readonly states: TypeStates;
+  /** What an effect did to objects of the type. */
+  readonly touched: (effect: Effect) => Iterable<Touched>;
+  /** How an object is to be told now: one that is there but not visible is gone. undefined: not at all. */
+  readonly tell: (number: number, how: How) => How | undefined;
+  readonly format: (number: number) => string;
+}
+
+export interface Changes {
+  readonly oldState: string;
+  readonly newState: string;
+  readonly hasMoreChanges: boolean;
+  readonly created: string[];
+  readonly updated: string[];
+  readonly destroyed: string[];
+}
+
+export function standardChanges(
+  reader: AccountReader,
+  args: { sinceState: string; maxChanges?: number | null },
+  spec: ChangesSpec,
+): Changes {
+  const max = args.maxChanges ?? Number.POSITIVE_INFINITY;
+  if (max < 1) throw new MethodError('invalidArguments', 'maxChanges is at least 1.');
+  const { since, effects } = effectsAfter(reader, args.sinceState);
+  const seen = new Map<number, How>();
+  let before = since.modSeq as number;
+  let cutAt: string | undefined;
+  walk: for (const effect of effects) {
+    const isSplit = effect.modSeq === since.modSeq + 1 && since.upTo > 0;
+    let upTo = isSplit ? since.upTo : 0;
+    for (const { number, how } of [...spec.touched(effect)].sort((a, b) => a.number - b.number)) {
+      if (isSplit && number <= since.upTo) continue;
+      if (!seen.has(number) && seen.size >= max) {
+        cutAt = formatState({ modSeq: before as ModSeq, upTo });
+        break walk;
+      }
+      note(seen, number, how);
+      upTo = number;
+    }
+    before = effect.modSeq;
+  }
+  const lists: Record<How, string[]> = { added: [], changed: [], removed: [] };
+  for (const [number, how] of seen) {
+    const told = spec.tell(number, how);
+    if (told !== undefined) lists[told].push(spec.format(number));
+  }
+  return {
+    oldState: args.sinceState,
+    newState: cutAt ?? stateString(spec.states, spec.type),
+    hasMoreChanges: cutAt !== undefined,
+    created: lists.added,
+    updated: lists.changed,
+    destroyed: lists.removed,
+  };
+}
+
+/** What was created and then changed is created; what was created and then removed never was. */
+function note(seen: Map<number, How>, number: number, how: How): void {
+  const known = seen.get(number);
+  if (known === undefined) seen.set(number, how);
+  else if (how === 'removed') {
+    if (known === 'added') seen.delete(number);
+    else seen.set(number, 'removed');
+  } else if (known === 'removed') seen.set(number, 'changed');
+}

@@ -1,0 +1,79 @@
+/**
+ * State of each type: the modSeq of its last change (RFC 8620 §1.6.2), from the journal of effects. What is known is carried on from there, so a
+ * request reads only what came since. A client's state holds when nothing of the type changed after it, whatever node gave it.
+ */
+import { MethodError } from '../../protocol/jmap/errors.ts';
+import { formatState, parseState, type State } from '../../protocol/jmap/state.ts';
+import type { ModSeq } from '../../protocol/mail/ids.ts';
+import type { AccountReader, Effect } from '../../storage/account/api.ts';
+
+export type StateType = 'Mailbox' | 'Thread' | 'Email' | 'EmailDelivery';
+export const stateTypes: readonly StateType[] = ['Mailbox', 'Thread', 'Email', 'EmailDelivery'];
+
+export interface TypeStates extends Readonly<Record<StateType, number>> {
+  /** The account's modSeq that this is true for. */
+  readonly upTo: number;
+}
+
+/** Effects looked at first when nothing is known yet; doubled until every type is found. */
+const firstWindow = 256;
+
+export function statesOf(reader: AccountReader, known?: TypeStates): TypeStates {
+  const { modSeq } = reader;
+  if (known?.upTo === modSeq) return known;
+  if (known !== undefined && known.upTo < modSeq) {
+    const effects = reader.effectsSince(known.upTo as ModSeq);
+    if (effects !== undefined) return carryOn(known, effects, modSeq);
+  }
+  let floor = modSeq as number;
+  for (let window = firstWindow; ; window *= 2) {
+    const since = Math.max(0, modSeq - window);
+    const effects = reader.effectsSince(since as ModSeq);
+    if (effects === undefined) return carryOn(all(floor), [], modSeq);
+    floor = since;
+    const states = carryOn(all(0), effects, modSeq);
+    if (since === 0) return states;
+    // A type that did not change within what is kept did not change since its beginning either.
+    if (stateTypes.every((type) => states[type] > 0)) return states;
+    if (reader.effectsSince(Math.max(0, modSeq - window * 2) as ModSeq) === undefined) {
+      return { ...states, ...Object.fromEntries(stateTypes.map((type) => [type, Math.max(states[type], floor)])) };
+    }
+  }
+}
+
+const all = (modSeq: number): TypeStates => ({ Mailbox: modSeq, Thread: modSeq, Email: modSeq, EmailDelivery: modSeq, upTo: modSeq });
+
+function carryOn(known: TypeStates, effects: Iterable<Effect>, upTo: number): TypeStates {
+  const states: Record<StateType, number> = { ...known };
+  for (const { modSeq, mailboxes, threads, emails } of effects) {
+    if (mailboxes.length > 0) states.Mailbox = modSeq;
+    if (isAny(threads)) states.Thread = modSeq;
+    if (isAny(emails)) states.Email = modSeq;
+    if (emails.added.length > 0) states.EmailDelivery = modSeq;
+  }
+  return { ...states, upTo };
+}
+
+const isAny = ({ added, changed, removed }: Effect['emails']) => added.length > 0 || changed.length > 0 || removed.length > 0;
+
+export function stateString(states: TypeStates, type: StateType): string {
+  return formatState({ modSeq: states[type] as ModSeq, upTo: 0 });
+}
+
+/** Throws MethodError 'stateMismatch' where a client names a state after which the type has changed (RFC 8620 §5.3). */
+export function requireState(states: TypeStates, type: StateType, ifInState: string | null | undefined): void {
+  if (ifInState === undefined || ifInState === null) return;
+  const given = parseState(ifInState);
+  const holds = given !== undefined && given.upTo === 0 && given.modSeq >= states[type] && given.modSeq <= states.upTo;
+  if (!holds) throw new MethodError('stateMismatch', `The state of ${type} is ${stateString(states, type)}.`);
+}
+
+/** The effects that a client at this state has not seen. Throws MethodError 'cannotCalculateChanges' where they are not kept. */
+export function effectsAfter(reader: AccountReader, sinceState: string): { readonly since: State; readonly effects: Iterable<Effect> } {
+  const since = parseState(sinceState);
+  const effects = since === undefined ? undefined : reader.effectsSince(since.modSeq);
+  if (since === undefined || effects === undefined) {
+    throw new MethodError('cannotCalculateChanges', 'This state is not known, or older than what is kept.');
+  }
+  return { since, effects };
+}

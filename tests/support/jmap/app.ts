@@ -1,0 +1,102 @@
+/** The JMAP routes over accounts in memory, reached through inject(), or listening where a client wants a socket. */
+import Fastify, { type FastifyInstance } from 'fastify';
+import { parseMessage } from '../../../indexer/parse-message.ts';
+import { MailError } from '../../../protocol/mail/errors.ts';
+import type { AccountId } from '../../../protocol/mail/ids.ts';
+import type { Authenticator, Identity } from '../../../server/auth/authenticator.ts';
+import { systemClock } from '../../../server/clock.ts';
+import { addJmapRoutes } from '../../../server/jmap/routes.ts';
+import { silentLogger } from '../../../server/logger.ts';
+import { systemRandom } from '../../../server/random.ts';
+import type { Account } from '../../../storage/account/api.ts';
+import { LogAccounts } from '../../../storage/account/log-accounts.ts';
+import { MemoryBlobCache } from '../../../storage/blobs/blob-cache.ts';
+import { provisionAccount } from '../../../storage/directory/provision.ts';
+import { MemoryKv } from '../../../storage/index/memory-kv.ts';
+import { MemoryStore } from '../../../storage/objects/memory.ts';
+
+export const password = 'correct horse';
+/** Two people, so that what leaks from one to the other is seen. */
+export const users = { 'me@example.com': 'account1', 'other@example.com': 'account2' } as const;
+export type User = keyof typeof users;
+
+export interface JmapApp extends AsyncDisposable {
+  readonly server: FastifyInstance;
+  readonly account: Account;
+  readonly other: Account;
+  authorization(user?: User): string;
+  /** The response to method calls. */
+  call(methodCalls: readonly unknown[], more?: { user?: User; using?: readonly string[]; createdIds?: object }): Promise<JmapAnswer>;
+}
+
+export interface JmapAnswer {
+  readonly methodResponses: readonly [string, Record<string, unknown>, string][];
+  readonly createdIds?: Record<string, string>;
+  readonly sessionState: string;
+}
+
+export const core = 'urn:ietf:params:jmap:core';
+export const mail = 'urn:ietf:params:jmap:mail';
+
+export async function startJmapApp(): Promise<JmapApp> {
+  const store = new MemoryStore({ clock: systemClock });
+  const accounts = new LogAccounts({
+    store,
+    clock: systemClock,
+    random: systemRandom,
+    node: 'test',
+    kv: () => new MemoryKv(),
+    cache: new MemoryBlobCache(),
+  });
+  const [account, other] = await Promise.all(
+    Object.values(users).map(async (id) => {
+      const opened = await accounts.open(id as AccountId);
+      await provisionAccount(opened);
+      return opened;
+    }),
+  );
+  const server = Fastify({ forceCloseConnections: 'idle' });
+  await addJmapRoutes(server, {
+    accounts,
+    authenticator: onePassword,
+    readMessage: parseMessage,
+    logger: silentLogger,
+    clock: systemClock,
+    random: systemRandom,
+    hostname: 'mail.example.com',
+    messageBytesMax: 2 * 1024 * 1024,
+  });
+  await server.ready();
+  const authorization = (user: User = 'me@example.com') => `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+  return {
+    server,
+    account: account!,
+    other: other!,
+    authorization,
+    async call(methodCalls, { user = 'me@example.com', using = [core, mail], createdIds } = {}) {
+      const response = await server.inject({
+        method: 'POST',
+        url: '/jmap/api',
+        headers: { authorization: authorization(user), 'content-type': 'application/json' },
+        payload: JSON.stringify({ using, methodCalls, ...(createdIds === undefined ? {} : { createdIds }) }),
+      });
+      if (response.statusCode !== 200) throw new Error(`${response.statusCode} ${response.body}`);
+      return response.json();
+    },
+    async [Symbol.asyncDispose]() {
+      await server.close();
+      await accounts[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Everybody's password is the same. */
+const onePassword: Authenticator = {
+  async verify(login, given): Promise<Identity> {
+    const accountId = users[login as User] as AccountId | undefined;
+    if (accountId !== undefined && given === password) return { accountId, address: login, name: 'Me', by: 'password' };
+    throw new MailError('authenticationFailed', 'The login name or the password is wrong.');
+  },
+  beginScram: () => Promise.reject(new MailError('unsupported', 'Not in this test.')),
+  authorize: (identity) => identity,
+};
