@@ -72,6 +72,17 @@ export async function compose(config: Config, ports: Ports, { mode }: ComposeOpt
     directory,
     maintenance: node,
     held: pipeline.held,
+    mail: {
+      accounts,
+      parse: (bytes) => intake.parsers.parse(bytes),
+      messageBytesMax: config.limits.messageBytesMax,
+      verdicts: config.verdicts,
+      store: store.of('admin'),
+      inboundPrefix: config.inbound.prefix,
+      meter: store.meter,
+      clock: ports.clock,
+      startedAt: ports.clock.monotonic(),
+    },
     release: (name, recipients) => pipeline.release(name, recipients),
   };
   const serving = new Serving();

@@ -10,6 +10,7 @@ import { verbs } from './admin/verbs.ts';
 import { formatAnnouncement } from './announcement.ts';
 import { callServer } from './cli/admin-client.ts';
 import { type CliPorts, type CommonOptions, runCommandLine } from './cli/program.ts';
+import type { VerbSession } from './cli/transfer-commands.ts';
 import { systemClock } from './clock.ts';
 import type { App, Ports } from './compose.ts';
 import { adminSocketPath, type Config, type LoadedConfig, loadConfig, withoutSecrets } from './config.ts';
@@ -27,6 +28,9 @@ const cli: CliPorts = {
   stderr: (output) => void process.stderr.write(output),
   readStdin: () => text(process.stdin),
   runVerb,
+  openVerbs,
+  terminal: process.stderr.isTTY ? (output) => void process.stderr.write(output) : undefined,
+  now: () => systemClock.monotonic(),
   serve,
   showConfig: async ({ config, isSchema }) =>
     JSON.stringify(isSchema ? configJsonSchema() : withoutSecrets(load({ config }).config), undefined, 2),
@@ -48,6 +52,33 @@ async function runVerb(verb: Verb, parameters: Record<string, unknown>, options:
   // What goes wrong reaches the user as the verb's own answer; the log of such a short run is for what is wrong besides.
   await using app = await compose(config, portsOf(config, 'warn'), { mode: 'tool' });
   return await verb.run(app.services, parameters);
+}
+
+/** The store is opened when the first call finds no server, and kept open for the others. */
+async function openVerbs(options: CommonOptions): Promise<VerbSession> {
+  const { config } = load(options);
+  let opened: App | undefined;
+  const open = async () => {
+    const { compose } = await import('./compose.ts');
+    opened = await compose(config, portsOf(config, 'warn'), { mode: 'tool' });
+    return opened;
+  };
+  let opening: Promise<App> | undefined;
+  return {
+    messageBytesMax: config.limits.messageBytesMax,
+    async call(name, parameters) {
+      const verb = verbs.find((row) => row.name === name);
+      if (verb === undefined) throw new Error(`there is no verb ${name}`);
+      if (opening === undefined) {
+        const outcome = await callServer(adminSocketPath(config), verb, parameters);
+        if (outcome.answered) return outcome.result;
+        opening ??= open();
+      }
+      const app = await opening;
+      return verb.run(app.services, parameters);
+    },
+    [Symbol.asyncDispose]: async () => opened?.[Symbol.asyncDispose](),
+  };
 }
 
 async function serve(options: CommonOptions & { readonly isDemo: boolean }): Promise<void> {

@@ -32,7 +32,13 @@ export async function addAdminRoutes(server: FastifyInstance, options: AdminRout
       }
       scope.setErrorHandler(async (error, _request, reply) => answerError(reply, error, options.logger));
       for (const verb of options.verbs) {
-        scope.route({ method: verb.method, url: verb.path, handler: (request) => runVerb(verb, request, options) });
+        const handler = (request: FastifyRequest) => runVerb(verb, request, options);
+        scope.route({
+          method: verb.method,
+          url: verb.path,
+          handler,
+          ...(verb.bodyBytesMax === undefined ? {} : { bodyLimit: verb.bodyBytesMax }),
+        });
       }
     },
     { prefix: adminPrefix },
@@ -54,7 +60,7 @@ async function runVerb(verb: Verb, request: FastifyRequest, { services, logger }
     throw new MailError('invalidArguments', `${verb.name}: ${fault.instancePath.slice(1) || 'the call'} ${fault.message}.`);
   }
   const result = await verb.run(services, parameters);
-  if (verb.method !== 'GET') logger.info('An administrative verb was run.', { verb: verb.name });
+  if (verb.method !== 'GET' && !verb.isInternal) logger.info('An administrative verb was run.', { verb: verb.name });
   return result;
 }
 

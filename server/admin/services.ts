@@ -1,8 +1,14 @@
 /** What the administrator's verbs act on. compose.ts gives it, beside listeners or without any. */
 import type { HeldMail } from '../../indexer/held-mail.ts';
+import type { ParsedMessage } from '../../indexer/parse-message.ts';
 import type { IntakeOutcome } from '../../indexer/pipeline.ts';
+import type { VerdictRule } from '../../indexer/verdict.ts';
 import type { AccountId } from '../../protocol/mail/ids.ts';
+import type { Accounts } from '../../storage/account/api.ts';
+import type { Clock } from '../../storage/clock.ts';
 import type { Directory } from '../../storage/directory/directory.ts';
+import type { StoreMeter } from '../../storage/objects/metered.ts';
+import type { ObjectStore } from '../../storage/objects/object-store.ts';
 import type { Finding } from '../../storage/snapshot/findings.ts';
 import type { VerifySummary } from '../../storage/snapshot/verify.ts';
 
@@ -10,8 +16,23 @@ export interface AdminServices {
   readonly directory: Directory;
   readonly maintenance: Maintenance;
   readonly held: Pick<HeldMail, 'list' | 'get' | 'remove'>;
+  readonly mail: MailServices;
   /** Delivers a held message after all; undefined when there is none of this name. */
   release(name: string, recipients?: readonly string[]): Promise<IntakeOutcome | undefined>;
+}
+
+/** The accounts' mail, and the store that it comes through. */
+export interface MailServices {
+  readonly accounts: Accounts;
+  readonly parse: (bytes: Uint8Array) => Promise<ParsedMessage>;
+  readonly messageBytesMax: number;
+  readonly verdicts: readonly VerdictRule[];
+  readonly store: ObjectStore;
+  readonly inboundPrefix: string;
+  readonly meter: Pick<StoreMeter, 'snapshot'>;
+  readonly clock: Clock;
+  /** When the meter began to count, by the monotonic clock. */
+  readonly startedAt: number;
 }
 
 export interface Verified {

@@ -25,6 +25,10 @@ export interface Verb {
   readonly parameters: TObject;
   /** Parameters that the command line takes by position, in order. The last may be a list. The others are options. */
   readonly positional: readonly string[];
+  /** The command line does not show it: other verbs are made of it. */
+  readonly isInternal?: boolean;
+  /** Bytes of a call's body, where more is needed than an administrator types. */
+  readonly bodyBytesMax?: number;
   run(services: AdminServices, parameters: unknown): Promise<unknown>;
   /** What the command line prints, without --json. No last newline; '' prints nothing. */
   print(result: unknown): string;
@@ -39,6 +43,8 @@ export interface VerbRow<P extends TObject, R> {
   readonly path: string;
   readonly parameters: P;
   readonly positional: readonly (keyof P['properties'] & string)[];
+  readonly isInternal?: boolean;
+  readonly bodyBytesMax?: number;
   readonly run: (services: AdminServices, parameters: Static<P>) => Promise<R>;
   readonly print: (result: R) => string;
   readonly isFault?: (result: R) => boolean;

@@ -2,6 +2,16 @@
 import { directoryVerbs } from './directory-verbs.ts';
 import { heldVerbs } from './held-verbs.ts';
 import { maintenanceVerbs } from './maintenance-verbs.ts';
+import { messageVerbs } from './message-verbs.ts';
+import { statusVerbs } from './status-verbs.ts';
+import { traceVerbs } from './trace-verbs.ts';
 import type { Verb } from './verb.ts';
 
-export const verbs: readonly Verb[] = [...directoryVerbs, ...maintenanceVerbs, ...heldVerbs];
+export const verbs: readonly Verb[] = [
+  ...directoryVerbs,
+  ...maintenanceVerbs,
+  ...heldVerbs,
+  ...statusVerbs,
+  ...traceVerbs,
+  ...messageVerbs,
+];

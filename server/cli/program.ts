@@ -5,6 +5,7 @@
  */
 import { Command, CommanderError, Option } from 'commander';
 import type { ParameterHints, Verb } from '../admin/verb.ts';
+import { addTransferCommands, type VerbSession } from './transfer-commands.ts';
 
 export interface CommonOptions {
   /** --config FILE. */
@@ -21,6 +22,12 @@ export interface CliPorts {
   readonly readStdin: () => Promise<string>;
   /** Runs a verb, in a running server or in this process. */
   readonly runVerb: (verb: Verb, parameters: Record<string, unknown>, options: CommonOptions) => Promise<unknown>;
+  /** For verbs that make many calls. */
+  readonly openVerbs: (options: CommonOptions) => Promise<VerbSession>;
+  /** Writes to a terminal that somebody watches; undefined where there is none. */
+  readonly terminal: ((text: string) => void) | undefined;
+  /** Milliseconds, monotonic. */
+  readonly now: () => number;
   /** Resolves when the server has stopped. */
   readonly serve: (options: CommonOptions & { readonly isDemo: boolean }) => Promise<void>;
   /** The configuration in effect without its secrets, or the schema. */
@@ -71,6 +78,7 @@ function buildProgram(ports: CliPorts, outcome: { exitCode: number }): Command {
 
   const groups = new Map<string, Command>();
   for (const verb of ports.verbs) {
+    if (verb.isInternal) continue;
     const [first = '', second] = verb.name.split(' ');
     let parent = program;
     if (second !== undefined) {
@@ -79,6 +87,7 @@ function buildProgram(ports: CliPorts, outcome: { exitCode: number }): Command {
     }
     addVerb(common(prepare(parent.command(second ?? first), ports)), verb, ports, outcome);
   }
+  addTransferCommands((name) => common(prepare(program.command(name), ports)), ports, outcome);
   return program;
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { HeldMail, type HeldRecord } from '../../../indexer/held-mail.ts';
+import { parseMessage } from '../../../indexer/parse-message.ts';
 import { StorageError } from '../../../protocol/mail/errors.ts';
 import type { AdminServices } from '../../../server/admin/services.ts';
 import { verbs } from '../../../server/admin/verbs.ts';
@@ -11,8 +12,10 @@ import { callServer } from '../../../server/cli/admin-client.ts';
 import { createAdminServer, createHttpServer } from '../../../server/http/http-server.ts';
 import { silentLogger } from '../../../server/logger.ts';
 import { MemoryStore } from '../../../storage/objects/memory.ts';
+import { StoreMeter } from '../../../storage/objects/metered.ts';
 import { openTestDirectory } from '../../support/directory.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
+import { openTestBucket } from '../../support/open-accounts.ts';
 
 const wholeSummary = { commits: 1, manifests: 0, parts: 0, blobs: 0, tail: 1 };
 let store: MemoryStore;
@@ -26,6 +29,7 @@ beforeEach(async () => {
   services = {
     directory,
     held: new HeldMail(store),
+    mail: mailOf(store),
     release: async (name) =>
       name === 'stubborn' ? { kind: 'held', reason: 'unknownRecipient', name } : { kind: 'delivered', results: new Map() },
     maintenance: {
@@ -37,6 +41,21 @@ beforeEach(async () => {
     },
   };
 });
+
+function mailOf(objects: MemoryStore): AdminServices['mail'] {
+  const clock = new ManualClock();
+  return {
+    accounts: openTestBucket(objects).node().accounts,
+    parse: parseMessage,
+    messageBytesMax: 100_000,
+    verdicts: [],
+    store: objects,
+    inboundPrefix: 'inbound/',
+    meter: new StoreMeter({ clock }),
+    clock,
+    startedAt: 0,
+  };
+}
 
 async function run(name: string, parameters: object = {}): Promise<{ result: unknown; text: string }> {
   const verb = verbs.find((row) => row.name === name)!;

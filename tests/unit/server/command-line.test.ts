@@ -27,6 +27,9 @@ async function run(args: string[], answer: (verb: Verb) => unknown = () => ({}),
       seen.calls.push([verb.name, given, options.config]);
       return answer(verb);
     },
+    openVerbs: async () => ({ call: async () => ({}), messageBytesMax: 1000, [Symbol.asyncDispose]: async () => {} }),
+    terminal: undefined,
+    now: () => 0,
     serve: async (options) => void seen.calls.push(['serve', options]),
     showConfig: async () => '{}',
     ...over,
@@ -110,7 +113,7 @@ describe('the command line', () => {
   });
 
   it('helps with every verb, and names each argument', async () => {
-    for (const verb of verbs) {
+    for (const verb of verbs.filter(({ isInternal }) => !isInternal)) {
       const { code, out } = await run([...verb.name.split(' '), '--help']);
       expect(code).toBe(0);
       expect(out).toContain(verb.summary.slice(0, 20));

@@ -1,0 +1,128 @@
+/**
+ * `export`: everything out, each message byte for byte. Maildir is a Maildir++ with flags in the names; mbox is a file a mailbox, with the flags in
+ * a file beside it, since a line in the message would change its bytes. Both are what `import` reads.
+ */
+import { appendFile, mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { CallVerb } from './call-verb.ts';
+import { formatFolderName, formatKeywordsFile, formatMaildirFlags } from './maildir.ts';
+import { formatMboxMessage } from './mbox.ts';
+
+export interface ExportOptions {
+  readonly call: CallVerb;
+  readonly address: string;
+  readonly folder: string;
+  readonly format: 'maildir' | 'mbox';
+  readonly onProgress?: (messages: number) => void;
+}
+
+export interface ExportReport {
+  readonly address: string;
+  readonly folder: string;
+  readonly format: string;
+  readonly messages: number;
+  readonly octets: number;
+  /** Deleted while the export ran. */
+  readonly missed: number;
+}
+
+interface Row {
+  readonly mailbox: readonly string[];
+  readonly uid: number;
+  readonly email: number;
+  readonly keywords: readonly string[];
+  readonly isDeleted: boolean;
+  readonly receivedAt: number;
+  readonly octets: number;
+  readonly envelopeFrom: string;
+}
+
+interface Writer {
+  add(row: Row, raw: Buffer): Promise<void>;
+  finish(): Promise<void>;
+}
+
+/** Messages fetched at once. */
+const fetchedAtOnce = 8;
+
+/** Rejects when the folder holds something: files of two exports in one would be nobody's mailbox. */
+export async function exportMessages({ call, address, folder, format, onProgress }: ExportOptions): Promise<ExportReport> {
+  await mkdir(folder, { recursive: true });
+  if ((await readdir(folder)).length > 0) throw new Error(`The folder ${folder} is not empty. Name a new one.`);
+  const writer = format === 'mbox' ? mboxWriter(folder) : await maildirWriter(folder);
+  let messages = 0;
+  let octets = 0;
+  let missed = 0;
+  let after: string | null = null;
+  do {
+    const page = (await call('message list', { address, ...(after === null ? {} : { after }) })) as {
+      rows: readonly Row[];
+      next: string | null;
+    };
+    for (let at = 0; at < page.rows.length; at += fetchedAtOnce) {
+      const rows = page.rows.slice(at, at + fetchedAtOnce);
+      const bodies = await Promise.all(
+        rows.map(({ email }) => call('message get', { address, email: String(email) }) as Promise<{ raw: string | null }>),
+      );
+      for (const [index, row] of rows.entries()) {
+        const { raw } = bodies[index]!;
+        if (raw === null) missed++;
+        else {
+          await writer.add(row, Buffer.from(raw, 'base64'));
+          messages++;
+          octets += row.octets;
+        }
+      }
+      onProgress?.(messages);
+    }
+    after = page.next;
+  } while (after !== null);
+  await writer.finish();
+  return { address, folder, format, messages, octets, missed };
+}
+
+async function maildirWriter(folder: string): Promise<Writer> {
+  const keywords = new Map<string, string[]>();
+  const prepare = async (path: string) => {
+    for (const name of ['cur', 'new', 'tmp']) await mkdir(join(path, name), { recursive: true });
+    if (path !== folder) await writeFile(join(path, 'maildirfolder'), '');
+    keywords.set(path, []);
+  };
+  await prepare(folder);
+  return {
+    async add(row, raw) {
+      const path = join(folder, formatFolderName(row.mailbox));
+      if (!keywords.has(path)) await prepare(path);
+      const flags = formatMaildirFlags(row, keywords.get(path)!);
+      const seconds = Math.floor(row.receivedAt / 1000);
+      const file = join(path, 'cur', `${seconds}.M${row.email}U${row.uid}.satchel,S=${raw.length}:2,${flags}`);
+      await writeFile(file, raw, { flag: 'wx' });
+      await utimes(file, seconds, seconds);
+    },
+    async finish() {
+      for (const [path, names] of keywords)
+        if (names.length > 0) await writeFile(join(path, 'dovecot-keywords'), formatKeywordsFile(names));
+    },
+  };
+}
+
+function mboxWriter(folder: string): Writer {
+  return {
+    async add(row, raw) {
+      const levels = row.mailbox.map((name) =>
+        name.replace(/^\.|[/\\\0%]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`),
+      );
+      const file = `${join(folder, ...levels)}.mbox`;
+      await mkdir(dirname(file), { recursive: true });
+      await appendFile(file, formatMboxMessage(raw, row.envelopeFrom, row.receivedAt));
+      const { mailbox, keywords, isDeleted } = row;
+      await appendFile(`${file}.flags.json`, `${JSON.stringify({ mailbox, keywords, isDeleted })}\n`);
+    },
+    finish: async () => {},
+  };
+}
+
+export function formatExportReport({ address, folder, format, messages, octets, missed }: ExportReport): string {
+  const head = `${messages} messages of ${address}, ${octets} bytes, written to ${folder} as ${format}.`;
+  return missed === 0 ? head : `${head} ${missed} were deleted in the meantime.`;
+}
