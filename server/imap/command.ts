@@ -21,6 +21,7 @@ export interface CapabilityContext {
   /** Passwords may cross the connection. */
   readonly isProtected: boolean;
   readonly isLoggedIn: boolean;
+  readonly isCompressed: boolean;
 }
 
 export interface Invocation {

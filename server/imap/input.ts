@@ -47,6 +47,11 @@ export class Input {
     this.#reader.commandBytesMax = commandBytesMax;
   }
 
+  /** Bytes that came behind the command that was read last. */
+  get pendingBytes(): number {
+    return this.#reader.pendingBytes;
+  }
+
   /** Throws away what came and was not read. Returns how many bytes. */
   drop(): number {
     return this.#reader.drop();

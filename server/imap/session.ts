@@ -118,6 +118,7 @@ export class Session {
       canStartTls: this.services.secureContext !== undefined && !this.connection.isTls,
       isProtected: this.connection.isProtected,
       isLoggedIn: this.#account !== undefined,
+      isCompressed: this.connection.isCompressed,
     };
     return capabilities(commandRows, context);
   }

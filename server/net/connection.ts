@@ -6,6 +6,7 @@
 import type { Duplex } from 'node:stream';
 import { type SecureContext, TLSSocket } from 'node:tls';
 import { isLoopback } from '../auth/remote-address.ts';
+import { DeflatedStream } from './deflated-stream.ts';
 import { handshakeMs, lingerMs, unreadBytesMax, unsentBytesHigh } from './limits.ts';
 
 export interface ConnectionFacts {
@@ -21,6 +22,7 @@ export class Connection implements AsyncDisposable {
   readonly remote: string;
   readonly #isTrustedProxy: boolean;
   #isTls: boolean;
+  #isCompressed = false;
   #stream: Duplex;
   #chunks: Buffer[] = [];
   #unread = 0;
@@ -41,6 +43,15 @@ export class Connection implements AsyncDisposable {
 
   get isTls(): boolean {
     return this.#isTls;
+  }
+
+  get isCompressed(): boolean {
+    return this.#isCompressed;
+  }
+
+  /** Whether something has come that nobody has read. */
+  get hasUnread(): boolean {
+    return this.#unread > 0;
   }
 
   /** Whether a password may cross in the clear: by TLS, or from this machine or a trusted proxy (which protects its side). */
@@ -179,6 +190,14 @@ export class Connection implements AsyncDisposable {
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** From here on both sides are compressed (RFC 4978). Nothing may be unread. */
+  startDeflate(): void {
+    this.#detach(this.#stream);
+    this.#stream = new DeflatedStream(this.#stream);
+    this.#attach(this.#stream);
+    this.#isCompressed = true;
   }
 
   /** Sends what is written, then closes; cuts when that takes too long. */

@@ -1,6 +1,7 @@
 /** All commands. A row stands here once; everything else is computed from it. */
 import type { AnyCommandRow } from '../command.ts';
 import { append } from './append.ts';
+import { compress } from './compress.ts';
 import { copy, move } from './copy.ts';
 import { expunge } from './expunge.ts';
 import { fetch } from './fetch.ts';
@@ -21,6 +22,7 @@ export const commandRows: readonly AnyCommandRow[] = [
   authenticate,
   login,
   enable,
+  compress,
   id,
   idle,
   namespace,
