@@ -32,6 +32,12 @@ export const snapshotWritingMsMax = dayMs;
 export const manifestPutAttemptsMax = 5;
 export const manifestPutPauseMs = 200;
 
+/**
+ * From the listing to the state that is read after it. Far below the 30 days of tombstones: what lived at a point that was kept since, the state
+ * still names.
+ */
+export const scrubListedMsMax = dayMs;
+
 /** Objects per request of removal, S3's limit. */
 export const removalsPerRequest = 1000;
 

@@ -9,10 +9,11 @@
 import type { Clock } from '../clock.ts';
 import type { Position, StateView } from '../log/machine.ts';
 import { decodeObject } from '../log/object-codec.ts';
+import { type Moment, StoreTime } from '../log/store-time.ts';
 import { logKey } from '../objects/object-keys.ts';
 import type { ObjectStore } from '../objects/object-store.ts';
 import { type AccountListing, type ListedNumber, listAccount } from './account-listing.ts';
-import { fetchesAheadMax, removalsPerRequest } from './limits.ts';
+import { fetchesAheadMax, removalsPerRequest, scrubListedMsMax } from './limits.ts';
 import { isDamage, type Manifest, type ManifestPart, readManifest } from './manifest.ts';
 import { decodePart, partKeyOf } from './part.ts';
 import { prefetch } from './prefetch.ts';
@@ -82,14 +83,19 @@ class Scrub {
   readonly #options: ScrubOptions;
   readonly #rules: ScrubRules;
   readonly #withheld: string[] = [];
+  readonly #time: StoreTime;
+  /** When the listing was asked for. */
+  #listed: Moment | undefined;
 
   constructor(options: ScrubOptions) {
     this.#options = options;
+    this.#time = new StoreTime(options.clock);
     this.#rules = { ...scrubRules, ...options.rules };
   }
 
   async run(): Promise<ScrubReport> {
     const { store, accountId, signal } = this.#options;
+    const began = this.#time.mark();
     let listing: AccountListing;
     let view: StateView;
     if (this.#rules.listsFirst) {
@@ -99,6 +105,8 @@ class Scrub {
       view = await this.#options.view();
       listing = await listAccount(store, accountId, signal);
     }
+    this.#listed = { ...began, store: listing.date };
+    this.#time.sawDate(listing.date);
     let removals: Removal[];
     try {
       removals = await this.#findGarbage(listing, view);
@@ -153,6 +161,8 @@ class Scrub {
     const tail = Math.max(log.at(-1)?.seq ?? 0, newest);
     if (position.seq < tail) return `The state given is at commit ${position.seq}, behind the log's ${tail}.`;
     const hash = await this.#hashAt(position.seq, manifests);
+    if (this.#time.ageMs(this.#listed!) >= scrubListedMsMax)
+      return 'It is more than a day since the account was listed: what was kept since may name what nothing named then.';
     if (hash === undefined) return `Neither a commit nor a manifest ${position.seq} is there to check the state against.`;
     return hash === position.hash ? undefined : `The state given at commit ${position.seq} is not the log's.`;
   }
@@ -161,7 +171,8 @@ class Scrub {
     const { store, accountId } = this.#options;
     const key = logKey(accountId, seq);
     try {
-      const { body } = await store.get(key);
+      const { body, date } = await store.get(key);
+      this.#time.sawDate(date);
       return decodeObject(key, body, { kind: 'commit', account: accountId, seq }).header.sha256;
     } catch (error) {
       if (!isDamage(error)) throw error;

@@ -54,6 +54,11 @@ class IndexMachine implements SimulatedMachine<AccountTransactor> {
     return Array.from(this.#kv.range('', '\u{ff}\u{ff}'), ({ key, value }) => [key, value] as const);
   }
 
+  *living(): Iterable<BlobRef> {
+    const reader = this.#index.reader();
+    for (const email of reader.emails()) yield reader.blob(email)!;
+  }
+
   /** The records of a snapshot: what of the index is state, and not derived. */
   contents(): string {
     const view = this.#index.view();

@@ -7,6 +7,8 @@ export interface SimulatedMachine<Tx> extends StateMachine<Tx, unknown> {
   dump(): unknown;
   /** All of the state in one text: equal for equal states. */
   contents(): string;
+  /** Blobs of what lives, without tombstones. */
+  living(): Iterable<BlobRef>;
 }
 
 export interface MachineOptions {

@@ -95,6 +95,10 @@ export class ToyMachine implements StateMachine<ToyTx, string> {
     return JSON.stringify({ position, modSeq, nextItem, items: sorted(items), tombstones: sorted(tombstones), tokens: sorted(tokens) });
   }
 
+  *living(): Iterable<BlobRef> {
+    for (const { blob } of this.#state.items.values()) if (blob !== undefined) yield blob;
+  }
+
   begin(): ToyAttempt {
     return new ToyAttempt(copyOf(this.#state));
   }

@@ -472,6 +472,9 @@ describe('opening', () => {
     const beside = world.writer('b', {}, new ToyMachine({ disk }));
     await beside.log.open();
     expect(beside.machine.contents()).toBe(writer.machine.contents());
+    const credulous = world.writer('e', { rules: { checkPrev: false } }, new ToyMachine({ disk, checksPrev: false }));
+    await credulous.log.open();
+    expect(credulous.tokens, 'without the rule that a commit continues the one before it').toContain('T99');
     await world.remove(3);
     const alone = world.writer('c', {}, new ToyMachine({ disk }));
     await alone.log.open();

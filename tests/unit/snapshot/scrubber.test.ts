@@ -229,6 +229,16 @@ describe('an account that is not whole is left alone', () => {
       },
       'Neither',
     ],
+    [
+      'a listing of a day ago',
+      async (account) => ({
+        view: async () => {
+          account.clock.pass(dayMs);
+          return account.machine.view();
+        },
+      }),
+      'more than a day',
+    ],
   ])('%s', async (_, damage, sentence) => {
     const account = await old();
     const options = await damage(account);
