@@ -232,6 +232,8 @@ export class Applier {
   private addMemberships(mailbox: MailboxNumber, emails: Ranges, firstUid: Uid): boolean {
     let uid: number = firstUid;
     for (const email of eachOf(emails)) {
+      const page = this.view.get(tables.emailPages, emailPageKey(emailPageOf(email)));
+      if (page !== undefined) this.noteIfHidden(page, email, placesOf(this.view, page, email));
       this.addMembership(email, mailbox, uid, false);
       this.touchEmail(email);
       uid += 1;
@@ -293,8 +295,16 @@ export class Applier {
     const left = placesOf(view, page, email).filter((place) => place.mailbox !== mailboxNumber || place.uid !== uid);
     this.setPlaces(page, email, left);
     if (left.length === 0) this.buryEmail(email, page);
-    else this.touchEmail(email);
+    else {
+      this.noteIfHidden(page, email, left);
+      this.touchEmail(email);
+    }
     return true;
+  }
+
+  /** JMAP sees no memberships with `\\Deleted`: where there are no others, an email comes or goes with the one that is added or removed beside them. */
+  private noteIfHidden(page: EmailPage, email: number, others: readonly Place[]): void {
+    if (others.every((place) => this.isDeleted(place))) this.effects.threads.note(page.thread[emailSlotOf(email)]!, 'changed');
   }
 
   private setPlaces(page: EmailPage, email: number, places: readonly Place[]): void {

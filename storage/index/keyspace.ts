@@ -2,7 +2,7 @@
  * All keys of the index, relative to one account: a letter for the table, then big-endian numbers or bytes, as latin1 strings (kv.ts).
  * The index is disposable, so this layout may change with any version; `layoutVersion` says when an index of an older one is thrown away.
  */
-export const layoutVersion = 3;
+export const layoutVersion = 4;
 
 export type TableLetter =
   | 'M' // the account's counters and position

@@ -32,7 +32,8 @@ function trigramAt(text: string, at: number): number {
   return 0x800000 | (Math.imul(Math.imul(Math.imul(a, 31) + b, 31) + c, 0x9e3779b1) >>> 9);
 }
 
-const trigramKey = (field: SearchField, trigram: number, block: number): string => `S${fieldLetters[field]}${u32(trigram)}${u32(block)}`;
+/** The block comes first: a new one is written in key order behind all others, which dirties and frees the fewest pages of the map. */
+const trigramKey = (field: SearchField, trigram: number, block: number): string => `S${u32(block)}${fieldLetters[field]}${u32(trigram)}`;
 
 /** Number of the first block that is not built. */
 export function firstOpenBlock(kv: Pick<Kv, 'get'>): number {
@@ -62,10 +63,12 @@ export function* buildBlock(kv: Kv): Generator<void> {
     if (slot % 16 === 15) yield;
   }
   let batch: KvWrite[] = [];
-  for (const field of ['text', 'header'] as const) {
-    for (const [trigram, slots] of postings[field]) {
-      batch.push([trigramKey(field, trigram, block), encodePostings(slots)]);
-      if (batch.length === 2000) {
+  for (const field of ['header', 'text'] as const) {
+    const trigrams = Uint32Array.from(postings[field].keys()).sort();
+    yield;
+    for (const trigram of trigrams) {
+      batch.push([trigramKey(field, trigram, block), encodePostings(postings[field].get(trigram)!)]);
+      if (batch.length === 1000) {
         kv.write(batch);
         batch = [];
         yield;
