@@ -302,7 +302,7 @@ export class Applier {
     return true;
   }
 
-  /** JMAP sees no memberships with `\\Deleted`: where there are no others, an email comes or goes with the one that is added or removed beside them. */
+  /** JMAP sees no memberships with `\Deleted`: where there are no others, an email comes or goes with the one that is added or removed beside them. */
   private noteIfHidden(page: EmailPage, email: number, others: readonly Place[]): void {
     if (others.every((place) => this.isDeleted(place))) this.effects.threads.note(page.thread[emailSlotOf(email)]!, 'changed');
   }
