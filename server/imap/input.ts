@@ -121,10 +121,12 @@ export class Input {
       if (octets + taken <= strangerLiteralBytesMax) return undefined;
       return { status: 'BAD', code: 'TOOBIG', text: `A literal may have ${strangerLiteralBytesMax} octets before login.` };
     }
-    // An APPEND's own literal comes after its mailbox, which may be one too.
-    const isMessage = /^[^ ]+ append .*[^ ] ~?\{\d+[+-]?\}\r?\n$/is.test(text.toString('latin1'));
+    // A message's literal comes after its mailbox, which may be one too.
+    const isMessage = /^[^ ]+ (?:append|(?:uid )?replace \S+) .*[^ ] (?:utf8 \()?~?\{\d+[+-]?\}\r?\n$/is.test(text.toString('latin1'));
     if (isMessage) {
-      if (octets <= this.#options.messageBytesMax) return undefined;
+      const others = literals.reduce((sum, literal) => sum + literal.length, 0);
+      // RFC 3502: the messages of one APPEND are held together until the last has come.
+      if (octets <= this.#options.messageBytesMax && others + octets <= this.#options.messageBytesMax + literalBytesMax) return undefined;
       return { status: 'NO', code: 'TOOBIG', text: `A message may have ${this.#options.messageBytesMax} octets.` };
     }
     const taken = literals.reduce((sum, literal) => sum + literal.length, 0);

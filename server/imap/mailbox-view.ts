@@ -45,6 +45,8 @@ export class MailboxView implements Disposable {
   readonly isReadOnly: boolean;
   /** The mailbox was deleted by another session. */
   isGone = false;
+  /** \Recent and RECENT are told: RFC 9051 has them no more. */
+  tellsRecent = true;
   /** Saved result of a search (RFC 5182): UIDs, ascending. */
   saved: readonly number[] = [];
   readonly #recents: RecentRegistry;
@@ -117,7 +119,7 @@ export class MailboxView implements Disposable {
   }
 
   isRecent(uid: number): boolean {
-    return this.#recent.length > 0 && this.#recent.some(([first, last]) => first <= uid && uid <= last);
+    return this.tellsRecent && this.#recent.length > 0 && this.#recent.some(([first, last]) => first <= uid && uid <= last);
   }
 
   /** The sequence number of a UID, 0 when the client does not know it. */
@@ -237,7 +239,8 @@ export class MailboxView implements Disposable {
     this.tellNewKeywords(out, reader, [[this.#lastUid + 1, now.at(-1)!]]);
     this.#lastUid = now.at(-1)!;
     this.#claimRecent(this.#lastUid + 1);
-    out.ascii('* ').number(this.#uids.length).ascii(' EXISTS\r\n* ').number(this.recentCount).ascii(' RECENT\r\n');
+    out.ascii('* ').number(this.#uids.length).ascii(' EXISTS\r\n');
+    if (this.tellsRecent) out.ascii('* ').number(this.recentCount).ascii(' RECENT\r\n');
   }
 
   #forgetSaved(gone: readonly number[]): void {

@@ -31,8 +31,10 @@ export class Session {
   isCondstore = false;
   /** RFC 7162 §3.2.3: enabled. */
   isQresync = false;
-  /** RFC 9755: enabled. */
+  /** RFC 9755, or RFC 9051, is enabled: names are UTF-8, and quoted strings may be. */
   acceptsUtf8 = false;
+  /** RFC 9051 is enabled: what RFC 3501 had and it has not is left out. */
+  #isRev2 = false;
   loginFailures = 0;
   /** Untagged responses come at once and not only with an answer. */
   isIdle = false;
@@ -87,6 +89,7 @@ export class Session {
   select(view: MailboxView): void {
     this.unselect();
     this.#view = view;
+    view.tellsRecent = !this.#isRev2;
   }
 
   unselect(): void {
@@ -123,8 +126,20 @@ export class Session {
     return capabilities(commandRows, context);
   }
 
-  mailboxName(name: string): string {
-    return this.acceptsUtf8 ? name : encodeMailboxName(name);
+  get isRev2(): boolean {
+    return this.#isRev2;
+  }
+
+  enableRev2(): void {
+    this.#isRev2 = true;
+    this.acceptsUtf8 = true;
+    if (this.#view !== undefined) this.#view.tellsRecent = false;
+  }
+
+  /** A mailbox name into `out`, as this client reads names. */
+  writeMailboxName(name: string): void {
+    if (this.acceptsUtf8) this.output.utf8String(name);
+    else this.output.string(encodeMailboxName(name));
   }
 
   /** Serves the client until it leaves. Never rejects for what a client does. */
@@ -167,7 +182,7 @@ export class Session {
     try {
       if (row === undefined) throw new ProtocolError(`${name} is no command that this server knows`);
       if (!row.states.includes(this.state)) throw new ProtocolError(wrongState(name, this.state));
-      const args = row.decode(scanner, { acceptsUtf8: this.acceptsUtf8 }, name);
+      const args = row.decode(scanner, { acceptsUtf8: this.acceptsUtf8, isRev2: this.#isRev2 }, name);
       if (row.begin === undefined) this.#answer(invocation, row, (await row.run(invocation, args)) ?? undefined, true);
       else await this.#begin(invocation, row, row.begin(invocation, args));
     } catch (error) {

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeCommandStart } from '../../protocol/imap/command.ts';
-import { type AppendArguments, decodeAppend, encodeAppend } from '../../protocol/imap/commands/append.ts';
+import { decodeAppend, decodeReplace, encodeAppend, encodeReplace } from '../../protocol/imap/commands/append.ts';
 import { plainContext } from '../../protocol/imap/commands/context.ts';
 import { decodeCopy, encodeCopy } from '../../protocol/imap/commands/copy.ts';
 import { decodeCreate, encodeCreate } from '../../protocol/imap/commands/create.ts';
@@ -255,20 +255,21 @@ describe('decode is the inverse of encode', () => {
       (value) => encodeStore(value),
       decodeStore,
     ));
-  it('for APPEND', () =>
-    inverse<AppendArguments>(
-      fc.record({
-        mailbox: names,
-        flags,
-        receivedAt: fc.option(
-          fc.integer({ min: 0, max: 4_000_000_000 }).map((seconds) => seconds * 1000),
-          { nil: undefined },
-        ),
-        message: fc.uint8Array({ maxLength: 500 }).map((bytes) => Buffer.from(bytes)),
-      }),
-      encodeAppend,
-      decodeAppend,
-    ));
+  const messages = (maxLength: number) =>
+    fc.array(
+      fc.record(
+        {
+          flags,
+          receivedAt: fc.integer({ min: 0, max: 4_000_000_000 }).map((seconds) => seconds * 1000),
+          message: fc.uint8Array({ maxLength: 500 }).map((bytes) => Buffer.from(bytes)),
+        },
+        { requiredKeys: ['flags', 'message'] },
+      ),
+      { minLength: 1, maxLength },
+    );
+  it('for APPEND', () => inverse(fc.record({ mailbox: names, messages: messages(4) }), encodeAppend, decodeAppend));
+  it('for REPLACE', () =>
+    inverse(fc.record({ target: numbers, mailbox: names, messages: messages(1) }), (value) => encodeReplace(value), decodeReplace));
   it('for LIST', () =>
     inverse(
       fc

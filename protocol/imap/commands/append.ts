@@ -1,50 +1,91 @@
 /**
- * append = "APPEND" SP mailbox 1*append-message; append-message = [SP flag-list] [SP date-time] SP literal (RFC 9051 §6.3.12).
- * The reader asks about the literal before it comes: decodeAppendHead reads what stands before it.
+ * append = "APPEND" SP mailbox 1*append-message; append-message = [SP flag-list] [SP date-time] SP append-data (RFC 9051 §6.3.12, RFC 3502 §6.3.11).
+ *   append-data = literal / literal8 (RFC 3516 §4.4) / "UTF8" SP "(" literal8 ")" (RFC 6855 §4: older clients still send it)
+ * replace = ("REPLACE" / "UID" SP "REPLACE") SP seq-number SP mailbox append-message (RFC 8508 §3.5)
  */
 import { decodeDateTime, formatDateTime } from '../date-time.ts';
 import { decodeFlagList } from '../flags.ts';
 import { decodeMailbox } from '../mailbox-name.ts';
+import { star } from '../sequence-set.ts';
 import { CommandWriter } from '../wire/command-writer.ts';
 import type { Scanner } from '../wire/scanner.ts';
 import type { DecodeContext } from './context.ts';
 
-export interface AppendHead {
-  readonly mailbox: string;
+export interface AppendedMessage {
   readonly flags: readonly string[];
   /** Milliseconds since the epoch; absent when the client leaves it to the server. */
   readonly receivedAt?: number;
-}
-
-export interface AppendArguments extends AppendHead {
   readonly message: Buffer;
 }
 
-export function decodeAppend(scanner: Scanner, context: DecodeContext): AppendArguments {
-  const head = decodeAppendHead(scanner, context);
-  const message = scanner.literal();
-  scanner.expectEnd();
-  return { ...head, message };
+export interface AppendArguments {
+  readonly mailbox: string;
+  /** One, or several that are appended together or not at all. */
+  readonly messages: readonly AppendedMessage[];
 }
 
-export function decodeAppendHead(scanner: Scanner, { acceptsUtf8 }: DecodeContext): AppendHead {
+export interface ReplaceArguments extends AppendArguments {
+  /** Message number or UID; 0 for `*`. */
+  readonly target: number;
+}
+
+export function decodeAppend(scanner: Scanner, { acceptsUtf8 }: Pick<DecodeContext, 'acceptsUtf8'>): AppendArguments {
   scanner.space();
   const mailbox = decodeMailbox(scanner, acceptsUtf8);
+  const messages: AppendedMessage[] = [];
+  do messages.push(decodeMessage(scanner));
+  while (!scanner.isAtEnd());
+  return { mailbox, messages };
+}
+
+export function decodeReplace(scanner: Scanner, { acceptsUtf8 }: Pick<DecodeContext, 'acceptsUtf8'>): ReplaceArguments {
+  scanner.space();
+  const target = scanner.take('*') ? star : scanner.nzNumber();
+  scanner.space();
+  const mailbox = decodeMailbox(scanner, acceptsUtf8);
+  const messages = [decodeMessage(scanner)];
+  scanner.expectEnd();
+  return { target, mailbox, messages };
+}
+
+function decodeMessage(scanner: Scanner): AppendedMessage {
   scanner.space();
   let flags: string[] = [];
   if (scanner.isNext('(')) {
     flags = decodeFlagList(scanner);
     scanner.space();
   }
-  if (!scanner.isNext('"')) return { mailbox, flags };
+  if (!scanner.isNext('"')) return { flags, message: decodeData(scanner) };
   const receivedAt = decodeDateTime(scanner);
   scanner.space();
-  return { mailbox, flags, receivedAt };
+  return { flags, receivedAt, message: decodeData(scanner) };
 }
 
-export function encodeAppend({ mailbox, flags, receivedAt, message }: AppendArguments): Buffer {
-  const writer = new CommandWriter().raw('APPEND ').mailbox(mailbox).sp();
-  if (flags.length > 0) writer.raw(`(${flags.join(' ')}) `);
-  if (receivedAt !== undefined) writer.raw(`${formatDateTime(receivedAt)} `);
-  return writer.literal(message).toBuffer();
+function decodeData(scanner: Scanner): Buffer {
+  if (!scanner.isNext('U') && !scanner.isNext('u')) return scanner.literal();
+  if (scanner.keyword() !== 'UTF8') scanner.fail('UTF8 or a literal');
+  scanner.space();
+  scanner.expect('(');
+  const message = scanner.literal();
+  scanner.expect(')');
+  return message;
+}
+
+export function encodeAppend({ mailbox, messages }: AppendArguments): Buffer {
+  return encodeMessages(new CommandWriter().raw('APPEND ').mailbox(mailbox), messages).toBuffer();
+}
+
+export function encodeReplace({ target, mailbox, messages }: ReplaceArguments, prefix = ''): Buffer {
+  const writer = new CommandWriter().raw(`${prefix}REPLACE ${target === star ? '*' : target} `).mailbox(mailbox);
+  return encodeMessages(writer, messages).toBuffer();
+}
+
+function encodeMessages(writer: CommandWriter, messages: readonly AppendedMessage[]): CommandWriter {
+  for (const { flags, receivedAt, message } of messages) {
+    writer.sp();
+    if (flags.length > 0) writer.raw(`(${flags.join(' ')}) `);
+    if (receivedAt !== undefined) writer.raw(`${formatDateTime(receivedAt)} `);
+    writer.literal(message);
+  }
+  return writer;
 }

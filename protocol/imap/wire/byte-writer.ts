@@ -118,6 +118,13 @@ export class ByteWriter {
       : this.literal(Buffer.from(text));
   }
 
+  /** The same for who takes UTF-8 in quoted strings (RFC 9051 §4.3, RFC 9755 §3). */
+  utf8String(text: string): this {
+    return /[\0\r\n]/.test(text) || text.length >= 1000
+      ? this.literal(Buffer.from(text))
+      : this.utf8(`"${text.replace(/["\\]/g, '\\$&')}"`);
+  }
+
   nstring(text: string | null | undefined): this {
     return text === null || text === undefined ? this.ascii('NIL') : this.string(text);
   }

@@ -1,67 +1,135 @@
 /**
- * APPEND (RFC 9051 §6.3.12, RFC 4315, RFC 7888, RFC 7889). Pipelined APPENDs upload at the same time; their mutations are handed in in the order of the
- * commands, so that UIDs rise in it, and join one commit where they can.
+ * APPEND (RFC 9051 §6.3.12, RFC 3502 MULTIAPPEND, RFC 3516 literal8, RFC 4315, RFC 7888, RFC 7889) and REPLACE (RFC 8508). Pipelined APPENDs upload at
+ * the same time; their mutations are handed in in the order of the commands, so that UIDs rise in it, and join one commit where they can. The
+ * messages of one command are one mutation: all of them appear or none.
  */
-import { type AppendArguments, decodeAppend } from '../../../protocol/imap/commands/append.ts';
+import {
+  type AppendArguments,
+  type AppendedMessage,
+  decodeAppend,
+  decodeReplace,
+  type ReplaceArguments,
+} from '../../../protocol/imap/commands/append.ts';
 import { MailError } from '../../../protocol/mail/errors.ts';
+import type { MailboxNumber, ModSeq, Uid } from '../../../protocol/mail/ids.ts';
+import { formatRanges, type Ranges, rangesOf } from '../../../protocol/mail/ranges.ts';
+import type { AccountTransactor, NewEmail, Upload } from '../../../storage/account/api.ts';
 import type { Finish } from '../command.ts';
-import { defineCommand, loggedIn } from '../command.ts';
+import { defineCommand, loggedIn, selected } from '../command.ts';
 import { keywordsOfFlags } from '../flags.ts';
 import { findMailbox } from '../mailbox-tree.ts';
+import type { MailboxView } from '../mailbox-view.ts';
 import type { Reply } from '../refusal.ts';
 import type { Session } from '../session.ts';
+import { expungedReply } from './expunge.ts';
 
 export const append = defineCommand<AppendArguments>({
   names: ['APPEND'],
   states: loggedIn,
-  capability: ({ messageBytesMax }) => ['LITERAL+', `APPENDLIMIT=${messageBytesMax}`],
+  capability: ({ messageBytesMax }) => ['LITERAL+', `APPENDLIMIT=${messageBytesMax}`, 'MULTIAPPEND', 'BINARY'],
   sequences: 'free',
   decode: decodeAppend,
   begin({ session }, args): Finish {
-    const outcome = appendMessage(session, args);
+    const outcome = addMessages(session, args);
     // finish() hears of a failure; until then nobody does.
     outcome.catch(() => {});
-    return () => outcome;
+    return async () => {
+      const added = await outcome;
+      return 'status' in added ? added : { status: 'OK', code: added.code, text: 'APPEND completed' };
+    };
   },
 });
 
-async function appendMessage(session: Session, { mailbox: name, flags, receivedAt, message }: AppendArguments): Promise<Reply> {
-  const { account, services } = session;
+/** RFC 8508: the new message appears and the old one goes in one mutation. */
+export const replace = defineCommand<ReplaceArguments>({
+  names: ['REPLACE', 'UID REPLACE'],
+  states: selected,
+  capability: ['REPLACE'],
+  sequences: 'free',
+  decode: decodeReplace,
+  async run({ session, isUid, name }, args) {
+    const { view } = session;
+    if (view.isReadOnly) throw new MailError('forbidden', 'The mailbox is selected read-only.');
+    const uids = view.uidRanges(view.resolve([[args.target, args.target]], isUid));
+    if (uids.length === 0) throw new MailError('notFound', 'There is no message of this UID.');
+    const replaced = await addMessages(session, args, { view, uids });
+    if ('status' in replaced) return replaced;
+    // RFC 8508 §3.4: APPENDUID comes untagged, before the EXPUNGE.
+    session.output.untagged(`OK [${replaced.code}] Replacement stored.`);
+    return expungedReply(session, name, replaced.modSeq);
+  },
+});
+
+interface Replaced {
+  readonly view: MailboxView;
+  readonly uids: Ranges;
+}
+
+interface Added {
+  readonly code: string;
+  readonly modSeq: ModSeq;
+}
+
+/** Adds the messages, and takes out what they replace. */
+async function addMessages(session: Session, { mailbox: name, messages }: AppendArguments, replaced?: Replaced): Promise<Added | Reply> {
+  const { account } = session;
   const previousTurn = session.appendTurn;
   const { promise: ownTurn, resolve: endTurn } = Promise.withResolvers<void>();
   session.appendTurn = ownTurn;
   try {
-    const { keywords, isDeleted } = keywordsOfFlags(flags);
     const mailbox = account.read((reader) => findMailbox(reader, name));
     if (mailbox === undefined) return { status: 'NO', code: 'TRYCREATE', text: 'There is no mailbox of this name.' };
-    if (message.length === 0) throw new MailError('invalidArguments', 'A message cannot be empty.');
-    if (message.length > services.messageBytesMax)
-      throw new MailError('tooLarge', `A message may have ${services.messageBytesMax} octets.`);
-    const [upload, { facts, text, preview }] = await Promise.all([account.upload(message), services.readMessage(message)]);
+    // Judged before the first is uploaded.
+    for (const message of messages) check(session, message);
+    const prepared = await Promise.all(messages.map((message) => prepare(session, message, mailbox.id)));
     await previousTurn;
     const committed = account.transact(
       (tx) => {
-        const target = tx.mailbox(mailbox.id);
-        if (target === undefined) throw new MailError('mailboxNotFound', 'The mailbox has just been deleted.');
-        const { uids } = tx.addEmail({
-          blob: upload.ref,
-          receivedAt: receivedAt ?? Math.floor(services.clock.now() / 1000) * 1000,
-          keywords,
-          mailboxes: [mailbox.id],
-          deleted: isDeleted,
-          facts,
-          text,
-          preview,
-          delivery: { source: 'append' },
-        });
-        return uids[0]!;
+        if (tx.mailbox(mailbox.id) === undefined) throw new MailError('mailboxNotFound', 'The mailbox has just been deleted.');
+        const modSeq = (tx.modSeq + 1) as ModSeq;
+        const uids = prepared.map(({ email }) => tx.addEmail(email).uids[0]!);
+        if (replaced !== undefined) takeOut(tx, replaced);
+        return { uids, modSeq };
       },
-      { uploads: [upload] },
+      { uploads: prepared.map(({ upload }) => upload) },
     );
     endTurn();
-    const uid = await committed;
-    return { status: 'OK', code: `APPENDUID ${mailbox.uidValidity} ${uid}`, text: 'APPEND completed' };
+    const { uids, modSeq } = await committed;
+    return { code: `APPENDUID ${mailbox.uidValidity} ${formatRanges(rangesOf(uids))}`, modSeq };
   } finally {
     endTurn();
   }
+}
+
+function check({ services }: Session, { flags, message }: AppendedMessage): void {
+  keywordsOfFlags(flags);
+  if (message.length === 0) throw new MailError('invalidArguments', 'A message cannot be empty.');
+  if (message.length > services.messageBytesMax) throw new MailError('tooLarge', `A message may have ${services.messageBytesMax} octets.`);
+}
+
+async function prepare(
+  { account, services }: Session,
+  { flags, receivedAt, message }: AppendedMessage,
+  mailbox: MailboxNumber,
+): Promise<{ upload: Upload; email: NewEmail }> {
+  const { keywords, isDeleted } = keywordsOfFlags(flags);
+  const [upload, { facts, text, preview }] = await Promise.all([account.upload(message), services.readMessage(message)]);
+  const email: NewEmail = {
+    blob: upload.ref,
+    receivedAt: receivedAt ?? Math.floor(services.clock.now() / 1000) * 1000,
+    keywords,
+    mailboxes: [mailbox],
+    deleted: isDeleted,
+    facts,
+    text,
+    preview,
+    delivery: { source: 'append' },
+  };
+  return { upload, email };
+}
+
+/** RFC 8508 §3.1: without the old message there is nothing to replace. */
+function takeOut(tx: AccountTransactor, { view, uids }: Replaced): void {
+  if (tx.membership(view.mailbox, uids[0]![0] as Uid) === undefined) throw new MailError('notFound', 'The message has gone.');
+  tx.expunge(view.mailbox, uids);
 }

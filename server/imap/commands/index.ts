@@ -1,6 +1,6 @@
 /** All commands. A row stands here once; everything else is computed from it. */
 import type { AnyCommandRow } from '../command.ts';
-import { append } from './append.ts';
+import { append, replace } from './append.ts';
 import { compress } from './compress.ts';
 import { copy, move } from './copy.ts';
 import { expunge } from './expunge.ts';
@@ -38,6 +38,7 @@ export const commandRows: readonly AnyCommandRow[] = [
   rename,
   subscribe,
   append,
+  replace,
   check,
   expunge,
   search,

@@ -72,13 +72,11 @@ function attributesOf({ mailbox, hasChildren }: ListedMailbox, args: ListArgumen
   return attributes;
 }
 
-function writeLine(session: Session, response: string, attributes: readonly string[], name: string, extended = ''): void {
+export function writeLine(session: Session, response: string, attributes: readonly string[], name: string, extended = ''): void {
   const { output } = session;
-  output
-    .ascii(`* ${response} (${attributes.join(' ')}) "${hierarchyDelimiter}" `)
-    .string(session.mailboxName(name))
-    .ascii(extended)
-    .crlf();
+  output.ascii(`* ${response} (${attributes.join(' ')}) "${hierarchyDelimiter}" `);
+  session.writeMailboxName(name);
+  output.ascii(extended).crlf();
   output.schedule();
 }
 

@@ -10,7 +10,11 @@ export const search = defineCommand<SearchArguments>({
   states: selected,
   capability: ['ESEARCH', 'SEARCHRES', 'WITHIN', 'SAVEDATE'],
   sequences: 'hold',
-  decode: decodeSearch,
+  // RFC 9051 §6.4.4: the answer is ESEARCH, also to who did not ask for it.
+  decode: (scanner, { isRev2 }) => {
+    const args = decodeSearch(scanner);
+    return isRev2 && args.return === undefined ? { ...args, return: ['ALL'] } : args;
+  },
   async run(invocation, { key, charset, isCharsetKnown, return: returned }) {
     const { session } = invocation;
     const { view } = session;

@@ -1,6 +1,7 @@
 /** SELECT, EXAMINE, CLOSE, UNSELECT (RFC 9051 §6.3.2, §6.3.3, §6.4.1, §6.4.2). */
 import { decodeNoArguments } from '../../../protocol/imap/commands/no-arguments.ts';
 import { decodeSelect, type QresyncParameters } from '../../../protocol/imap/commands/select.ts';
+import { formatMailboxPath } from '../../../protocol/imap/mailbox-name.ts';
 import { resolveSequenceSet } from '../../../protocol/imap/sequence-set.ts';
 import { ProtocolError } from '../../../protocol/mail/errors.ts';
 import { formatMailboxId } from '../../../protocol/mail/ids.ts';
@@ -15,6 +16,7 @@ import { applicableFlags, MailboxView } from '../mailbox-view.ts';
 import type { Session } from '../session.ts';
 import { vanishedSince, writeVanished } from '../vanished.ts';
 import { expungeDeleted } from './expunge.ts';
+import { writeLine } from './list.ts';
 
 export const select = defineCommand({
   names: ['SELECT', 'EXAMINE'],
@@ -41,6 +43,14 @@ export const select = defineCommand({
       onChange: session.onMailboxChange,
     });
     session.select(view);
+    // RFC 9051 §6.3.2: the name of what is selected.
+    if (session.isRev2)
+      writeLine(
+        session,
+        'LIST',
+        [],
+        account.read((reader) => formatMailboxPath(reader.pathOf(mailbox.id))),
+      );
     account.read((reader) => {
       describe(session, view, reader, reader.mailbox(mailbox.id)!);
       if (qresync?.uidValidity === view.uidValidity) tellVanished(session, view, reader, qresync);
@@ -74,8 +84,9 @@ function describe({ output }: Session, view: MailboxView, reader: AccountReader,
   const permanent = view.isReadOnly ? '' : [...flags, '\\*'].join(' ');
   output.untagged(`OK [PERMANENTFLAGS (${permanent})] ${view.isReadOnly ? 'Read-only.' : 'Any keyword may be set.'}`);
   output.untagged(`${view.exists} EXISTS`);
-  output.untagged(`${view.recentCount} RECENT`);
-  const unseen = mailbox.unseen === 0 ? 0 : firstUnseen(view, reader);
+  // RFC 9051 appendix E: neither RECENT nor UNSEEN.
+  if (view.tellsRecent) output.untagged(`${view.recentCount} RECENT`);
+  const unseen = !view.tellsRecent || mailbox.unseen === 0 ? 0 : firstUnseen(view, reader);
   if (unseen > 0) output.untagged(`OK [UNSEEN ${unseen}] First unseen.`);
   output.untagged(`OK [UIDVALIDITY ${view.uidValidity}] UIDs valid.`);
   output.untagged(`OK [UIDNEXT ${mailbox.uidNext}] Predicted next UID.`);

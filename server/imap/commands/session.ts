@@ -85,18 +85,29 @@ const enablers: Readonly<Record<string, (session: Session) => void>> = {
     session.isCondstore = true;
     session.isQresync = true;
   },
+  // RFC 9755 §3.
+  'UTF8=ACCEPT': (session) => {
+    session.acceptsUtf8 = true;
+  },
+  // RFC 9051 §6.3.1.
+  IMAP4REV2: (session) => {
+    session.enableRev2();
+  },
 };
+
+/** Names in other than upper case. */
+const spelling: Readonly<Record<string, string>> = { IMAP4REV2: 'IMAP4rev2' };
 
 export const enable = defineCommand({
   names: ['ENABLE'],
   states: loggedIn,
-  capability: ['ENABLE'],
+  capability: ['ENABLE', 'IMAP4rev2', 'UTF8=ACCEPT'],
   sequences: 'free',
   decode: decodeEnable,
   run({ session }, { capabilities }) {
     const enabled = [...new Set(capabilities)].filter((name) => Object.hasOwn(enablers, name));
     for (const name of enabled) enablers[name]!(session);
-    session.output.untagged(['ENABLED', ...enabled].join(' '));
+    session.output.untagged(['ENABLED', ...enabled.map((name) => spelling[name] ?? name)].join(' '));
     return undefined;
   },
 });

@@ -24,11 +24,9 @@ export const status = defineCommand({
 
 export function writeStatus(session: Session, reader: AccountReader, mailbox: Mailbox, name: string, items: readonly StatusItem[]): void {
   const values = items.map((item) => `${item} ${statusValue(session, reader, mailbox, item)}`);
-  session.output
-    .ascii('* STATUS ')
-    .string(session.mailboxName(name))
-    .ascii(` (${values.join(' ')})`)
-    .crlf();
+  session.output.ascii('* STATUS ');
+  session.writeMailboxName(name);
+  session.output.ascii(` (${values.join(' ')})`).crlf();
   session.output.schedule();
 }
 

@@ -98,8 +98,8 @@ async function finish(
   if (!args.isSilent || session.isCondstore) {
     view.account.read((reader) => view.tellNewKeywords(session.output, reader, view.uidRanges(indexes)));
     const attributes = [
-      // RFC 7162 §3.2.4: with QRESYNC every FETCH response has its UID.
-      ...(isUid || session.isQresync ? [{ item: 'UID' as const }] : []),
+      // RFC 7162 §3.2.4: with QRESYNC every FETCH response has its UID. RFC 9051 §6.4.6 asks for it too.
+      ...(isUid || session.isQresync || session.isRev2 ? [{ item: 'UID' as const }] : []),
       ...(session.isCondstore ? [{ item: 'MODSEQ' as const }] : []),
       ...(args.isSilent ? [] : [{ item: 'FLAGS' as const }]),
     ];
