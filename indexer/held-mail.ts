@@ -90,7 +90,11 @@ export class HeldMail {
     return bytes && { name, record, bytes };
   }
 
+  /** What SES wrote may still lie in the inbound prefix, for the receipts of other rules: it goes too, or the sweep would hold it again. */
   async remove(name: string): Promise<void> {
+    const record = await this.#record(name);
+    // Other objects' names may have been given again since.
+    if (record?.sesMessageId !== undefined && record.key !== undefined) await this.#store.deleteMany([record.key]);
     // The reason last: what is cut off in between is still listed.
     await this.#store.deleteMany([failedKey(name)]);
     await this.#store.deleteMany([failedReasonKey(name)]);

@@ -109,6 +109,38 @@ describe('each kind of event, with clean.eml, many-recipients.eml, spam.eml and 
   });
 });
 
+describe('what is about mail that we sent', () => {
+  test.each(['Bounce', 'Complaint', 'Delivery', 'DeliveryDelay', 'Send', 'Reject', 'Rendering Failure', 'Open'])(
+    'is taken: %s',
+    async (eventType) => {
+      const rig = await openSource();
+      for (const body of [
+        { eventType, mail: {} },
+        { source: 'aws.ses', 'detail-type': 'x', detail: { eventType, mail: {} } },
+      ]) {
+        expect(await rig.post(JSON.stringify(body), bearer)).toMatchObject({ status: 200 });
+      }
+      expect(rig.events).toEqual([]);
+    },
+  );
+});
+
+describe('what is no event', () => {
+  test.each<[string, unknown]>([
+    ["a Lambda function's answer to SES", { disposition: 'CONTINUE' }],
+    ["WorkMail's call of a Lambda function", { summaryVersion: '2019-07-28', envelope: { mailFrom: {}, recipients: [] }, messageId: 'x' }],
+    ['the answer of a queue', { Messages: [{ MessageId: 'x', ReceiptHandle: 'y', Body: '{}' }] }],
+    ["an encrypted object's metadata", { 'x-amz-key-v2': 'QUJD' }],
+  ])('is refused with a reason: %s', async (_what, body) => {
+    const rig = await openSource();
+    expect(await rig.post(JSON.stringify(body), bearer)).toEqual({
+      status: 400,
+      message: 'The event cannot be read: none of the known events.',
+    });
+    expect(rig.events).toMatchObject([{ kind: 'refused' }]);
+  });
+});
+
 describe('what SNS sends', () => {
   test('with one byte changed is refused, counted, and nothing is taken in', async () => {
     const rig = await openSource();
@@ -300,6 +332,25 @@ describe('a message', () => {
     await rig.pipeline.release(held!.name);
     const [note] = (await lookAt(rig.bucket, ben)).inbox;
     expect(note?.subject).toMatch(/was lost/);
+  });
+
+  test.each(['released', 'removed'] as const)('that was held and %s does not come back with the sweep', async (what) => {
+    const rig = await openSource();
+    const { bucket, pipeline } = rig;
+    const id = await rig.putFixture('virus.eml');
+    const receipt = JSON.parse(fixture('receipt-clean.json').toString());
+    receipt.mail.messageId = id;
+    receipt.receipt.virusVerdict.status = 'FAIL';
+    receipt.receipt.action.objectKey = `inbound/${id}`;
+    await rig.post(JSON.stringify(receipt), bearer);
+    expect((await pipeline.held.list()).messages).toMatchObject([{ name: id, record: { kind: 'quarantine' } }]);
+    if (what === 'released') await pipeline.release(id);
+    else await pipeline.held.remove(id);
+    bucket.clock.advance(3_700_000);
+    const sweep = new Sweep({ store: bucket.store, pipeline, clock: bucket.clock, inboundPrefix: 'inbound/', mustBeStill: false });
+    await sweep.run();
+    expect((await pipeline.held.list()).messages).toEqual([]);
+    expect(await rig.inboxSizes()).toMatchObject({ ada: what === 'released' ? 1 : 0 });
   });
 
   test('inside its receipt is stored before it is taken in', async () => {
