@@ -39,3 +39,6 @@ export const overlappingCommandsMax = 16;
 /** Header fields in one section, patterns of one LIST: more is no client's wish. */
 export const headerFieldsMax = 200;
 export const listPatternsMax = 50;
+
+/** Criteria of one SORT: there are nine keys, and each costs at every comparison. */
+export const sortCriteriaMax = 16;

@@ -1,26 +1,42 @@
 /** RFC 5256 §2.1: the subject without reply and forward marks, by which threads and sorts compare. */
 import { subjectBytesMax } from './limits.ts';
 
-/** The base subject of decoded text. White space is one space each; letter case stays (compare with a casemap). Linear per mark removed. */
+export interface BaseSubject {
+  readonly text: string;
+  /** A reply or forward mark was removed. */
+  readonly isReplyOrForward: boolean;
+}
+
+/** The base subject of decoded text. White space is one space each; letter case stays (compare with a casemap). */
 export function baseSubject(decoded: string): string {
+  return readBaseSubject(decoded).text;
+}
+
+/** The same with what was removed. Linear per mark removed. */
+export function readBaseSubject(decoded: string): BaseSubject {
+  let isReplyOrForward = false;
   let subject = decoded.slice(0, subjectBytesMax).replace(/\s+/g, ' ').trim();
   for (;;) {
     // (2) subj-trailer
     let length = subject.length;
     while (subject.slice(Math.max(0, length - 5), length).toLowerCase() === '(fwd)') {
       length -= 5;
+      isReplyOrForward = true;
       while (subject[length - 1] === ' ') length--;
     }
     subject = subject.slice(0, length);
     // (3) to (5): subj-leader and subj-blob
-    subject = subject.slice(leaderEnd(subject));
+    const leader = leaderEnd(subject);
+    isReplyOrForward ||= leader.hasMark;
+    subject = subject.slice(leader.end);
     // (6) subj-fwd-hdr: "[fwd:" … "]"
-    if (!/^\[fwd:.*\]$/is.test(subject)) return subject;
+    if (!/^\[fwd:.*\]$/is.test(subject)) return { text: subject, isReplyOrForward };
+    isReplyOrForward = true;
     subject = subject.slice(5, -1).trim();
   }
 }
 
-function leaderEnd(subject: string): number {
+function leaderEnd(subject: string): { readonly end: number; readonly hasMark: boolean } {
   let start = 0;
   for (;;) {
     // *subj-blob subj-refwd: blobs before a "Re:" go with it.
@@ -32,7 +48,7 @@ function leaderEnd(subject: string): number {
     }
     const refwd = refwdEnd(subject, position);
     // Blobs without a "Re:" go where something is left after them.
-    if (refwd === position) return position < subject.length ? position : lastBlob;
+    if (refwd === position) return { end: position < subject.length ? position : lastBlob, hasMark: start > 0 };
     start = refwd;
   }
 }

@@ -90,6 +90,12 @@ export class KeptHeader {
     return this.omittedKey.split('\n').slice(0, -1);
   }
 
+  /** Whether fields of this name (lower case) may be missing here. */
+  leavesOut(name: string): boolean {
+    const key = this.omittedKey;
+    return key !== '' && (key.startsWith('*\n') || key.startsWith(`${name}\n`) || key.includes(`\n${name}\n`));
+  }
+
   /** Visits where the values of the fields of this name (lower case) begin and end, in order, until `visit` gives true. */
   some(name: string, visit: (valueStart: number, end: number) => boolean): boolean {
     if (name === '') return false;

@@ -33,3 +33,7 @@ export const textBytesCut = 64 * 1024 - 8;
 export const textCutMessageBytesMin = 40 * 1024;
 /** Different lists of omitted header fields that one FETCH remembers its answer for: mail of one road lacks the same fields. */
 export const omittedListsMax = 1000;
+/** UTF-16 units of the texts of one sort key that are remembered of an account; 50,000 messages have about two million. */
+export const sortTextCharsMax = 16 * 1024 * 1024;
+/** Message ids that are remembered of an account for threading; 50,000 messages have about as many. */
+export const threadIdsRememberedMax = 500_000;

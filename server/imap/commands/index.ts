@@ -11,8 +11,10 @@ import { create, remove, rename, subscribe } from './mailbox.ts';
 import { search } from './search.ts';
 import { close, select, unselect } from './select.ts';
 import { capability, check, enable, id, idle, logout, namespace, noop, startTls } from './session.ts';
+import { sort } from './sort.ts';
 import { status } from './status.ts';
 import { store } from './store.ts';
+import { thread } from './thread.ts';
 
 export const commandRows: readonly AnyCommandRow[] = [
   capability,
@@ -42,6 +44,8 @@ export const commandRows: readonly AnyCommandRow[] = [
   check,
   expunge,
   search,
+  sort,
+  thread,
   fetch,
   store,
   copy,

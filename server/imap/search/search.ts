@@ -13,20 +13,27 @@ import { SearchedMessage } from './text-tests.ts';
 export interface SearchResult {
   /** Ascending UIDs that the client knows. */
   readonly uids: readonly number[];
-  /** Largest mod-sequence among them (RFC 7162 §3.1.5); 0 for none. */
-  readonly highestModSeq: number;
+  /** Mod-sequences of the same messages (RFC 7162 §3.1.5). */
+  readonly modSeqs: readonly number[];
 }
 
-export async function runSearch(session: Session, view: MailboxView, key: SearchKey): Promise<SearchResult> {
+/** `onMatch` is given each row of the result in its order; the row is reused. */
+export async function runSearch(
+  session: Session,
+  view: MailboxView,
+  key: SearchKey,
+  onMatch?: (row: Readonly<MembershipRow>) => void,
+): Promise<SearchResult> {
   const { account, output, connection } = session;
   const known = view.uids;
   const uids: number[] = [];
-  let highestModSeq = 0;
+  const modSeqs: number[] = [];
   output.startSlice();
   const criterion = account.read((reader) => compile(key, { view, reader, now: session.services.clock.now() }));
   const keep = (row: Readonly<MembershipRow>) => {
     uids.push(row.uid);
-    highestModSeq = Math.max(highestModSeq, row.modSeq);
+    modSeqs.push(row.modSeq);
+    onMatch?.(row);
   };
   for (let first = 0; first < known.length; first += rowsPerRead) {
     const last = Math.min(first + rowsPerRead, known.length) - 1;
@@ -54,11 +61,11 @@ export async function runSearch(session: Session, view: MailboxView, key: Search
       if (waits !== undefined && (await waits)) keep(open[at]!);
       if (waits !== undefined) at += 1;
       if (output.needsPace) await output.pace();
-      if (connection.isClosed) return { uids: [], highestModSeq: 0 };
+      if (connection.isClosed) return { uids: [], modSeqs: [] };
     }
     if (output.needsPace) await output.pace();
   }
-  return { uids, highestModSeq };
+  return { uids, modSeqs };
 }
 
 /** Whether a key speaks of mod-sequences: the answer does then too. */
