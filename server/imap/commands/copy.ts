@@ -1,4 +1,4 @@
-/** COPY and MOVE with their UID forms (RFC 9051 §6.4.7, §6.4.8, RFC 4315 COPYUID). UIDs are resolved before the mutation. */
+/** COPY and MOVE with their UID forms (RFC 9051 §6.4.7, §6.4.8, RFC 6851, RFC 4315 COPYUID). UIDs are resolved before the mutation. */
 import { type CopyArguments, decodeCopy } from '../../../protocol/imap/commands/copy.ts';
 import { MailError } from '../../../protocol/mail/errors.ts';
 import type { ModSeq } from '../../../protocol/mail/ids.ts';

@@ -1,4 +1,4 @@
-/** SELECT, EXAMINE, CLOSE, UNSELECT (RFC 9051 §6.3.2, §6.3.3, §6.4.1, §6.4.2). */
+/** SELECT, EXAMINE, CLOSE, UNSELECT (RFC 9051 §6.3.2, §6.3.3, §6.4.1, §6.4.2, RFC 3691). */
 import { decodeNoArguments } from '../../../protocol/imap/commands/no-arguments.ts';
 import { decodeSelect, type QresyncParameters } from '../../../protocol/imap/commands/select.ts';
 import { formatMailboxPath } from '../../../protocol/imap/mailbox-name.ts';
