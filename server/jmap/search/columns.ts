@@ -4,6 +4,7 @@
  */
 import type { MailboxNumber } from '../../../protocol/mail/ids.ts';
 import type { AccountReader } from '../../../storage/account/api.ts';
+import { BitSet } from './bit-set.ts';
 
 export interface Columns {
   readonly count: number;
@@ -25,11 +26,11 @@ export function columnsOfAll(reader: AccountReader): Columns {
   return gather(
     reader,
     reader.mailboxes().map(({ id }) => id),
-    new Set(),
+    new BitSet(),
   );
 }
 
-function gather(reader: AccountReader, mailboxes: readonly MailboxNumber[], seen: Set<number> | undefined): Columns {
+function gather(reader: AccountReader, mailboxes: readonly MailboxNumber[], seen: BitSet | undefined): Columns {
   let most = 0;
   for (const mailbox of mailboxes) most += reader.mailbox(mailbox)?.total ?? 0;
   const email = new Uint32Array(most);
@@ -41,8 +42,7 @@ function gather(reader: AccountReader, mailboxes: readonly MailboxNumber[], seen
   let count = 0;
   for (const mailbox of mailboxes) {
     reader.forEachMembership(mailbox, 1, lastUid, (row) => {
-      if (row.deleted || seen?.has(row.email) === true) return;
-      seen?.add(row.email);
+      if (row.deleted || seen?.add(row.email) === false) return;
       email[count] = row.email;
       thread[count] = row.thread;
       keywordSet[count] = row.keywordSet;
@@ -56,8 +56,8 @@ function gather(reader: AccountReader, mailboxes: readonly MailboxNumber[], seen
 }
 
 /** The emails that JMAP sees in a mailbox. */
-export function emailsIn(reader: AccountReader, mailbox: MailboxNumber): Set<number> {
-  const emails = new Set<number>();
+export function emailsIn(reader: AccountReader, mailbox: MailboxNumber): BitSet {
+  const emails = new BitSet();
   reader.forEachMembership(mailbox, 1, lastUid, (row) => {
     if (!row.deleted) emails.add(row.email);
   });
@@ -82,8 +82,8 @@ export interface ThreadKeyword {
 }
 
 export function threadKeyword(all: Columns, hasKeyword: (keywordSet: number) => boolean): ThreadKeyword {
-  const having = new Set<number>();
-  const lacking = new Set<number>();
+  const having = new BitSet();
+  const lacking = new BitSet();
   for (let at = 0; at < all.count; at += 1) (hasKeyword(all.keywordSet[at]!) ? having : lacking).add(all.thread[at]!);
   return { some: (thread) => having.has(thread), all: (thread) => !lacking.has(thread) };
 }

@@ -8,6 +8,7 @@ import { type EmailNumber, type MailboxNumber, parseMailboxId } from '../../../p
 import { isTraceName } from '../../../protocol/mime/header-facts.ts';
 import type { AccountReader } from '../../../storage/account/api.ts';
 import { type AccountCache, roomFor } from '../account-cache.ts';
+import { BitSet } from './bit-set.ts';
 import { type Columns, columnsOfAll, emailsIn, keywordTest, threadKeyword } from './columns.ts';
 import { type TextPlace, textMatcher } from './text-match.ts';
 
@@ -138,9 +139,9 @@ function conditionTest({ reader, cache, columns, scope, all }: FilterContext, co
   return tests.length === 1 ? only : (at) => tests.every((test) => test(at));
 }
 
-function membersOf(reader: AccountReader, id: string): ReadonlySet<number> {
+function membersOf(reader: AccountReader, id: string): BitSet {
   const mailbox = parseMailboxId(id);
-  return mailbox === undefined || reader.mailbox(mailbox) === undefined ? new Set() : emailsIn(reader, mailbox as MailboxNumber);
+  return mailbox === undefined || reader.mailbox(mailbox) === undefined ? new BitSet() : emailsIn(reader, mailbox as MailboxNumber);
 }
 
 function isWithAttachment(reader: AccountReader, cache: AccountCache, email: number): boolean {

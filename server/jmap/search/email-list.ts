@@ -4,6 +4,7 @@ import type { EmailFilter } from '../../../protocol/jmap/schema/email.ts';
 import { parseMailboxId } from '../../../protocol/mail/ids.ts';
 import type { AccountReader } from '../../../storage/account/api.ts';
 import type { AccountCache, RememberedList } from '../account-cache.ts';
+import { BitSet } from './bit-set.ts';
 import { type Columns, columnsOfAll, columnsOfMailbox } from './columns.ts';
 import { filterContext, filterTest, mailboxOf } from './email-filter.ts';
 import { type Comparator, sortRows } from './email-sort.ts';
@@ -33,12 +34,17 @@ function runQuery(
   const context = filterContext(reader, cache, columns, mailboxOf(filter));
   const isOnlyMailbox = filter?.operator === undefined && filter !== undefined && Object.keys(filter.condition).join() === 'inMailbox';
   const test = filter === undefined || isOnlyMailbox ? () => true : filterTest(context, filter);
-  const rows: number[] = [];
-  for (let at = 0; at < columns.count; at += 1) if (test(at)) rows.push(at);
-  // Newest first is how most lists are asked for, and rows come about oldest first: the sort then finds them in order.
-  if (sort[0]!.isAscending === false) rows.reverse();
-  sortRows(context, rows, sort);
-  return { emails: Uint32Array.from(rows, (at) => columns.email[at]!), threads: Uint32Array.from(rows, (at) => columns.thread[at]!) };
+  const rows = new Uint32Array(columns.count);
+  let count = 0;
+  for (let at = 0; at < columns.count; at += 1) if (test(at)) rows[count++] = at;
+  const sorted = sortRows(context, rows.subarray(0, count), sort);
+  const emails = new Uint32Array(count);
+  const threads = new Uint32Array(count);
+  for (let at = 0; at < count; at += 1) {
+    emails[at] = columns.email[sorted[at]!]!;
+    threads[at] = columns.thread[sorted[at]!]!;
+  }
+  return { emails, threads };
 }
 
 function columnsFor(reader: AccountReader, filter: Filter<EmailFilter> | undefined): Columns {
@@ -61,14 +67,9 @@ const nothing: Columns = {
 
 /** RFC 8621 §4.4.3: of each thread the email that comes first. */
 function collapse({ emails, threads }: RememberedList): Uint32Array {
-  const seen = new Set<number>();
+  const seen = new BitSet();
   const kept = new Uint32Array(emails.length);
   let count = 0;
-  for (let at = 0; at < emails.length; at += 1) {
-    const thread = threads[at]!;
-    if (seen.has(thread)) continue;
-    seen.add(thread);
-    kept[count++] = emails[at]!;
-  }
+  for (let at = 0; at < emails.length; at += 1) if (seen.add(threads[at]!)) kept[count++] = emails[at]!;
   return kept.slice(0, count);
 }

@@ -42,21 +42,30 @@ export function sortLooksAtThreads(sort: readonly Comparator[]): boolean {
 
 type Compare = (a: number, b: number) => number;
 
-/** Orders rows, given by their places in the columns. */
-export function sortRows(context: FilterContext, rows: number[], sort: readonly Comparator[]): number[] {
+/** Orders rows, given by their places in the columns. Most lists are asked for by date, and rows come about so: what is in order already is only looked over. */
+export function sortRows(context: FilterContext, rows: Uint32Array, sort: readonly Comparator[]): ArrayLike<number> {
   const compares = sort.map((comparator) => compareBy(context, comparator));
   const { email } = context.columns;
   const tie = sort[0]!.isAscending === false ? -1 : 1;
   compares.push((a, b) => tie * (email[a]! - email[b]!));
   const [first, second] = compares;
-  if (compares.length === 2) return rows.sort((a, b) => first!(a, b) || second!(a, b));
-  return rows.sort((a, b) => {
-    for (const compare of compares) {
-      const order = compare(a, b);
-      if (order !== 0) return order;
-    }
-    return 0;
-  });
+  const compare: Compare =
+    compares.length === 2
+      ? (a, b) => first!(a, b) || second!(a, b)
+      : (a, b) => {
+          for (const one of compares) {
+            const order = one(a, b);
+            if (order !== 0) return order;
+          }
+          return 0;
+        };
+  if (tie < 0) rows.reverse();
+  return isInOrder(rows, compare) ? rows : Array.from(rows).sort(compare);
+}
+
+function isInOrder(rows: Uint32Array, compare: Compare): boolean {
+  for (let at = 1; at < rows.length; at += 1) if (compare(rows[at - 1]!, rows[at]!) > 0) return false;
+  return true;
 }
 
 function compareBy({ reader, cache, columns, all }: FilterContext, comparator: Comparator): Compare {
