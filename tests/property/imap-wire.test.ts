@@ -13,8 +13,10 @@ import { decodeLogin, encodeLogin } from '../../protocol/imap/commands/login.ts'
 import { decodeRename, encodeRename } from '../../protocol/imap/commands/rename.ts';
 import { decodeSearch, encodeSearch, type SearchArguments, type SearchReturnOption } from '../../protocol/imap/commands/search.ts';
 import { decodeSelect, encodeSelect } from '../../protocol/imap/commands/select.ts';
+import { decodeSort, encodeSort, type SortArguments, sortKeys } from '../../protocol/imap/commands/sort.ts';
 import { decodeStatus, encodeStatus, statusItems } from '../../protocol/imap/commands/status.ts';
 import { decodeStore, encodeStore } from '../../protocol/imap/commands/store.ts';
+import { decodeThread, encodeThread, type ThreadArguments, threadAlgorithms } from '../../protocol/imap/commands/thread.ts';
 import { decodeDateTime, formatDateTime } from '../../protocol/imap/date-time.ts';
 import { type FetchAttribute, plainItems } from '../../protocol/imap/fetch-attribute.ts';
 import { decodeMailboxName, encodeMailboxName, matchesListPattern } from '../../protocol/imap/mailbox-name.ts';
@@ -219,16 +221,40 @@ describe('decode is the inverse of encode', () => {
       encodeId,
       decodeId,
     ));
+  const positions = fc
+    .tuple(fc.integer({ min: 1, max: 0xffffffff }), fc.integer({ min: 1, max: 0xffffffff }), fc.constantFrom(1, -1))
+    .map(([from, to, sign]) => ({ from: sign * from, to: sign * to }));
+  const returns = fc.oneof(
+    fc.constant({ return: undefined }),
+    fc.record({ return: fc.subarray<SearchReturnOption>(['MIN', 'MAX', 'ALL', 'COUNT', 'SAVE'], { minLength: 1 }) }),
+    fc.record({ return: fc.subarray<SearchReturnOption>(['MIN', 'MAX', 'COUNT', 'SAVE']), partial: positions }),
+  );
+  const program = { key: searchKeys, charset: fc.constant('UTF-8'), isCharsetKnown: fc.constant(true) };
   it('for SEARCH', () =>
     inverse<SearchArguments>(
-      fc.record({
-        key: searchKeys,
-        charset: fc.constant('UTF-8'),
-        isCharsetKnown: fc.constant(true),
-        return: fc.option(fc.subarray<SearchReturnOption>(['MIN', 'MAX', 'ALL', 'COUNT', 'SAVE'], { minLength: 1 }), { nil: undefined }),
-      }),
+      fc.tuple(fc.record(program), returns).map(([keys, returned]) => ({ ...keys, ...returned })),
       (value) => encodeSearch(value),
       decodeSearch,
+    ));
+  it('for SORT', () =>
+    inverse<SortArguments>(
+      fc
+        .tuple(
+          fc.record({
+            ...program,
+            criteria: fc.array(fc.record({ key: fc.constantFrom(...sortKeys), isReverse: fc.boolean() }), { minLength: 1, maxLength: 4 }),
+          }),
+          returns,
+        )
+        .map(([keys, returned]) => ({ ...keys, ...returned })),
+      (value) => encodeSort(value),
+      decodeSort,
+    ));
+  it('for THREAD', () =>
+    inverse<ThreadArguments>(
+      fc.record({ ...program, algorithm: fc.constantFrom(...threadAlgorithms) }),
+      (value) => encodeThread(value),
+      decodeThread,
     ));
   it('for FETCH', () =>
     inverse(
@@ -238,6 +264,7 @@ describe('decode is the inverse of encode', () => {
           attributes: fc.array(attributes, { minLength: 1, maxLength: 4 }),
           changedSince: fc.option(fc.maxSafeNat(), { nil: undefined }),
           vanished: fc.constantFrom(undefined, true as const),
+          partial: fc.option(positions, { nil: undefined }),
         })
         .map(({ vanished, ...fetch }): FetchArguments => (vanished && fetch.changedSince !== undefined ? { ...fetch, vanished } : fetch)),
       (value) => encodeFetch(value),

@@ -1,9 +1,10 @@
-/** FETCH and UID FETCH (RFC 9051 §6.4.5, §6.4.9, RFC 7162 §3.1.4). */
+/** FETCH and UID FETCH (RFC 9051 §6.4.5, §6.4.9, RFC 7162 §3.1.4, RFC 9394 §3.2). */
 import { decodeFetch, type FetchArguments } from '../../../protocol/imap/commands/fetch.ts';
 import type { FetchAttribute } from '../../../protocol/imap/fetch-attribute.ts';
+import { type PartialRange, resolvePartialRange } from '../../../protocol/imap/search-return.ts';
 import { resolveSequenceSet, type SequenceSet } from '../../../protocol/imap/sequence-set.ts';
 import { ProtocolError } from '../../../protocol/mail/errors.ts';
-import { rangesOf } from '../../../protocol/mail/ranges.ts';
+import { type Range, type Ranges, rangesOf, sizeOf } from '../../../protocol/mail/ranges.ts';
 import { defineCommand, selected } from '../command.ts';
 import { fetchMessages } from '../fetch/fetch.ts';
 import { markSeen } from '../fetch/seen.ts';
@@ -13,10 +14,10 @@ import { vanishedSince, writeVanished } from '../vanished.ts';
 export const fetch = defineCommand<FetchArguments>({
   names: ['FETCH', 'UID FETCH'],
   states: selected,
-  capability: ['CONDSTORE', 'OBJECTID', 'SAVEDATE', 'PREVIEW'],
+  capability: ['CONDSTORE', 'OBJECTID', 'SAVEDATE', 'PREVIEW', 'PARTIAL'],
   sequences: 'hold',
   decode: decodeFetch,
-  async run({ session, isUid }, { set, attributes: asked, changedSince, vanished }) {
+  async run({ session, isUid }, { set, attributes: asked, changedSince, vanished, partial }) {
     const { view } = session;
     // RFC 7162 §3.2.6.
     if (vanished && !session.isQresync) throw new ProtocolError('expected ENABLE QRESYNC before');
@@ -29,7 +30,9 @@ export const fetch = defineCommand<FetchArguments>({
     if (isUid && !asked.some(({ item }) => item === 'UID')) attributes.unshift({ item: 'UID' });
     // What has gone from under the client's numbers is told as VANISHED without EARLIER, and before.
     if (vanished) session.tellChanges(true);
-    const indexes = view.resolve(set, isUid);
+    const all = view.resolve(set, isUid);
+    // RFC 9394 §3.3: PARTIAL chooses first, CHANGEDSINCE among those.
+    const indexes = partial === undefined ? all : partOf(all, partial);
     if (vanished) tellVanished(session, set, changedSince!);
     const seen = await markSeen(session, view, attributes, indexes);
     const { missing, unreadable } = await fetchMessages(session, view, { attributes, indexes, changedSince, seen });
@@ -38,6 +41,20 @@ export const fetch = defineCommand<FetchArguments>({
     return undefined;
   },
 });
+
+/** RFC 9394 §3.2: the messages at these positions of a set; none where they are past its end. */
+function partOf(indexes: Ranges, partial: PartialRange): Ranges {
+  const { start, end } = resolvePartialRange(partial, sizeOf(indexes));
+  const part: Range[] = [];
+  let position = 0;
+  for (const [first, last] of indexes) {
+    const from = Math.max(start - position, 0);
+    const to = Math.min(end - position, last - first + 1);
+    if (from < to) part.push([first + from, first + to - 1]);
+    position += last - first + 1;
+  }
+  return part;
+}
 
 /** RFC 7162 §3.2.6. `*` reaches to the last UID that was given, for that message may be the one that has gone. */
 function tellVanished({ account, view, output }: Session, set: SequenceSet, since: number): void {
