@@ -44,6 +44,8 @@ interface RowBase<A> {
    * 'free': it may.
    */
   readonly sequences: 'hold' | 'free';
+  /** It waits for what the client says: however long that takes, nothing is under way here. */
+  readonly isConversation?: true;
   decode(scanner: Scanner, context: DecodeContext, name: string): A;
 }
 

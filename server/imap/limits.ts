@@ -4,6 +4,8 @@
 export const idleTimeoutMs = 30 * 60_000;
 /** A stranger has a minute to log in. */
 export const loginTimeoutMs = 60_000;
+/** RFC 9585 §3: a client whose command takes longer hears that it is under way; many give up after 30 seconds or a minute of silence. */
+export const progressMs = 15_000;
 /** Failed logins of one connection; each is delayed too (server/auth). */
 export const loginFailuresMax = 5;
 

@@ -1,7 +1,7 @@
 /** The IMAP server: a session for each connection that a listener hands over, and a word of farewell to all of them at shutdown. */
 import type { Connection } from '../net/connection.ts';
 import type { ConnectionHandler } from '../net/listener.ts';
-import { idleTimeoutMs, loginTimeoutMs, messageBytesDefault } from './limits.ts';
+import { idleTimeoutMs, loginTimeoutMs, messageBytesDefault, progressMs } from './limits.ts';
 import { RecentRegistry } from './recent.ts';
 import type { ImapServerOptions, ImapServices } from './services.ts';
 import { Session } from './session.ts';
@@ -18,6 +18,7 @@ export function createImapServer(options: ImapServerOptions): ImapServer {
   const services: ImapServices = {
     idleTimeoutMs,
     loginTimeoutMs,
+    progressMs,
     messageBytesMax: messageBytesDefault,
     ...options,
     recents: new RecentRegistry(),

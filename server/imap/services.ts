@@ -31,6 +31,8 @@ export interface ImapServerOptions {
   readonly messageBytesMax?: number;
   readonly idleTimeoutMs?: number;
   readonly loginTimeoutMs?: number;
+  /** Milliseconds after which, again and again, a client is told that its command is under way. */
+  readonly progressMs?: number;
 }
 
 /** The same with every default filled in, and what the sessions of a node share. */
@@ -38,5 +40,6 @@ export interface ImapServices extends ImapServerOptions {
   readonly messageBytesMax: number;
   readonly idleTimeoutMs: number;
   readonly loginTimeoutMs: number;
+  readonly progressMs: number;
   readonly recents: RecentRegistry;
 }

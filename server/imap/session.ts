@@ -183,7 +183,8 @@ export class Session {
       if (row === undefined) throw new ProtocolError(`${name} is no command that this server knows`);
       if (!row.states.includes(this.state)) throw new ProtocolError(wrongState(name, this.state));
       const args = row.decode(scanner, { acceptsUtf8: this.acceptsUtf8, isRev2: this.#isRev2 }, name);
-      if (row.begin === undefined) this.#answer(invocation, row, (await row.run(invocation, args)) ?? undefined, true);
+      if (row.begin === undefined)
+        this.#answer(invocation, row, await this.#whileWorking(invocation, row, async () => row.run(invocation, args)), true);
       else await this.#begin(invocation, row, row.begin(invocation, args));
     } catch (error) {
       await this.#begun;
@@ -198,7 +199,7 @@ export class Session {
     const settled = this.#begun.then(async () => {
       let reply: Reply | undefined;
       try {
-        reply = await finish();
+        reply = await this.#whileWorking(invocation, row, finish);
       } catch (error) {
         reply = this.#refuse(error, invocation.name);
       }
@@ -208,6 +209,17 @@ export class Session {
     });
     this.#begun = settled;
     if (this.#begunCount >= overlappingCommandsMax) await settled;
+  }
+
+  /** RFC 9585: tells the client now and then that its command is under way, so that it does not give up. Between awaits responses are whole. */
+  async #whileWorking<T>({ tag }: Invocation, row: AnyCommandRow, work: () => Promise<T>): Promise<T> {
+    if (row.isConversation) return work();
+    const timer = setInterval(() => this.output.untagged(`OK [INPROGRESS ("${tag}" NIL NIL)] Still at work.`), this.services.progressMs);
+    try {
+      return await work();
+    } finally {
+      clearInterval(timer);
+    }
   }
 
   #answer({ tag, name, isUid }: Invocation, row: AnyCommandRow | undefined, reply: Reply | undefined, isAlone: boolean): void {

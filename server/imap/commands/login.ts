@@ -27,6 +27,7 @@ export const authenticate = defineCommand<AuthenticateArguments>({
   capability: ({ isProtected, isLoggedIn }) =>
     isLoggedIn ? ['SASL-IR'] : ['SASL-IR', ...saslMechanismNames(isProtected).map((name) => `AUTH=${name}`)],
   sequences: 'free',
+  isConversation: true,
   decode: decodeAuthenticate,
   run: ({ session }, args) => logIn(session, () => exchange(session, args)),
 });

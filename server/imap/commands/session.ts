@@ -22,7 +22,8 @@ export const capability = defineCommand({
 export const noop = defineCommand({
   names: ['NOOP'],
   states: anyState,
-  capability: [],
+  // Of every command: see Session's #whileWorking.
+  capability: ['INPROGRESS'],
   sequences: 'free',
   decode: decodeNoArguments,
   run: () => undefined,
@@ -144,6 +145,7 @@ export const idle = defineCommand({
   states: loggedIn,
   capability: ['IDLE'],
   sequences: 'free',
+  isConversation: true,
   decode: decodeNoArguments,
   async run({ session }) {
     session.tellChanges(true);
