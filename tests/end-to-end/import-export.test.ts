@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { formatMboxMessage } from '../../server/transfer/mbox.ts';
 import { spamAssassinMessages } from '../support/corpus.ts';
 import { makeServerFolder } from '../support/running-server.ts';
@@ -49,45 +49,36 @@ it('the SpamAssassin corpus as mbox, imported twice, is there once, and comes ou
   expect(await folder.satchel(['export', 'me@localhost', out])).toMatchObject({ code: 1, err: expect.stringContaining('not empty') });
 });
 
-describe('without a server', () => {
-  it.each(['maildir', 'mbox'] as const)(
-    'what is exported as %s comes in again elsewhere with its mailboxes, flags and times',
-    async (format) => {
-      using folder = makeServerFolder();
-      for (const args of [
-        ['domain', 'add', 'localhost'],
-        ['account', 'add', 'me@localhost'],
-        ['account', 'add', 'you@localhost'],
-      ]) {
-        expect(await folder.satchel(args)).toMatchObject({ code: 0 });
-      }
-      const source = join(folder.path, 'in.mbox');
-      const flags = { mailbox: ['Lists', 'a.b'], keywords: ['$flagged', '$junk', '$seen'], isDeleted: true };
-      writeFileSync(source, formatMboxMessage(Buffer.from('Subject: one\n\n>From me\n'), 'a@b.example', 1_000_000_000_000));
-      writeFileSync(`${source}.flags.json`, `${JSON.stringify(flags)}\n`);
-      expect(await folder.satchel(['import', 'me@localhost', source])).toMatchObject({ code: 0 });
-      const reports: unknown[] = [];
-      for (const [name, address] of [
-        ['first', 'me@localhost'],
-        ['second', 'you@localhost'],
-      ] as const) {
-        const out = join(folder.path, name);
-        expect(await folder.satchel(['export', address, out, '--format', format])).toMatchObject({ code: 0 });
-        reports.push(
-          filesIn(out).map((file) => [
-            file.slice(out.length).replace(/M\d+U\d+/, ''),
-            readFileSync(file, 'utf8').replace(/^From \S+/, 'From'),
-          ]),
-        );
-        if (name === 'first') expect(await folder.satchel(['import', 'you@localhost', out])).toMatchObject({ code: 0 });
-      }
-      expect(reports[1]).toEqual(reports[0]);
-      expect(JSON.stringify(reports[0])).toContain(format === 'mbox' ? '>>From me' : '1000000000..satchel,S=23:2,FSTa');
-    },
-  );
+it('without a server, what is exported comes in again elsewhere with its mailboxes, flags and times', { timeout: 120_000 }, async () => {
+  using folder = makeServerFolder();
+  const run = async (...args: string[]) => expect(await folder.satchel(args)).toMatchObject({ code: 0 });
+  await run('domain', 'add', 'localhost');
+  for (const name of ['me', 'maildir', 'mbox']) await run('account', 'add', `${name}@localhost`);
+  const source = join(folder.path, 'in.mbox');
+  const flags = { mailbox: ['Lists', 'a.b'], keywords: ['$flagged', '$junk', '$seen'], isDeleted: true };
+  writeFileSync(source, formatMboxMessage(Buffer.from('Subject: one\n\n>From me\n'), 'a@b.example', 1_000_000_000_000));
+  writeFileSync(`${source}.flags.json`, `${JSON.stringify(flags)}\n`);
+  await run('import', 'me@localhost', source);
+  for (const format of ['maildir', 'mbox']) {
+    const report = async (address: string) => {
+      const out = join(folder.path, `${format} of ${address}`);
+      await run('export', address, out, '--format', format);
+      const contents = filesIn(out).map((file) => [
+        file.slice(out.length).replace(/M\d+U\d+/, ''),
+        readFileSync(file, 'utf8').replace(/^From \S+/, 'From'),
+      ]);
+      return { out, contents };
+    };
+    const first = await report('me@localhost');
+    expect(JSON.stringify(first.contents)).toContain(format === 'mbox' ? '>>From me' : '1000000000..satchel,S=23:2,FSTa');
+    await run('import', `${format}@localhost`, first.out);
+    expect((await report(`${format}@localhost`)).contents).toEqual(first.contents);
+  }
 });
 
-it('trace tells the stations of a delivered, a junked and a failed message, also after a restart; status counts them', async () => {
+it('trace tells the stations of a delivered, a junked and a failed message, also after a restart; status counts them', {
+  timeout: 120_000,
+}, async () => {
   using folder = makeServerFolder();
   const texts: string[][] = [];
   for (const round of [1, 2]) {
