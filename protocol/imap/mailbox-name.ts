@@ -12,6 +12,19 @@ export function decodeMailbox(scanner: Scanner, acceptsUtf8 = false): string {
   return decodeMailboxName(scanner.astringText(), acceptsUtf8);
 }
 
+/** A name that is to be kept or opened. */
+export interface GivenName {
+  readonly mailbox: string;
+  /** As a client of UTF-8 sent it, where that is not how it is kept: it is to be told (RFC 9051 §6.3.9.7, OLDNAME). */
+  readonly asSent?: string;
+}
+
+export function decodeGivenName(scanner: Scanner, acceptsUtf8: boolean): GivenName {
+  const sent = scanner.astringText();
+  const mailbox = decodeMailboxName(sent, acceptsUtf8);
+  return acceptsUtf8 && sent !== mailbox ? { mailbox, asSent: sent } : { mailbox };
+}
+
 /**
  * Unicode of a name as it stands on the wire. Names with 8-bit characters are taken for UTF-8 also where UTF8=ACCEPT was not enabled: several
  * clients send them so.

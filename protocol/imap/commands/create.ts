@@ -3,20 +3,19 @@
  *   create-param =/ "USE" SP "(" [use-attr *(SP use-attr)] ")" (RFC 6154 §6)
  */
 import { decodeFlag } from '../flags.ts';
-import { decodeMailbox } from '../mailbox-name.ts';
+import { decodeGivenName, type GivenName } from '../mailbox-name.ts';
 import { CommandWriter } from '../wire/command-writer.ts';
 import type { Scanner } from '../wire/scanner.ts';
 import type { DecodeContext } from './context.ts';
 
-export interface CreateArguments {
-  readonly mailbox: string;
+export interface CreateArguments extends GivenName {
   /** Special uses as written, e.g. `\Sent`. */
   readonly use: readonly string[];
 }
 
 export function decodeCreate(scanner: Scanner, { acceptsUtf8 }: DecodeContext): CreateArguments {
   scanner.space();
-  const mailbox = decodeMailbox(scanner, acceptsUtf8);
+  const name = decodeGivenName(scanner, acceptsUtf8);
   let use: string[] = [];
   if (scanner.take(' ')) {
     scanner.list(() => {
@@ -26,7 +25,7 @@ export function decodeCreate(scanner: Scanner, { acceptsUtf8 }: DecodeContext): 
     });
   }
   scanner.expectEnd();
-  return { mailbox, use };
+  return { ...name, use };
 }
 
 export function encodeCreate({ mailbox, use }: CreateArguments): Buffer {

@@ -1,5 +1,5 @@
 /** rename = "RENAME" SP mailbox SP mailbox (RFC 9051 §6.3.6). */
-import { decodeMailbox } from '../mailbox-name.ts';
+import { decodeGivenName, decodeMailbox } from '../mailbox-name.ts';
 import { CommandWriter } from '../wire/command-writer.ts';
 import type { Scanner } from '../wire/scanner.ts';
 import type { DecodeContext } from './context.ts';
@@ -7,15 +7,17 @@ import type { DecodeContext } from './context.ts';
 export interface RenameArguments {
   readonly from: string;
   readonly to: string;
+  /** `to` as it was sent: see GivenName. */
+  readonly toAsSent?: string;
 }
 
 export function decodeRename(scanner: Scanner, { acceptsUtf8 }: DecodeContext): RenameArguments {
   scanner.space();
   const from = decodeMailbox(scanner, acceptsUtf8);
   scanner.space();
-  const to = decodeMailbox(scanner, acceptsUtf8);
+  const { mailbox: to, asSent } = decodeGivenName(scanner, acceptsUtf8);
   scanner.expectEnd();
-  return { from, to };
+  return asSent === undefined ? { from, to } : { from, to, toAsSent: asSent };
 }
 
 export function encodeRename({ from, to }: RenameArguments): Buffer {

@@ -5,7 +5,7 @@
  *   seq-match-data = "(" known-sequence-set SP known-uid-set ")"
  */
 import { eachOf, formatRanges, type Ranges, sizeOf } from '../../mail/ranges.ts';
-import { decodeMailbox } from '../mailbox-name.ts';
+import { decodeGivenName, type GivenName } from '../mailbox-name.ts';
 import { decodeSequenceSet, star } from '../sequence-set.ts';
 import { CommandWriter } from '../wire/command-writer.ts';
 import type { Scanner } from '../wire/scanner.ts';
@@ -21,15 +21,14 @@ export interface QresyncParameters {
   readonly matches?: { readonly sequences: Ranges; readonly uids: Ranges };
 }
 
-export interface SelectArguments {
-  readonly mailbox: string;
+export interface SelectArguments extends GivenName {
   readonly isCondstore: boolean;
   readonly qresync?: QresyncParameters;
 }
 
 export function decodeSelect(scanner: Scanner, { acceptsUtf8 }: DecodeContext): SelectArguments {
   scanner.space();
-  const mailbox = decodeMailbox(scanner, acceptsUtf8);
+  const name = decodeGivenName(scanner, acceptsUtf8);
   let isCondstore = false;
   let qresync: QresyncParameters | undefined;
   if (scanner.take(' ')) {
@@ -41,7 +40,7 @@ export function decodeSelect(scanner: Scanner, { acceptsUtf8 }: DecodeContext): 
     });
   }
   scanner.expectEnd();
-  return qresync === undefined ? { mailbox, isCondstore } : { mailbox, isCondstore, qresync };
+  return qresync === undefined ? { ...name, isCondstore } : { ...name, isCondstore, qresync };
 }
 
 function decodeQresync(scanner: Scanner): QresyncParameters {

@@ -1,6 +1,7 @@
 /** LIST (RFC 9051 §6.3.9, RFC 5258, RFC 5819, RFC 6154, RFC 3348), LSUB (RFC 3501 §6.3.9) and XLIST. */
 import { decodeList, decodeOldList, type ListArguments } from '../../../protocol/imap/commands/list.ts';
 import { hierarchyDelimiter, matchesListPattern } from '../../../protocol/imap/mailbox-name.ts';
+import { ByteWriter } from '../../../protocol/imap/wire/byte-writer.ts';
 import { defineCommand, loggedIn } from '../command.ts';
 import { type ListedMailbox, listedMailboxes, specialUseOf } from '../mailbox-tree.ts';
 import type { Session } from '../session.ts';
@@ -76,8 +77,15 @@ export function writeLine(session: Session, response: string, attributes: readon
   const { output } = session;
   output.ascii(`* ${response} (${attributes.join(' ')}) "${hierarchyDelimiter}" `);
   session.writeMailboxName(name);
-  output.ascii(extended).crlf();
+  output.utf8(extended).crlf();
   output.schedule();
+}
+
+/** RFC 9051 §6.3.9.7: a name that is kept in another form than the one it was sent in is told, with both. */
+export function tellOldName(session: Session, name: string, asSent: string | undefined): void {
+  if (asSent === undefined || !session.isRev2) return;
+  const quoted = new ByteWriter().utf8String(asSent).toBuffer().toString();
+  writeLine(session, 'LIST', [], name, ` ("OLDNAME" (${quoted}))`);
 }
 
 export const lsub = defineCommand({

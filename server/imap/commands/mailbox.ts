@@ -8,6 +8,7 @@ import type { AccountTransactor, Mailbox } from '../../../storage/account/api.ts
 import { defineCommand, loggedIn } from '../command.ts';
 import { newMailboxPath, requireMailbox, roleOfSpecialUse } from '../mailbox-tree.ts';
 import type { Reply } from '../refusal.ts';
+import { tellOldName } from './list.ts';
 
 /** RFC 9051 §6.3.4: "a server SHOULD create superior hierarchical names". Returns the mailbox above the last level. */
 function createAbove(tx: AccountTransactor, path: readonly string[]): MailboxNumber | null {
@@ -25,7 +26,7 @@ export const create = defineCommand({
   capability: ['CREATE-SPECIAL-USE'],
   sequences: 'free',
   decode: decodeCreate,
-  async run({ session }, { mailbox: name, use }) {
+  async run({ session }, { mailbox: name, asSent, use }) {
     const path = newMailboxPath(name);
     const roles = use.map(roleOfSpecialUse);
     // RFC 6154 §3: one use a mailbox here, since roles of JMAP are one a mailbox.
@@ -39,6 +40,7 @@ export const create = defineCommand({
       // RFC 9051 §6.3.4 leaves subscription to the client.
       return tx.createMailbox({ name: path.at(-1)!, parent: createAbove(tx, path), role, subscribed: false });
     });
+    tellOldName(session, name, asSent);
     return { status: 'OK', code: `MAILBOXID (${formatMailboxId(created.id)})`, text: 'CREATE completed' };
   },
 });
@@ -70,7 +72,7 @@ export const rename = defineCommand({
   capability: [],
   sequences: 'free',
   decode: decodeRename,
-  async run({ session }, { from, to }) {
+  async run({ session }, { from, to, toAsSent }) {
     const path = newMailboxPath(to);
     const mailbox = session.account.read((reader) => requireMailbox(reader, from));
     await session.account.transact((tx) => {
@@ -79,6 +81,7 @@ export const rename = defineCommand({
       if (mailbox.role === 'inbox') moveInbox(tx, mailbox, path);
       else tx.updateMailbox(mailbox.id, { name: path.at(-1)!, parent: createAbove(tx, path) });
     });
+    tellOldName(session, to, toAsSent);
     return undefined;
   },
 });

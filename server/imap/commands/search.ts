@@ -1,5 +1,6 @@
 /** SEARCH and UID SEARCH (RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 4731 ESEARCH, RFC 5182 SEARCHRES, RFC 7162 §3.1.5, RFC 9394 PARTIAL). */
 import { decodeSearch, type SearchArguments } from '../../../protocol/imap/commands/search.ts';
+import { ProtocolError } from '../../../protocol/mail/errors.ts';
 import { defineCommand, selected } from '../command.ts';
 import { refuseCharset, saving, writeAnswer } from '../search/answer.ts';
 import { mentionsModSeq, runSearch } from '../search/search.ts';
@@ -10,8 +11,11 @@ export const search = defineCommand<SearchArguments>({
   capability: ['ESEARCH', 'SEARCHRES', 'WITHIN', 'SAVEDATE'],
   sequences: 'hold',
   // RFC 9051 §6.4.4: the answer is ESEARCH, also to who did not ask for it.
-  decode: (scanner, { isRev2 }) => {
+  decode: (scanner, { acceptsUtf8, isRev2 }) => {
     const args = decodeSearch(scanner);
+    // RFC 9755 §3: who has enabled UTF-8 names no other charset.
+    if (acceptsUtf8 && !isRev2 && args.charset !== 'UTF-8')
+      throw new ProtocolError('expected no CHARSET but UTF-8 after ENABLE UTF8=ACCEPT');
     return isRev2 && args.return === undefined ? { ...args, return: ['ALL'] } : args;
   },
   async run(invocation, args) {

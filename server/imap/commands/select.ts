@@ -16,7 +16,7 @@ import { applicableFlags, MailboxView } from '../mailbox-view.ts';
 import type { Session } from '../session.ts';
 import { vanishedSince, writeVanished } from '../vanished.ts';
 import { expungeDeleted } from './expunge.ts';
-import { writeLine } from './list.ts';
+import { tellOldName, writeLine } from './list.ts';
 
 export const select = defineCommand({
   names: ['SELECT', 'EXAMINE'],
@@ -24,7 +24,7 @@ export const select = defineCommand({
   capability: ['CONDSTORE', 'QRESYNC'],
   sequences: 'free',
   decode: decodeSelect,
-  async run({ session, name }, { mailbox: mailboxName, isCondstore, qresync }) {
+  async run({ session, name }, { mailbox: mailboxName, asSent, isCondstore, qresync }) {
     if (qresync !== undefined && !session.isQresync) throw new ProtocolError('expected ENABLE QRESYNC before');
     const { account } = session;
     const hadView = session.selectedView !== undefined;
@@ -44,13 +44,11 @@ export const select = defineCommand({
     });
     session.select(view);
     // RFC 9051 §6.3.2: the name of what is selected.
-    if (session.isRev2)
-      writeLine(
-        session,
-        'LIST',
-        [],
-        account.read((reader) => formatMailboxPath(reader.pathOf(mailbox.id))),
-      );
+    if (session.isRev2) {
+      const path = account.read((reader) => formatMailboxPath(reader.pathOf(mailbox.id)));
+      if (asSent === undefined) writeLine(session, 'LIST', [], path);
+      else tellOldName(session, path, asSent);
+    }
     account.read((reader) => {
       describe(session, view, reader, reader.mailbox(mailbox.id)!);
       if (qresync?.uidValidity === view.uidValidity) tellVanished(session, view, reader, qresync);
