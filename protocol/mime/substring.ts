@@ -22,6 +22,9 @@ export function searchableHeader(header: string): string {
     .join('\n');
 }
 
+/** UTF-8 of what is not ASCII and folds to it: U+0130, U+037E, U+1FEF, U+212A. All else that is not there as bytes is not there folded. */
+const foldsToAscii = /\xc4\xb0|\xcd\xbe|\xe1\xbf\xaf|\xe2\x84\xaa/;
+
 export class Needle {
   readonly folded: string;
   readonly #isAscii: boolean;
@@ -43,8 +46,10 @@ export class Needle {
 
   /** In UTF-8 text. */
   isInUtf8(bytes: Buffer): boolean {
-    if (!isAscii(bytes)) return this.isInText(bytes.toString('utf8'));
-    return this.#isAscii && bytes.toString('latin1').toLowerCase().includes(this.folded);
+    if (!this.#isAscii) return !isAscii(bytes) && this.isInText(bytes.toString('utf8'));
+    const characters = bytes.toString('latin1');
+    if (characters.toLowerCase().includes(this.folded)) return isAscii(bytes) || this.isInText(bytes.toString('utf8'));
+    return foldsToAscii.test(characters) && this.isInText(bytes.toString('utf8'));
   }
 
   /** In the raw value of a header field. */
