@@ -83,7 +83,9 @@ export async function openFaces(options: FacesOptions): Promise<Faces> {
 }
 
 /** JMAP, for each of the HTTP listeners. */
-export function jmapRoutes(options: Omit<JmapServices, 'readMessage'> & { readonly intake: Intake }): (server: FastifyInstance) => Promise<void> {
+export function jmapRoutes(
+  options: Omit<JmapServices, 'readMessage'> & { readonly intake: Intake },
+): (server: FastifyInstance) => Promise<void> {
   const services: JmapServices = {
     ...options,
     logger: options.logger.child({ face: 'jmap' }),
