@@ -22,6 +22,9 @@ export const continuationLineBytesMax = 16 * 1024;
 /** Bytes that are read and thrown away to find the end of a refused command; past them the connection is closed. */
 export const discardedBytesMax = 256 * 1024 * 1024;
 
+/** Texts and URLs of one CATENATE: each URL reads a message. */
+export const catenatePartsMax = 100;
+
 /** Depth of parentheses in a search, a list, an ID: recursion must end. */
 export const listDepthMax = 32;
 

@@ -294,6 +294,20 @@ describe('decode is the inverse of encode', () => {
       ),
       { minLength: 1, maxLength },
     );
+  it('for CATENATE', () => {
+    const part = fc.oneof(
+      fc.record({ text: fc.uint8Array({ maxLength: 50 }).map((bytes) => Buffer.from(bytes)) }),
+      fc.record({ url: texts.filter((url) => url !== '') }),
+    );
+    inverse(
+      fc.record({
+        mailbox: names,
+        messages: fc.array(fc.record({ flags, parts: fc.array(part, { minLength: 1, maxLength: 4 }) }), { minLength: 1, maxLength: 2 }),
+      }),
+      encodeAppend,
+      decodeAppend,
+    );
+  });
   it('for APPEND', () => inverse(fc.record({ mailbox: names, messages: messages(4) }), encodeAppend, decodeAppend));
   it('for REPLACE', () =>
     inverse(fc.record({ target: numbers, mailbox: names, messages: messages(1) }), (value) => encodeReplace(value), decodeReplace));

@@ -1,5 +1,5 @@
 /**
- * APPEND (RFC 9051 §6.3.12, RFC 3502 MULTIAPPEND, RFC 3516 literal8, RFC 4315, RFC 7888, RFC 7889) and REPLACE (RFC 8508). Pipelined APPENDs upload at
+ * APPEND (RFC 9051 §6.3.12, RFC 3502 MULTIAPPEND, RFC 3516 literal8, RFC 4469 CATENATE, RFC 4315, RFC 7888, RFC 7889) and REPLACE (RFC 8508). Pipelined APPENDs upload at
  * the same time; their mutations are handed in in the order of the commands, so that UIDs rise in it, and join one commit where they can. The
  * messages of one command are one mutation: all of them appear or none.
  */
@@ -14,9 +14,10 @@ import { MailError } from '../../../protocol/mail/errors.ts';
 import type { MailboxNumber, ModSeq, Uid } from '../../../protocol/mail/ids.ts';
 import { formatRanges, type Ranges, rangesOf } from '../../../protocol/mail/ranges.ts';
 import type { AccountTransactor, NewEmail, Upload } from '../../../storage/account/api.ts';
+import { BadUrl, octetsOf } from '../catenate.ts';
 import type { Finish } from '../command.ts';
 import { defineCommand, loggedIn, selected } from '../command.ts';
-import { keywordsOfFlags } from '../flags.ts';
+import { keywordsOfFlags, type StoredFlags } from '../flags.ts';
 import { findMailbox } from '../mailbox-tree.ts';
 import type { MailboxView } from '../mailbox-view.ts';
 import type { Reply } from '../refusal.ts';
@@ -26,7 +27,7 @@ import { expungedReply } from './expunge.ts';
 export const append = defineCommand<AppendArguments>({
   names: ['APPEND'],
   states: loggedIn,
-  capability: ({ messageBytesMax }) => ['LITERAL+', `APPENDLIMIT=${messageBytesMax}`, 'MULTIAPPEND', 'BINARY'],
+  capability: ({ messageBytesMax }) => ['LITERAL+', `APPENDLIMIT=${messageBytesMax}`, 'MULTIAPPEND', 'BINARY', 'CATENATE'],
   sequences: 'free',
   decode: decodeAppend,
   begin({ session }, args): Finish {
@@ -80,8 +81,9 @@ async function addMessages(session: Session, { mailbox: name, messages }: Append
     const mailbox = account.read((reader) => findMailbox(reader, name));
     if (mailbox === undefined) return { status: 'NO', code: 'TRYCREATE', text: 'There is no mailbox of this name.' };
     // Judged before the first is uploaded.
-    for (const message of messages) check(session, message);
-    const prepared = await Promise.all(messages.map((message) => prepare(session, message, mailbox.id)));
+    const whole: WholeMessage[] = [];
+    for (const appended of messages) whole.push(check(session, appended, await octetsOf(session, appended)));
+    const prepared = await Promise.all(whole.map((message) => prepare(session, message, mailbox.id)));
     await previousTurn;
     const committed = account.transact(
       (tx) => {
@@ -96,23 +98,30 @@ async function addMessages(session: Session, { mailbox: name, messages }: Append
     endTurn();
     const { uids, modSeq } = await committed;
     return { code: `APPENDUID ${mailbox.uidValidity} ${formatRanges(rangesOf(uids))}`, modSeq };
+  } catch (error) {
+    if (error instanceof BadUrl) return error.reply;
+    throw error;
   } finally {
     endTurn();
   }
 }
 
-function check({ services }: Session, { flags, message }: AppendedMessage): void {
-  keywordsOfFlags(flags);
+interface WholeMessage extends StoredFlags {
+  readonly receivedAt: number | undefined;
+  readonly message: Buffer;
+}
+
+function check({ services }: Session, { flags, receivedAt }: AppendedMessage, message: Buffer): WholeMessage {
   if (message.length === 0) throw new MailError('invalidArguments', 'A message cannot be empty.');
   if (message.length > services.messageBytesMax) throw new MailError('tooLarge', `A message may have ${services.messageBytesMax} octets.`);
+  return { ...keywordsOfFlags(flags), receivedAt, message };
 }
 
 async function prepare(
   { account, services }: Session,
-  { flags, receivedAt, message }: AppendedMessage,
+  { keywords, isDeleted, receivedAt, message }: WholeMessage,
   mailbox: MailboxNumber,
 ): Promise<{ upload: Upload; email: NewEmail }> {
-  const { keywords, isDeleted } = keywordsOfFlags(flags);
   const [upload, { facts, text, preview }] = await Promise.all([account.upload(message), services.readMessage(message)]);
   const email: NewEmail = {
     blob: upload.ref,
