@@ -22,6 +22,8 @@ export interface CapabilityContext {
   readonly isProtected: boolean;
   readonly isLoggedIn: boolean;
   readonly isCompressed: boolean;
+  /** The accounts can be reached by JMAP too. */
+  readonly hasJmap: boolean;
 }
 
 export interface Invocation {

@@ -27,6 +27,8 @@ export interface ImapServerOptions {
   readonly version: string;
   /** Makes STARTTLS available; asked for at each handshake. */
   readonly secureContext?: () => SecureContext;
+  /** Where the JMAP session of who logs in here is, with the same login and the same ids (RFC 9698). Absent: there is no JMAP. */
+  readonly jmapSessionUrl?: string;
   /** Octets of a message that may be appended. */
   readonly messageBytesMax?: number;
   readonly idleTimeoutMs?: number;

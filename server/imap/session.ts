@@ -122,6 +122,7 @@ export class Session {
       isProtected: this.connection.isProtected,
       isLoggedIn: this.#account !== undefined,
       isCompressed: this.connection.isCompressed,
+      hasJmap: this.services.jmapSessionUrl !== undefined,
     };
     return capabilities(commandRows, context);
   }

@@ -10,7 +10,7 @@ import { authenticate, login } from './login.ts';
 import { create, remove, rename, subscribe } from './mailbox.ts';
 import { search } from './search.ts';
 import { close, select, unselect } from './select.ts';
-import { capability, check, enable, id, idle, logout, namespace, noop, startTls } from './session.ts';
+import { capability, check, enable, getJmapAccess, id, idle, logout, namespace, noop, startTls } from './session.ts';
 import { sort } from './sort.ts';
 import { status } from './status.ts';
 import { store } from './store.ts';
@@ -28,6 +28,7 @@ export const commandRows: readonly AnyCommandRow[] = [
   id,
   idle,
   namespace,
+  getJmapAccess,
   list,
   lsub,
   xlist,

@@ -126,6 +126,21 @@ export const id = defineCommand({
   },
 });
 
+/** RFC 9698: where the same mail is by JMAP. Ids are the same in both (OBJECTID). */
+export const getJmapAccess = defineCommand({
+  names: ['GETJMAPACCESS'],
+  states: loggedIn,
+  capability: ({ hasJmap, isLoggedIn }) => (hasJmap && isLoggedIn ? ['JMAPACCESS'] : []),
+  sequences: 'free',
+  decode: decodeNoArguments,
+  run({ session }) {
+    const { jmapSessionUrl } = session.services;
+    if (jmapSessionUrl === undefined) return { status: 'BAD', text: 'There is no JMAP here.' };
+    session.output.ascii('* JMAPACCESS ').string(jmapSessionUrl).crlf();
+    return undefined;
+  },
+});
+
 /** RFC 2342: one personal namespace, no others. */
 export const namespace = defineCommand({
   names: ['NAMESPACE'],

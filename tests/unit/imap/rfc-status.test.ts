@@ -25,9 +25,14 @@ const rows = readFileSync(join(root, 'docs/RFC-STATUS.md'), 'utf8')
 /** All that some connection is told, `X=value` of limits as `X=`. */
 const advertised = new Set(
   [true, false].flatMap((isLoggedIn) =>
-    capabilities(commandRows, { messageBytesMax: 1000, canStartTls: true, isProtected: true, isLoggedIn, isCompressed: false }).map(
-      (name) => name.replace(/=\d+$/, '='),
-    ),
+    capabilities(commandRows, {
+      messageBytesMax: 1000,
+      canStartTls: true,
+      isProtected: true,
+      isLoggedIn,
+      isCompressed: false,
+      hasJmap: true,
+    }).map((name) => name.replace(/=\d+$/, '=')),
   ),
 );
 
