@@ -48,6 +48,8 @@ export async function openFaces(options: FacesOptions): Promise<Faces> {
     readMessage: (raw) => options.intake.parsers.parse(raw),
     secureContext: () => certificates.current.context,
     messageBytesMax: config.limits.messageBytesMax,
+    // A client that is told of it sends its password there: only where that is protected.
+    ...(config.publicUrl.startsWith('https:') ? { jmapSessionUrl: `${config.publicUrl.replace(/\/+$/, '')}/.well-known/jmap` } : {}),
   });
   const faces: readonly { readonly name: 'imap' | 'imaps' | 'lmtp'; readonly face: Face; readonly isTls: boolean }[] = [
     { name: 'imap', face: imap, isTls: false },
