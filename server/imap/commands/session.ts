@@ -107,8 +107,15 @@ export const enable = defineCommand({
   decode: decodeEnable,
   run({ session }, { capabilities }) {
     const enabled = [...new Set(capabilities)].filter((name) => Object.hasOwn(enablers, name));
+    const knewModSeq = session.isCondstore;
     for (const name of enabled) enablers[name]!(session);
     session.output.untagged(['ENABLED', ...enabled.map((name) => spelling[name] ?? name)].join(' '));
+    const view = session.selectedView;
+    if (view !== undefined && session.isCondstore && !knewModSeq) {
+      // RFC 7162 §3.1: in a selected mailbox, where the client goes on from. What came before is told before the answer.
+      const modSeq = session.account.read((reader) => reader.mailbox(view.mailbox)?.highestModSeq);
+      if (modSeq !== undefined) session.output.untagged(`OK [HIGHESTMODSEQ ${modSeq}] Highest.`);
+    }
     return undefined;
   },
 });
