@@ -1,5 +1,9 @@
-/** Two processes write to one account at once: what each was told is there, once. On the file store, and on S3 whose replies get lost. */
-import { execFile } from 'node:child_process';
+/**
+ * Two processes write to one account at once: what each was told is there, once. On the file store, on S3 whose replies get lost, and on the S3
+ * server that the environment names: S3_ENDPOINT, S3_BUCKET, the AWS SDK's credentials, and in S3_DISTURB a shell command that takes the server
+ * away and brings it back (tests/interop/ceph-rgw.sh has one to run).
+ */
+import { exec, execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +15,7 @@ import { MemoryBlobCache } from '../../storage/blobs/blob-cache.ts';
 import { MemoryKv } from '../../storage/index/memory-kv.ts';
 import { openFileStore } from '../../storage/objects/file.ts';
 import type { ObjectStore } from '../../storage/objects/object-store.ts';
+import { S3Store } from '../../storage/objects/s3.ts';
 import type { Finding } from '../../storage/snapshot/findings.ts';
 import { realClock, realRandom } from '../support/faulty-random.ts';
 import { startStrictS3 } from '../support/s3/strict-s3.ts';
@@ -18,14 +23,28 @@ import { startStrictS3 } from '../support/s3/strict-s3.ts';
 const count = 120;
 const names = ['left', 'right'];
 
-/** Both children at once; resolves with what they were told. */
-async function race(store: object): Promise<string[]> {
+const endpoint = process.env['S3_ENDPOINT'];
+const bucket = process.env['S3_BUCKET'];
+const disturbance = process.env['S3_DISTURB'];
+const whyNoEndpoint = endpoint && bucket ? '' : ' (skipped: S3_ENDPOINT and S3_BUCKET name no store to try)';
+const whyNoDisturbance = whyNoEndpoint || (disturbance ? '' : ' (skipped: S3_DISTURB holds no command)');
+
+/** Both children at once; resolves with what they were told. `disturb` is run once a third was told, and has an end before the children have. */
+async function race(store: object, disturb?: () => Promise<unknown>): Promise<string[]> {
   const child = join(import.meta.dirname, 'two-writers-child.ts');
-  const told = await Promise.all(
-    names.map((name) =>
-      promisify(execFile)(process.execPath, ['--disable-warning=ExperimentalWarning', child, name, String(count), JSON.stringify(store)]),
-    ),
-  );
+  let lines = 0;
+  let disturbing: Promise<unknown> | undefined;
+  const runs = names.map((name) => {
+    const args = ['--disable-warning=ExperimentalWarning', child, name, String(count), JSON.stringify(store)];
+    const run = promisify(execFile)(process.execPath, args);
+    run.child.stdout!.on('data', (text: string) => {
+      lines += text.split('\n').length - 1;
+      if (lines >= (names.length * count) / 3) disturbing ??= disturb?.().then(() => expect(lines).toBeLessThan(names.length * count));
+    });
+    return run;
+  });
+  const told = await Promise.all(runs);
+  await disturbing;
   return told.flatMap(({ stdout }) => stdout.trim().split('\n'));
 }
 
@@ -71,3 +90,26 @@ it('on S3 whose replies are dropped at random nothing is lost and nothing double
   const told = await race({ endpoint, bucket, region, credentials, forcePathStyle: true });
   await check(s3.store, told);
 });
+
+async function raceOnEndpoint(disturb?: () => Promise<unknown>): Promise<void> {
+  const region = process.env['AWS_REGION'] ?? 'us-east-1';
+  const options = { endpoint, bucket: bucket!, region, forcePathStyle: true, prefix: `two-writers-${realRandom.hex(4)}/` };
+  const told = await race(options, disturb);
+  await using store = new S3Store({ ...options, clock: realClock });
+  await check(store, told);
+  const left: string[] = [];
+  for await (const { key } of store.list('')) left.push(key);
+  await store.deleteMany(left);
+}
+
+it.skipIf(whyNoEndpoint)(
+  `on the endpoint of the environment nothing is lost and nothing doubled${whyNoEndpoint}`,
+  { timeout: 180_000 },
+  () => raceOnEndpoint(),
+);
+
+it.skipIf(whyNoDisturbance)(
+  `on the endpoint of the environment, taken away and brought back, nothing is lost and nothing doubled${whyNoDisturbance}`,
+  { timeout: 240_000 },
+  () => raceOnEndpoint(() => promisify(exec)(disturbance!)),
+);
