@@ -1,17 +1,24 @@
-/** Results of `fetch` in the order of `items`, with up to `ahead` of them on their way. The rest is abandoned when the reader stops. */
+/** The results of `fetch`, in the order of `items`, with up to `ahead` of them under way before the one in use. Stops at the first failure. */
 export async function* fetchAhead<Item, Result>(
-  items: readonly Item[],
+  items: Iterable<Item>,
   ahead: number,
   fetch: (item: Item) => Promise<Result>,
 ): AsyncGenerator<Result> {
+  const iterator = items[Symbol.iterator]();
   const underWay: Promise<Result>[] = [];
-  for (let next = 0; next < items.length || underWay.length > 0; ) {
-    while (next < items.length && underWay.length < ahead) {
-      const result = fetch(items[next++]!);
-      // A failure is the reader's when its turn comes; until then it must not count as unhandled.
-      result.catch(() => {});
-      underWay.push(result);
-    }
-    yield await underWay.shift()!;
+  const start = (): boolean => {
+    const next = iterator.next();
+    if (next.done === true) return false;
+    const result = fetch(next.value);
+    // A failure is the reader's when its turn comes; until then it must not count as unhandled.
+    result.catch(() => {});
+    underWay.push(result);
+    return true;
+  };
+  while (underWay.length < ahead && start());
+  for (let first = underWay.shift(); first !== undefined; first = underWay.shift()) {
+    const result = await first;
+    start();
+    yield result;
   }
 }

@@ -6,13 +6,13 @@
  * That the store is away is not damage: StorageError 'unavailable' goes through, and the state is then not to be used.
  */
 import { invariant, StorageError } from '../../protocol/mail/errors.ts';
+import { fetchAhead } from '../log/fetch-ahead.ts';
 import type { Position, RestoredPart, StateMachine } from '../log/machine.ts';
 import { logPrefix, parseKey } from '../objects/object-keys.ts';
 import type { ObjectStore } from '../objects/object-store.ts';
 import { fetchesAheadMax } from './limits.ts';
 import { isDamage, type ListedManifest, listManifests, type Manifest, readManifest } from './manifest.ts';
 import { decodePart, partKeyOf } from './part.ts';
-import { prefetch } from './prefetch.ts';
 
 /** Something that a load could not use. */
 export interface SnapshotDamage {
@@ -105,7 +105,7 @@ export async function* restoredParts(
   manifest: Manifest,
   onFailure: (key: string, error: unknown) => void = () => {},
 ): AsyncGenerator<RestoredPart> {
-  const fetched = prefetch(manifest.parts, fetchesAheadMax, async (part) => {
+  const fetched = fetchAhead(manifest.parts, fetchesAheadMax, async (part) => {
     const key = partKeyOf(accountId, part);
     try {
       return { key, part, body: (await store.get(key)).body };

@@ -7,6 +7,7 @@
  * what is read. All ages are the store's. An account that is not whole (a gap in the log, a state that is not the log's) is left alone.
  */
 import type { Clock } from '../clock.ts';
+import { fetchAhead } from '../log/fetch-ahead.ts';
 import type { Position, StateView } from '../log/machine.ts';
 import { decodeObject } from '../log/object-codec.ts';
 import { type Moment, StoreTime } from '../log/store-time.ts';
@@ -16,7 +17,6 @@ import { type AccountListing, type ListedNumber, listAccount } from './account-l
 import { fetchesAheadMax, removalsPerRequest, scrubListedMsMax } from './limits.ts';
 import { isDamage, type Manifest, type ManifestPart, readManifest } from './manifest.ts';
 import { decodePart, partKeyOf } from './part.ts';
-import { prefetch } from './prefetch.ts';
 import { firstGap, judge, type ManifestToJudge, type Retention, type RetentionRules, retentionRules } from './retention.ts';
 
 /** What the scrubber holds to. Only a simulation that shows what breaks without a rule gives others. */
@@ -138,7 +138,7 @@ class Scrub {
   async #readManifests(listing: AccountListing): Promise<ReadManifest[]> {
     const { store, accountId } = this.#options;
     const read: ReadManifest[] = [];
-    const manifests = prefetch(listing.manifests, fetchesAheadMax, (listed) => readManifest(store, accountId, listed).catch(orUndefined));
+    const manifests = fetchAhead(listing.manifests, fetchesAheadMax, (listed) => readManifest(store, accountId, listed).catch(orUndefined));
     for await (const manifest of manifests) {
       const isUsable = manifest?.parts.every(({ object, bytes }) => listing.parts.get(object)?.size === bytes) ?? false;
       read.push({ ...listing.manifests[read.length]!, manifest, isUsable });
@@ -221,7 +221,7 @@ class Scrub {
     const { store, accountId, signal } = this.#options;
     const removed = new Set(logRemoved);
     const kept = log.filter((commit) => !removed.has(commit));
-    const bodies = prefetch(kept, fetchesAheadMax, async ({ key, seq }) => ({ key, seq, ...(await store.get(key, { signal })) }));
+    const bodies = fetchAhead(kept, fetchesAheadMax, async ({ key, seq }) => ({ key, seq, ...(await store.get(key, { signal })) }));
     for await (const { key, seq, body } of bodies) {
       for (const line of decodeObject(key, body, { kind: 'commit', account: accountId, seq }).lines) blobs.nameAllIn(line);
     }
@@ -234,7 +234,7 @@ class Scrub {
       if (!isUsable) continue;
       for (const part of manifest!.parts) if (kindsWithoutBlobs?.has(part.kind) !== true) parts.set(part.object, part);
     }
-    const bodies = prefetch(parts.values(), fetchesAheadMax, async (part) => {
+    const bodies = fetchAhead(parts.values(), fetchesAheadMax, async (part) => {
       const key = partKeyOf(accountId, part);
       return { key, part, ...(await store.get(key, { signal })) };
     });

@@ -6,13 +6,13 @@
  * write of a writer that slept, which nobody was told had succeeded.
  */
 import { decodeCommit } from '../log/commit-codec.ts';
+import { fetchAhead } from '../log/fetch-ahead.ts';
 import type { Commit } from '../log/record.ts';
 import { logKey, manifestKey } from '../objects/object-keys.ts';
 import type { AccountListing, ListedNumber } from './account-listing.ts';
 import { finding } from './findings.ts';
 import { fetchesAheadMax } from './limits.ts';
 import { isDamage, type Manifest } from './manifest.ts';
-import { prefetch } from './prefetch.ts';
 import { damageOf, type VerifyContext } from './verify-snapshots.ts';
 
 export interface ChainedCommit {
@@ -56,7 +56,7 @@ export class LogVerifier {
   async *walk(): AsyncGenerator<ChainedCommit> {
     const { store, accountId, report, signal } = this.#context;
     let before: { seq: number; hash: string } | undefined;
-    const bodies = prefetch(this.#listing.log, fetchesAheadMax, async (listed) => {
+    const bodies = fetchAhead(this.#listing.log, fetchesAheadMax, async (listed) => {
       return { ...listed, body: await store.get(listed.key, { signal }).then(({ body }) => body, damageOf) };
     });
     for await (const { key, seq, body } of bodies) {

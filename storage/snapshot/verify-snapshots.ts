@@ -1,5 +1,6 @@
 /** The snapshots' half of `verify`: every manifest and every part that one names is read and checked against its hash. */
 import type { Clock } from '../clock.ts';
+import { fetchAhead } from '../log/fetch-ahead.ts';
 import { manifestKey } from '../objects/object-keys.ts';
 import type { ObjectStore } from '../objects/object-store.ts';
 import type { AccountListing } from './account-listing.ts';
@@ -7,7 +8,6 @@ import { finding, type Report } from './findings.ts';
 import { fetchesAheadMax } from './limits.ts';
 import { isDamage, type Manifest, type ManifestPart, readManifest } from './manifest.ts';
 import { decodePart, partKeyOf } from './part.ts';
-import { prefetch } from './prefetch.ts';
 
 export interface VerifyContext {
   readonly store: ObjectStore;
@@ -29,7 +29,7 @@ export async function verifySnapshots(context: VerifyContext, listing: AccountLi
 
 async function readManifests({ store, accountId, report }: VerifyContext, listing: AccountListing): Promise<Manifest[]> {
   const manifests: Manifest[] = [];
-  const read = prefetch(listing.manifests, fetchesAheadMax, async (listed) => {
+  const read = fetchAhead(listing.manifests, fetchesAheadMax, async (listed) => {
     try {
       return await readManifest(store, accountId, listed);
     } catch (error) {
@@ -61,7 +61,7 @@ async function verifyParts(context: VerifyContext, listing: AccountListing, mani
   for (const [object, { key, size }] of listing.parts)
     if (!named.has(object)) report(finding('orphan-part', key, `No manifest names this part of ${size} bytes.`));
 
-  const bodies = prefetch(present, partsAhead, async ({ part }) => {
+  const bodies = fetchAhead(present, partsAhead, async ({ part }) => {
     const key = partKeyOf(accountId, part);
     return { key, part, body: await store.get(key, { signal }).then(({ body }) => body, damageOf) };
   });

@@ -10,6 +10,7 @@
 import { MemoryBlobCache } from '../blobs/blob-cache.ts';
 import { BlobStore, isWholeObject } from '../blobs/blob-store.ts';
 import type { Clock } from '../clock.ts';
+import { fetchAhead } from '../log/fetch-ahead.ts';
 import type { StateMachine, StateView } from '../log/machine.ts';
 import type { BlobRef } from '../log/record.ts';
 import { accountPrefix, manifestKey } from '../objects/object-keys.ts';
@@ -19,7 +20,6 @@ import { finding, type Report } from './findings.ts';
 import { restoredParts } from './loader.ts';
 import { isDamage, type Manifest } from './manifest.ts';
 import { hashOfLines, partLines } from './part.ts';
-import { prefetch } from './prefetch.ts';
 import { type ChainedCommit, gapsOf, LogVerifier } from './verify-log.ts';
 import { type VerifyContext, verifySnapshots } from './verify-snapshots.ts';
 
@@ -209,7 +209,7 @@ class Verification {
     const random = { hex: () => '' };
     const blobs = new BlobStore({ store, accountId, clock, random, cache: new MemoryBlobCache({ bytesMax: 0 }) });
     const present = Iterator.from(state.blobs()).filter(({ object }) => !reported.has(object));
-    const faults = prefetch(present, blobsAhead, async (ref) => {
+    const faults = fetchAhead(present, blobsAhead, async (ref) => {
       try {
         await blobs.get(ref);
         return undefined;
