@@ -3,6 +3,7 @@
  * then its bytes. Every rule that the client may break ends in SetFailure 'invalidProperties' with the property's name.
  */
 import { Value } from 'typebox/value';
+import { defaultBodyProperties } from './email-content.ts';
 import { invalidProperties, SetFailure } from './errors.ts';
 import { namedHeaderProperties, parseHeaderProperty } from './header-property.ts';
 import { formatField, formatHeaderValue, formatParameters } from './header-writer.ts';
@@ -27,19 +28,7 @@ interface BuiltPart {
 }
 
 const settingNames = new Set(Object.keys(EmailSettingsSchema.properties));
-const partSettingNames = new Set([
-  'partId',
-  'blobId',
-  'size',
-  'name',
-  'type',
-  'charset',
-  'disposition',
-  'cid',
-  'language',
-  'location',
-  'subParts',
-]);
+const partSettingNames = new Set([...defaultBodyProperties, 'subParts']);
 
 /** Ids of all blobs that the parts name. */
 export function blobIdsOf(email: EmailSettings): string[] {
