@@ -2,7 +2,7 @@
  * The accounts of a node, by id: opened once, kept open, and what is done to whole accounts beside serving them: snapshots, the scrubber, search
  * blocks, verify, rebuild. Accounts are opened at once by whoever asks first; the others wait for the same opening.
  */
-import { MailError } from '../../protocol/mail/errors.ts';
+import { StorageError } from '../../protocol/mail/errors.ts';
 import type { AccountId } from '../../protocol/mail/ids.ts';
 import type { BlobCache } from '../blobs/blob-cache.ts';
 import { BlobStore } from '../blobs/blob-store.ts';
@@ -57,7 +57,7 @@ export class LogAccounts implements Accounts, AsyncDisposable {
   open(id: AccountId): Promise<LogAccount> {
     const known = this.accounts.get(id);
     if (known !== undefined) return known;
-    if (this.isClosed) return Promise.reject(new MailError('limit', 'the server is stopping'));
+    if (this.isClosed) return Promise.reject(new StorageError('unavailable', 'the server is stopping'));
     const opening = this.openAnew(id);
     this.accounts.set(id, opening);
     opening.then(

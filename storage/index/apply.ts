@@ -27,6 +27,7 @@ import {
   uidPageKey,
 } from './keyspace.ts';
 import type { KeywordChange } from './keyword-sets.ts';
+import { type Counted, countMembership, emptyCounts } from './mailbox-counts.ts';
 import { rangeOfEmail, rangeOfJournal, rangeOfObject, rangeOfState } from './snapshot-ranges.ts';
 import { type MutableMailbox, tables } from './tables.ts';
 import { deletedBit, UidPage, uidPageOf, uidSlotOf } from './uid-page.ts';
@@ -122,7 +123,8 @@ export class Applier {
     if (before === undefined) {
       view.put(tables.mailboxes, mailboxKey(record.id), {
         ...record,
-        ...emptyMailbox,
+        uidNext: 1 as Uid,
+        ...emptyCounts,
         highestModSeq: modSeq,
         createdModSeq: modSeq,
         recordModSeq: modSeq,
@@ -264,7 +266,7 @@ export class Applier {
       view.put(tables.more, moreKey(email), [...(view.get(tables.more, moreKey(email)) ?? []), { mailbox: mailboxNumber, uid }]);
       page.bits[slot]! |= moreBit;
     }
-    count(mailbox, 1, this.kindOf(page, slot, isDeleted));
+    countMembership(mailbox, 1, this.kindOf(page, slot, isDeleted));
     this.effects.uid(mailboxNumber, uid, 'added');
     this.markDirty('state', rangeOfState(email));
   }
@@ -289,7 +291,7 @@ export class Applier {
 
     const page = this.editEmailPage(email);
     const emailSlot = emailSlotOf(email);
-    count(this.editMailbox(mailboxNumber), -1, this.kindOf(page, emailSlot, isDeleted));
+    countMembership(this.editMailbox(mailboxNumber), -1, this.kindOf(page, emailSlot, isDeleted));
     this.effects.uid(mailboxNumber, uid, 'removed');
     this.markDirty('state', rangeOfState(email));
     const left = placesOf(view, page, email).filter((place) => place.mailbox !== mailboxNumber || place.uid !== uid);
@@ -361,9 +363,9 @@ export class Applier {
       for (const place of placesOf(view, edited, email)) {
         const isDeleted = this.isDeleted(place);
         const mailbox = this.editMailbox(place.mailbox);
-        count(mailbox, -1, this.kindOf(edited, slot, isDeleted));
+        countMembership(mailbox, -1, this.kindOf(edited, slot, isDeleted));
         edited.keywordSet[slot] = after.number;
-        count(mailbox, 1, this.kindOf(edited, slot, isDeleted));
+        countMembership(mailbox, 1, this.kindOf(edited, slot, isDeleted));
         edited.keywordSet[slot] = before;
         this.effects.uid(place.mailbox, place.uid, 'changed');
       }
@@ -386,8 +388,8 @@ export class Applier {
       const edited = view.edit(tables.uidPages, pageKey)!;
       const emailPage = this.editEmailPage(email);
       const mailbox = this.editMailbox(mailboxNumber);
-      count(mailbox, -1, this.kindOf(emailPage, emailSlotOf(email), !isDeleted));
-      count(mailbox, 1, this.kindOf(emailPage, emailSlotOf(email), isDeleted));
+      countMembership(mailbox, -1, this.kindOf(emailPage, emailSlotOf(email), !isDeleted));
+      countMembership(mailbox, 1, this.kindOf(emailPage, emailSlotOf(email), isDeleted));
       edited.bits[slot] = isDeleted ? edited.bits[slot]! | deletedBit : edited.bits[slot]! & ~deletedBit;
       edited.modSeq[slot] = this.modSeq;
       this.effects.uid(mailboxNumber, uid, 'changed');
@@ -463,28 +465,6 @@ export class Applier {
   private kindOf(page: EmailPage, slot: number, isDeleted: boolean): Counted {
     const { isSeen, isDraft } = this.view.state.keywordSets.of(page.keywordSet[slot]!);
     return { size: page.size[slot]!, isSeen, isDraft, isDeleted };
-  }
-}
-
-const emptyMailbox = { uidNext: 1 as Uid, total: 0, unseen: 0, size: 0, deleted: 0, deletedSize: 0, visible: 0, unread: 0 };
-
-interface Counted {
-  readonly size: number;
-  readonly isSeen: boolean;
-  readonly isDraft: boolean;
-  readonly isDeleted: boolean;
-}
-
-function count(mailbox: MutableMailbox, sign: 1 | -1, { size, isSeen, isDraft, isDeleted }: Counted): void {
-  mailbox.total += sign;
-  mailbox.size += sign * size;
-  if (!isSeen) mailbox.unseen += sign;
-  if (isDeleted) {
-    mailbox.deleted += sign;
-    mailbox.deletedSize += sign * size;
-  } else {
-    mailbox.visible += sign;
-    if (!isSeen && !isDraft) mailbox.unread += sign;
   }
 }
 

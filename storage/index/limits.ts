@@ -12,3 +12,5 @@ export const keywordsMax = 256;
 export const journalKeptMs = 30 * 24 * 60 * 60 * 1000;
 /** Journal rows that one commit removes at most, so that no commit becomes slow by it. */
 export const journalPrunedPerCommit = 64;
+/** Messages under one message id that are looked at for one of the same subject: a list's digest may be referred to by thousands. */
+export const threadRowsMax = 100;

@@ -26,10 +26,11 @@ import {
   wireKey,
 } from './keyspace.ts';
 import { endOf } from './kv.ts';
+import { threadRowsMax } from './limits.ts';
 import { type JournalRow, tables, type WireRow } from './tables.ts';
 import { searchCandidates } from './trigrams.ts';
 import { deletedBit, uidPageOf, uidSlotOf, uidsPerPage } from './uid-page.ts';
-import type { View } from './view.ts';
+import { insertionPoint, type View } from './view.ts';
 
 /** What is remembered of a mailbox, by the modSeq it was read at. */
 interface Remembered<T> {
@@ -147,9 +148,9 @@ export class IndexReader implements AccountReader {
     const row = {} as MembershipRow;
     let emailPage: EmailPage | undefined;
     let emailPageNumber = -1;
-    const firstPage = uidPageOf(Math.max(first, 1));
-    for (const number of this.view.uidPageNumbers(mailbox)) {
-      if (number < firstPage) continue;
+    const pages = this.view.uidPageNumbers(mailbox);
+    for (let at = insertionPoint(pages, uidPageOf(Math.max(first, 1))); at < pages.length; at += 1) {
+      const number = pages[at]!;
       const firstUid = number * uidsPerPage;
       if (firstUid > last) return;
       const page = this.view.get(tables.uidPages, uidPageKey(mailbox, number))!;
@@ -289,12 +290,18 @@ export class IndexReader implements AccountReader {
     let newest = -1;
     let thread: number | undefined;
     for (const hash of threadHashes(facts)) {
+      let left = threadRowsMax;
       for (const { key, value } of this.view.range(tables.messageIds, `I${hash}`, endOf(`I${hash}`))) {
+        if (left === 0) break;
+        left -= 1;
+        if (value.subjectHash !== subjectHash) continue;
+        // What shares an id and the subject shares the thread: the first row answers for this id, however long the thread is.
         const email = readU32(key, 9);
-        if (value.subjectHash === subjectHash && email > newest) {
+        if (email > newest) {
           newest = email;
           thread = value.thread;
         }
+        break;
       }
     }
     return thread as ThreadNumber | undefined;

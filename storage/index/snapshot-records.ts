@@ -28,6 +28,7 @@ import {
   uidPageKey,
 } from './keyspace.ts';
 import { endOf, type Kv, type KvReader } from './kv.ts';
+import { countMembership, emptyCounts, type MailboxCounts } from './mailbox-counts.ts';
 import { objectRanges, rangeOfEmail, rangeOfJournal, rangeOfObject, rangeOfState } from './snapshot-ranges.ts';
 import { type IngestRow, type JournalRow, type Meta, type MutableMailbox, type TombstoneRow, tables } from './tables.ts';
 import { deletedBit, UidPage, uidPageOf, uidSlotOf } from './uid-page.ts';
@@ -266,7 +267,7 @@ export class SnapshotRestorer {
         for (const [id, text] of lines as TextSnapshot[]) view.put(tables.texts, textKey(id), Buffer.from(text, 'utf8'));
         break;
       case 'state':
-        for (const line of lines as StateSnapshot[]) this.restoreState(line);
+        for (const line of lines as StateSnapshot[]) this.restoreState(view, line);
         break;
       case 'journal':
         for (const line of lines as JournalSnapshot[]) restoreJournal(view, line);
@@ -302,7 +303,7 @@ export class SnapshotRestorer {
     if (facts.hasAttachment) page.bits[slot]! |= hasAttachmentBit;
   }
 
-  private restoreState(line: StateSnapshot): void {
+  private restoreState(view: View, line: StateSnapshot): void {
     const page = this.page(line.id);
     const slot = emailSlotOf(line.id);
     page.thread[slot] = line.thread;
@@ -314,7 +315,11 @@ export class SnapshotRestorer {
     page.uid[slot] = first![1];
     if (others.length > 0) {
       page.bits[slot]! |= moreBit;
-      this.state.kv.write([[moreKey(line.id), tables.more.encode(others.map(([mailbox, uid]) => ({ mailbox, uid })))]]);
+      view.put(
+        tables.more,
+        moreKey(line.id),
+        others.map(([mailbox, uid]) => ({ mailbox, uid })),
+      );
     }
     for (const [mailbox, uid, modSeq, savedAt, deleted] of line.in) {
       const key = uidPageKey(mailbox, uidPageOf(uid));
@@ -343,33 +348,28 @@ export class SnapshotRestorer {
         threadKey(thread),
         members.sort((a, b) => a - b),
       );
-    for (const mailbox of this.mailboxes)
-      view.put(tables.mailboxes, mailboxKey(mailbox.id), { ...mailbox, ...this.count(mailbox.id) } as MutableMailbox);
+    const counts = this.count();
+    for (const mailbox of this.mailboxes) {
+      view.put(tables.mailboxes, mailboxKey(mailbox.id), { ...mailbox, ...(counts.get(mailbox.id) ?? emptyCounts) } as MutableMailbox);
+    }
     view.put(tables.meta, 'M', { layout: layoutVersion, seq, hash, at, ...this.meta });
     // Parts restored from a snapshot are as old as it: the next one reuses them.
     this.state.write(layer);
   }
 
-  /** The counts follow from the memberships. */
-  private count(mailbox: number): Pick<MutableMailbox, 'total' | 'unseen' | 'size' | 'deleted' | 'deletedSize' | 'visible' | 'unread'> {
-    const counts = { total: 0, unseen: 0, size: 0, deleted: 0, deletedSize: 0, visible: 0, unread: 0 };
+  /** The counts of each mailbox, which follow from the memberships. */
+  private count(): Map<number, MailboxCounts> {
+    const counts = new Map<number, MailboxCounts>();
     for (const [key, uids] of this.uidPages) {
-      if (readU32(key, 1) !== mailbox) continue;
+      const mailbox = readU32(key, 1);
+      const own = counts.get(mailbox) ?? { ...emptyCounts };
+      counts.set(mailbox, own);
       for (const [at, email] of uids.email.entries()) {
         if (email === 0) continue;
         const page = this.page(email);
-        const size = page.size[emailSlotOf(email)]!;
-        const { isSeen, isDraft } = this.state.keywordSets.of(page.keywordSet[emailSlotOf(email)]!);
-        counts.total += 1;
-        counts.size += size;
-        if (!isSeen) counts.unseen += 1;
-        if ((uids.bits[at]! & deletedBit) !== 0) {
-          counts.deleted += 1;
-          counts.deletedSize += size;
-        } else {
-          counts.visible += 1;
-          if (!isSeen && !isDraft) counts.unread += 1;
-        }
+        const slot = emailSlotOf(email);
+        const { isSeen, isDraft } = this.state.keywordSets.of(page.keywordSet[slot]!);
+        countMembership(own, 1, { size: page.size[slot]!, isSeen, isDraft, isDeleted: (uids.bits[at]! & deletedBit) !== 0 });
       }
     }
     return counts;

@@ -111,7 +111,7 @@ export class IndexTransactor extends IndexReader implements AccountTransactor {
     for (const { uid, email } of this.rowsOf(from, uids)) {
       const next = (this.existing(to).uidNext + joining.length) as Uid;
       const deleted = this.membership(from, uid)!.deleted;
-      const isThere = this.email(email)!.memberships.some((place) => place.mailbox === to) || joining.includes(email);
+      const isThere = this.email(email)!.memberships.some((place) => place.mailbox === to);
       if (!isThere && !deleted) {
         if (joining.length === 0) firstUid = next;
         joining.push(email);

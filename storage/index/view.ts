@@ -129,7 +129,8 @@ export class AppliedState {
   }
 }
 
-function insertionPoint(numbers: readonly number[], number: number): number {
+/** Where `number` stands, or would stand, in ascending `numbers`. */
+export function insertionPoint(numbers: readonly number[], number: number): number {
   const last = numbers.at(-1);
   if (last === undefined || number > last) return numbers.length;
   let low = 0;

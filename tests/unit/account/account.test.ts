@@ -85,6 +85,22 @@ describe('an account', () => {
     expect(other.thread).not.toBe(first.thread);
   });
 
+  test('a reply to a message that thousands refer to finds its thread by the first rows', async () => {
+    const { account, inbox } = await openInbox();
+    for (let at = 0; at < 150; at += 1) {
+      await deliver(account, inbox, rawMessage({ Subject: `digest ${at}`, 'Message-ID': `<d${at}@x>`, References: '<list@x>' }));
+    }
+    const plan = await deliver(account, inbox, rawMessage({ Subject: 'plan', 'Message-ID': '<plan@x>', References: '<list@x>' }));
+    const reply = await deliver(
+      account,
+      inbox,
+      rawMessage({ Subject: 'Re: plan', 'Message-ID': '<r@x>', References: '<list@x> <plan@x>' }),
+    );
+    expect(reply.thread).toBe(plan.thread);
+    const digest = await deliver(account, inbox, rawMessage({ Subject: 'Re: digest 7', 'Message-ID': '<r7@x>', References: '<list@x>' }));
+    expect(digest.thread).toBe(account.read((reader) => reader.email(8 as never)!.thread));
+  });
+
   test('a mutation that refuses leaves nothing, and its neighbours in the commit stand', async () => {
     const { account, inbox } = await openInbox();
     await deliver(account, inbox, rawMessage({ Subject: 'one' }));
