@@ -30,7 +30,9 @@ const importRules: readonly ImportRule[] = [
   { from: /^protocol\/mime\/charset\.ts$/, ours: [mail], packages: ['iconv-lite'] },
   { from: /^protocol\/mime\//, ours: [mail], packages: [] },
   { from: /^protocol\/jmap\//, ours: [mail, /^protocol\/mime\//], packages: ['typebox'] },
-  { from: /^protocol\/(imap|sieve)\//, ours: [mail, /^protocol\/mime\//], packages: [] },
+  { from: /^protocol\/imap\//, ours: [mail, /^protocol\/mime\//], packages: [] },
+  // Scripts bring their own patterns: re2js matches in linear time.
+  { from: /^protocol\/sieve\//, ours: [mail, /^protocol\/mime\//], packages: ['re2js'] },
   { from: /^protocol\/smtp\//, ours: [mail], packages: [] },
   { from: /^storage\/(clock|random)\.ts$/, ours: [], packages: [] },
   { from: /^storage\/objects\/s3(-errors)?\.ts$/, ours: [mail, time], packages: ['@aws-sdk/client-s3'] },
@@ -51,10 +53,11 @@ const importRules: readonly ImportRule[] = [
     packages: [],
   },
   { from: /^storage\/directory\//, ours: [mail, time, port, /^storage\/(account|log)\//], packages: [] },
+  { from: /^storage\/outbox\//, ours: [mail, time, /^storage\/(account|log)\//], packages: [] },
   { from: /^indexer\/sources\/sqs\.ts$/, ours: [/^protocol\//, time, port], packages: ['@aws-sdk/client-sqs'] },
   {
     from: /^indexer\//,
-    ours: [/^protocol\//, time, port, /^storage\/(account|directory)\//, /^storage\/log\/record\.ts$/],
+    ours: [/^protocol\//, time, port, /^storage\/(account|directory|outbox)\//, /^storage\/log\/record\.ts$/],
     packages: ['typebox'],
   },
   { from: /^server\/(compose(-[a-z]+)?|main)\.ts$/, ours: [anything], packages: ['fastify'] },
@@ -67,7 +70,7 @@ const importRules: readonly ImportRule[] = [
   { from: /^server\/tls\//, ours: [time, /^server\/logger\.ts$/], packages: [] },
   {
     from: /^server\/auth\//,
-    ours: [/^protocol\//, time, /^storage\/(account|directory)\//, /^server\/(logger|limits)\.ts$/],
+    ours: [/^protocol\//, time, /^storage\/(account|directory|outbox)\//, /^server\/(logger|limits)\.ts$/],
     packages: ['jose'],
   },
   {
@@ -80,7 +83,7 @@ const importRules: readonly ImportRule[] = [
     ours: [
       /^protocol\//,
       time,
-      /^storage\/(account|directory)\//,
+      /^storage\/(account|directory|outbox)\//,
       /^storage\/log\/record\.ts$/,
       /^indexer\//,
       /^server\/(auth|net|tls)\//,
@@ -93,7 +96,7 @@ const importRules: readonly ImportRule[] = [
     ours: [
       /^protocol\//,
       time,
-      /^storage\/(account|directory)\//,
+      /^storage\/(account|directory|outbox)\//,
       /^indexer\//,
       /^server\/(auth|net|tls)\//,
       /^server\/(logger|limits|events)\.ts$/,
@@ -105,7 +108,7 @@ const importRules: readonly ImportRule[] = [
     ours: [
       /^protocol\//,
       time,
-      /^storage\/(account|directory)\//,
+      /^storage\/(account|directory|outbox)\//,
       /^storage\/log\/record\.ts$/,
       /^server\/(auth|net)\//,
       /^server\/(logger|limits|events)\.ts$/,
@@ -297,8 +300,17 @@ describe('the project', () => {
 
 /** Dependencies of parts that are on their way; each leaves this list with the part that uses it. */
 const expected = new Set<string>([
+  '@aws-sdk/client-kms',
+  '@aws-sdk/client-lambda',
   '@aws-sdk/client-sesv2',
   '@aws-sdk/client-sqs',
+  '@aws-sdk/client-workmailmessageflow',
+  '@fastify/cors',
+  '@smithy/signature-v4',
+  'asn1js',
+  'pkijs',
+  're2js',
+  'web-push',
   'jose',
   'mailauth',
   'nodemailer',

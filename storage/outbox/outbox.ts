@@ -1,0 +1,65 @@
+/**
+ * The outbox: submissions as a mutation sees them. `enqueue` is the one way in, for every face and rule; what leaves is the dispatcher's.
+ */
+import { invariant } from '../../protocol/mail/errors.ts';
+import type { EmailNumber, ThreadNumber } from '../../protocol/mail/ids.ts';
+import type { AccountReader, AccountTransactor } from '../account/api.ts';
+import type { BlobRef } from '../log/record.ts';
+import { type Envelope, type SubmissionOrigin, type SubmissionRecord, submissionType } from './record.ts';
+
+/** RFC 5321 §4.5.4.1: the give-up time is at least 4 to 5 days. Milliseconds. */
+export const submissionLifeMs = 5 * 24 * 60 * 60 * 1000;
+
+export interface NewSubmission {
+  /** Unique in the account; drawn before the mutation, which may run several times. */
+  readonly id: string;
+  readonly origin: SubmissionOrigin;
+  readonly blob: BlobRef;
+  readonly messageId: string;
+  readonly envelope: Envelope;
+  readonly identityId?: string | null;
+  readonly email?: EmailNumber | null;
+  readonly thread?: ThreadNumber | null;
+  /** Milliseconds since the epoch; at once when it is not given or past. */
+  readonly sendAt?: number;
+}
+
+/** Puts a submission into the outbox, in the mutation's commit. The blob is one of the mutation's uploads, or a living message's. */
+export function enqueue(tx: AccountTransactor, submission: NewSubmission): SubmissionRecord {
+  const { id, origin, blob, messageId, envelope } = submission;
+  invariant(tx.object(submissionType, id) === undefined, `submission ${id} exists`);
+  const sendAt = Math.max(tx.at, submission.sendAt ?? 0);
+  const record: SubmissionRecord = {
+    origin,
+    identityId: submission.identityId ?? null,
+    email: submission.email ?? null,
+    thread: submission.thread ?? null,
+    blob,
+    messageId,
+    envelope,
+    createdAt: tx.at,
+    sendAt,
+    undoStatus: 'pending',
+    recipients: envelope.rcptTo.map(() => ({
+      state: 'queued',
+      attempts: 0,
+      nextAt: sendAt,
+      smtpReply: '250 2.0.0 Queued',
+      delivered: 'queued',
+      displayed: 'unknown',
+    })),
+    expiresAt: sendAt + submissionLifeMs,
+    dsnBlobs: [],
+    mdnBlobs: [],
+  };
+  tx.putObject(submissionType, id, record);
+  return record;
+}
+
+export function submission(reader: AccountReader, id: string): SubmissionRecord | undefined {
+  return reader.object<SubmissionRecord>(submissionType, id);
+}
+
+export function submissions(reader: AccountReader): Iterable<{ readonly id: string; readonly value: SubmissionRecord }> {
+  return reader.objects<SubmissionRecord>(submissionType);
+}
