@@ -7,15 +7,19 @@ import { formatState, parseState, type State } from '../../protocol/jmap/state.t
 import type { ModSeq } from '../../protocol/mail/ids.ts';
 import type { AccountReader, Effect } from '../../storage/account/api.ts';
 
-export type StateType = 'Mailbox' | 'Thread' | 'Email' | 'EmailDelivery';
-export const stateTypes: readonly StateType[] = ['Mailbox', 'Thread', 'Email', 'EmailDelivery'];
+/** Types that are objects of the account's log of the same name. */
+export const objectStateTypes = ['Identity', 'EmailSubmission', 'VacationResponse'] as const;
+export type ObjectStateType = (typeof objectStateTypes)[number];
+const mailStateTypes = ['Mailbox', 'Thread', 'Email', 'EmailDelivery'] as const;
+export type StateType = (typeof mailStateTypes)[number] | ObjectStateType;
+export const stateTypes: readonly StateType[] = [...mailStateTypes, ...objectStateTypes];
 
 export interface TypeStates extends Readonly<Record<StateType, number>> {
   /** The account's modSeq that this is true for. */
   readonly upTo: number;
 }
 
-/** Effects looked at first when nothing is known yet; doubled until every type is found. */
+/** Effects looked at first when nothing is known yet; doubled until every type of mail is found. */
 const firstWindow = 256;
 
 export function statesOf(reader: AccountReader, known?: TypeStates): TypeStates {
@@ -32,27 +36,33 @@ export function statesOf(reader: AccountReader, known?: TypeStates): TypeStates 
     if (effects === undefined) return carryOn(all(floor), [], modSeq);
     floor = since;
     const states = carryOn(all(0), effects, modSeq);
-    if (since === 0) return states;
-    // A type that did not change within what is kept did not change since its beginning either.
-    if (stateTypes.every((type) => states[type] > 0)) return states;
-    if (reader.effectsSince(Math.max(0, modSeq - window * 2) as ModSeq) === undefined) {
+    // A type that did not change within what was looked at, or is kept, did not change since its beginning either.
+    const isEnough = mailStateTypes.every((type) => states[type] > 0);
+    if (since === 0 || isEnough || reader.effectsSince(Math.max(0, modSeq - window * 2) as ModSeq) === undefined) {
       return { ...states, ...Object.fromEntries(stateTypes.map((type) => [type, Math.max(states[type], floor)])) };
     }
   }
 }
 
-const all = (modSeq: number): TypeStates => ({ Mailbox: modSeq, Thread: modSeq, Email: modSeq, EmailDelivery: modSeq, upTo: modSeq });
+const all = (modSeq: number): TypeStates =>
+  ({ ...Object.fromEntries(stateTypes.map((type) => [type, modSeq])), upTo: modSeq }) as Record<StateType | 'upTo', number>;
 
 function carryOn(known: TypeStates, effects: Iterable<Effect>, upTo: number): TypeStates {
   const states: Record<StateType, number> = { ...known };
-  for (const { modSeq, mailboxes, threads, emails } of effects) {
-    if (mailboxes.length > 0) states.Mailbox = modSeq;
-    if (isAny(threads)) states.Thread = modSeq;
-    if (isAny(emails)) states.Email = modSeq;
-    if (emails.added.length > 0) states.EmailDelivery = modSeq;
-  }
+  for (const effect of effects) for (const type of typesOf(effect)) states[type] = effect.modSeq;
   return { ...states, upTo };
 }
+
+/** The types that an effect gives a new state. */
+function* typesOf({ mailboxes, threads, emails, objects }: Effect): Generator<StateType> {
+  if (mailboxes.length > 0) yield 'Mailbox';
+  if (isAny(threads)) yield 'Thread';
+  if (isAny(emails)) yield 'Email';
+  if (emails.added.length > 0) yield 'EmailDelivery';
+  for (const { type } of objects) if (isObjectState(type)) yield type;
+}
+
+const isObjectState = (type: string): type is ObjectStateType => (objectStateTypes as readonly string[]).includes(type);
 
 const isAny = ({ added, changed, removed }: Effect['emails']) => added.length > 0 || changed.length > 0 || removed.length > 0;
 
@@ -61,11 +71,20 @@ export function stateString(states: TypeStates, type: StateType): string {
 }
 
 /** Throws MethodError 'stateMismatch' where a client names a state after which the type has changed (RFC 8620 §5.3). */
-export function requireState(states: TypeStates, type: StateType, ifInState: string | null | undefined): void {
+export function requireState(reader: AccountReader, states: TypeStates, type: StateType, ifInState: string | null | undefined): void {
   if (ifInState === undefined || ifInState === null) return;
   const given = parseState(ifInState);
-  const holds = given !== undefined && given.upTo === 0 && given.modSeq >= states[type] && given.modSeq <= states.upTo;
-  if (!holds) throw new MethodError('stateMismatch', `The state of ${type} is ${stateString(states, type)}.`);
+  const isWhole = given !== undefined && given.upTo === 0 && given.modSeq <= states.upTo;
+  if (!isWhole || !(given.modSeq >= states[type] || isUnchangedSince(reader, given.modSeq, type)))
+    throw new MethodError('stateMismatch', `The state of ${type} is ${stateString(states, type)}.`);
+}
+
+/** A state may be given as of a later change than the type's last one, where that was long ago: what counts is that nothing came since. */
+function isUnchangedSince(reader: AccountReader, modSeq: ModSeq, type: StateType): boolean {
+  const effects = reader.effectsSince(modSeq);
+  if (effects === undefined) return false;
+  for (const effect of effects) for (const changed of typesOf(effect)) if (changed === type) return false;
+  return true;
 }
 
 /** The effects that a client at this state has not seen. Throws MethodError 'cannotCalculateChanges' where they are not kept. */

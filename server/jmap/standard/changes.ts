@@ -10,20 +10,23 @@ import { effectsAfter, type StateType, stateString, type TypeStates } from '../s
 
 export type How = 'added' | 'changed' | 'removed';
 
+/** The running number of what has one, otherwise an id. */
+export type Key = number | string;
+
 /** An object that an effect touched. */
-export interface Touched {
-  readonly number: number;
+export interface Touched<K extends Key = number> {
+  readonly number: K;
   readonly how: How;
 }
 
-export interface ChangesSpec {
+export interface ChangesSpec<K extends Key> {
   readonly type: StateType;
   readonly states: TypeStates;
   /** What an effect did to objects of the type. */
-  readonly touched: (effect: Effect) => Iterable<Touched>;
+  readonly touched: (effect: Effect) => Iterable<Touched<K>>;
   /** How an object is to be told now: one that is there but not visible is gone. undefined: not at all. */
-  readonly tell: (number: number, how: How) => How | undefined;
-  readonly format: (number: number) => string;
+  readonly tell: (number: K, how: How) => How | undefined;
+  readonly format: (number: K) => string;
 }
 
 export interface Changes {
@@ -35,28 +38,30 @@ export interface Changes {
   readonly destroyed: string[];
 }
 
-export function standardChanges(
+export function standardChanges<K extends Key>(
   reader: AccountReader,
   args: { sinceState: string; maxChanges?: number | null },
-  spec: ChangesSpec,
+  spec: ChangesSpec<K>,
 ): Changes {
   const max = args.maxChanges ?? Number.POSITIVE_INFINITY;
   if (max < 1) throw new MethodError('invalidArguments', 'maxChanges is at least 1.');
   const { since, effects } = effectsAfter(reader, args.sinceState);
-  const seen = new Map<number, How>();
+  const seen = new Map<K, How>();
   let before = since.modSeq as number;
   let cutAt: string | undefined;
   walk: for (const effect of effects) {
     const isSplit = effect.modSeq === since.modSeq + 1 && since.upTo > 0;
     let upTo = isSplit ? since.upTo : 0;
-    for (const { number, how } of [...spec.touched(effect)].sort((a, b) => a.number - b.number)) {
-      if (isSplit && number <= since.upTo) continue;
+    for (const [index, { number, how }] of [...spec.touched(effect)].sort(byKey).entries()) {
+      // What has no number counts by its place in the effect, which stays as it is.
+      const place = typeof number === 'number' ? number : index + 1;
+      if (isSplit && place <= since.upTo) continue;
       if (!seen.has(number) && seen.size >= max) {
         cutAt = formatState({ modSeq: before as ModSeq, upTo });
         break walk;
       }
       note(seen, number, how);
-      upTo = number;
+      upTo = place;
     }
     before = effect.modSeq;
   }
@@ -75,8 +80,10 @@ export function standardChanges(
   };
 }
 
+const byKey = (a: { number: Key }, b: { number: Key }) => (a.number < b.number ? -1 : a.number > b.number ? 1 : 0);
+
 /** What was created and then changed is created; what was created and then removed never was. */
-function note(seen: Map<number, How>, number: number, how: How): void {
+function note<K extends Key>(seen: Map<K, How>, number: K, how: How): void {
   const known = seen.get(number);
   if (known === undefined) seen.set(number, how);
   else if (how === 'removed') {

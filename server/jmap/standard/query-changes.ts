@@ -3,22 +3,23 @@
  * told as removed, and as added where it is now. `touched` must hold all that could differ; naming more is allowed and costs only bytes.
  */
 import { MethodError } from '../../../protocol/jmap/errors.ts';
+import type { Key } from './changes.ts';
 
-export interface QueryChangesSpec {
+export interface QueryChangesSpec<K extends Key> {
   readonly accountId: string;
   readonly oldQueryState: string;
   readonly newQueryState: string;
   readonly maxChanges: number | null | undefined;
   readonly calculateTotal: boolean | undefined;
   /** The results now. */
-  readonly results: ArrayLike<number>;
-  readonly touched: ReadonlySet<number>;
+  readonly results: ArrayLike<K>;
+  readonly touched: ReadonlySet<K>;
   /** Of the touched ones, those that were there at the old state. */
-  readonly existed: (number: number) => boolean;
-  readonly format: (number: number) => string;
+  readonly existed: (number: K) => boolean;
+  readonly format: (number: K) => string;
 }
 
-export function standardQueryChanges(spec: QueryChangesSpec): object {
+export function standardQueryChanges<K extends Key>(spec: QueryChangesSpec<K>): object {
   const { results, touched, format } = spec;
   const removed = Array.from(touched).filter(spec.existed).map(format);
   const added: { id: string; index: number }[] = [];

@@ -1,7 +1,10 @@
 /** What all /set methods share (RFC 8620 §5.3). */
-import { MethodError, type SetError } from '../../../protocol/jmap/errors.ts';
+import { MethodError, type SetError, SetFailure } from '../../../protocol/jmap/errors.ts';
 import { maxObjectsInSet } from '../../../protocol/jmap/limits.ts';
+import type { MethodContext } from '../method.ts';
 import { setErrorOf } from '../refusal.ts';
+import { requireState, type StateType } from '../states.ts';
+import { Steps } from './steps.ts';
 
 export interface SetArguments {
   readonly accountId: string;
@@ -53,11 +56,58 @@ export class SetOutcome {
   }
 }
 
+type Settings = Readonly<Record<string, unknown>>;
+
+/** What a type does for one object. Each is a mutation of its own by `steps`, so that one that is refused leaves nothing behind. */
+export interface SetSpec {
+  readonly type: StateType;
+  /** The new object's id, and what the server has set. */
+  readonly create: (steps: Steps, settings: Settings, key: string) => Promise<{ readonly id: string; readonly shown: object }>;
+  /** What the server has set beside what the client asked for, or null. */
+  readonly update: (steps: Steps, id: string, patch: Settings) => Promise<object | null>;
+  readonly destroy: (steps: Steps, id: string) => Promise<void>;
+  readonly createOrder?: (create: Readonly<Record<string, Record<string, unknown>>>) => Iterable<[string, Record<string, unknown>]>;
+  readonly destroyOrder?: (ids: readonly string[]) => readonly string[];
+}
+
+export async function standardSet(
+  context: MethodContext,
+  args: SetArguments,
+  spec: SetSpec,
+): Promise<{ readonly outcome: SetOutcome; readonly response: object }> {
+  requireSetSize(args);
+  context.account.read((reader) => requireState(reader, context.cache.states(reader), spec.type, args.ifInState));
+  const steps = new Steps(context, spec.type);
+  const outcome = new SetOutcome();
+  const create = args.create ?? {};
+  for (const [key, settings] of spec.createOrder?.(create) ?? Object.entries(create)) {
+    await outcome.attempt('notCreated', key, async () => {
+      const { id, shown } = await spec.create(steps, settings, key);
+      context.createdIds.set(key, id);
+      outcome.created[key] = shown;
+    });
+  }
+  const destroy = [...new Set((args.destroy ?? []).map((id) => context.resolveId(id)))];
+  for (const [given, patch] of Object.entries(args.update ?? {})) {
+    await outcome.attempt('notUpdated', given, async () => {
+      const id = context.resolveId(given);
+      if (destroy.includes(id)) throw new SetFailure(willBeDestroyed);
+      outcome.updated[given] = await spec.update(steps, id, patch);
+    });
+  }
+  for (const id of spec.destroyOrder?.(destroy) ?? destroy) {
+    await outcome.attempt('notDestroyed', id, async () => {
+      await spec.destroy(steps, id);
+      outcome.destroyed.push(id);
+    });
+  }
+  return { outcome, response: outcome.response(args.accountId, steps.oldState, steps.newState) };
+}
+
 export function requireSetSize({ create, update, destroy }: SetArguments): void {
   const count = Object.keys(create ?? {}).length + Object.keys(update ?? {}).length + (destroy?.length ?? 0);
   if (count > maxObjectsInSet) throw new MethodError('requestTooLarge', `At most ${maxObjectsInSet} objects are changed at once.`);
 }
 
-/** Ids to update or destroy, creation ids resolved. */
 export const willBeDestroyed = { type: 'willDestroy', description: 'The object is destroyed by the same call.' } as const;
 export const notFoundError = { type: 'notFound', description: 'There is no such object.' } as const;

@@ -22,11 +22,7 @@ export const emailImport = defineMethod({
     const entries = Object.entries(args.emails);
     if (entries.length > maxObjectsInSet)
       throw new MethodError('requestTooLarge', `At most ${maxObjectsInSet} emails are imported at once.`);
-    requireState(
-      context.account.read((reader) => context.cache.states(reader)),
-      'Email',
-      args.ifInState,
-    );
+    context.account.read((reader) => requireState(reader, context.cache.states(reader), 'Email', args.ifInState));
     const refused = new SetOutcome();
     const prepared = new Map<string, PreparedEmail>();
     for (const [key, email] of entries)

@@ -33,8 +33,7 @@ export const emailSet = defineMethod({
   async run(context, args) {
     requireSetSize(args);
     const { account, cache } = context;
-    const before = account.read((reader) => cache.states(reader));
-    requireState(before, 'Email', args.ifInState);
+    account.read((reader) => requireState(reader, cache.states(reader), 'Email', args.ifInState));
     const refused = new SetOutcome();
     const prepared = new Map<string, PreparedEmail>();
     for (const [key, settings] of Object.entries(args.create ?? {})) {

@@ -27,7 +27,7 @@ const rightsOf = ({ role }: Mailbox): MailboxObject['myRights'] => ({
   maySubmit: true,
 });
 
-const properties: { readonly [Name in keyof MailboxObject]: (row: MailboxRow) => unknown } = {
+export const mailboxProperties: { readonly [Name in keyof MailboxObject]: (row: MailboxRow) => unknown } = {
   id: ({ mailbox }) => formatMailboxId(mailbox.id),
   name: ({ mailbox }) => mailbox.name,
   parentId: ({ mailbox }) => (mailbox.parent === null ? null : formatMailboxId(mailbox.parent)),
@@ -41,7 +41,7 @@ const properties: { readonly [Name in keyof MailboxObject]: (row: MailboxRow) =>
   myRights: ({ mailbox }) => rightsOf(mailbox),
 };
 
-function rowOf(reader: AccountReader, cache: AccountCache, id: string): MailboxRow | undefined {
+export function mailboxRow(reader: AccountReader, cache: AccountCache, id: string): MailboxRow | undefined {
   const number = parseMailboxId(id);
   const mailbox = number === undefined ? undefined : reader.mailbox(number);
   return mailbox === undefined
@@ -58,11 +58,11 @@ export const mailboxGet = defineMethod({
     context.account.read((reader) =>
       standardGet<MailboxRow>(context, args, {
         defaults: Object.keys(MailboxSchema.properties),
-        isProperty: (name) => Object.hasOwn(properties, name),
+        isProperty: (name) => Object.hasOwn(mailboxProperties, name),
         state: stateString(context.cache.states(reader), 'Mailbox'),
         all: () => reader.mailboxes().map(({ id }) => formatMailboxId(id)),
-        rowOf: (id) => rowOf(reader, context.cache, id),
-        valueOf: (row, property) => properties[property as keyof MailboxObject](row),
+        rowOf: (id) => mailboxRow(reader, context.cache, id),
+        valueOf: (row, property) => mailboxProperties[property as keyof MailboxObject](row),
       }),
     ),
 });

@@ -1,22 +1,18 @@
 /** Mailbox/set (RFC 8621 §2.5). Each object is a mutation of its own, so that one that is refused leaves nothing behind. */
 import { Type } from 'typebox';
-import { Value } from 'typebox/value';
 import { invalidProperties, SetFailure } from '../../../../protocol/jmap/errors.ts';
-import { applyPatch } from '../../../../protocol/jmap/patch.ts';
 import { setArguments } from '../../../../protocol/jmap/schema/common.ts';
 import { Mailbox as MailboxSchema, MailboxSettings } from '../../../../protocol/jmap/schema/mailbox.ts';
 import { formatMailboxId, type MailboxNumber, parseMailboxId } from '../../../../protocol/mail/ids.ts';
 import type { Account, AccountReader, AccountTransactor, Mailbox } from '../../../../storage/account/api.ts';
 import type { MailboxRole } from '../../../../storage/log/record.ts';
 import { defineMethod, type MethodContext, mailCapability } from '../../method.ts';
-import { notFoundError, requireSetSize, SetOutcome, willBeDestroyed } from '../../standard/set.ts';
-import { requireState, stateString } from '../../states.ts';
+import { notFoundError, standardSet } from '../../standard/set.ts';
+import { changedSettings, checkSettings } from '../../standard/settings.ts';
+import { mailboxProperties, mailboxRow } from './get.ts';
 
 /** Roles of RFC 8621 §2 that the store keeps. */
 const roles = new Set<string>(['inbox', 'archive', 'drafts', 'flagged', 'important', 'junk', 'sent', 'trash', 'all']);
-
-/** What follows from the mail; a client that sends it back as it was says nothing. */
-const derived = ['totalEmails', 'unreadEmails', 'totalThreads', 'unreadThreads', 'myRights', 'id'];
 
 export const mailboxSet = defineMethod({
   name: 'Mailbox/set',
@@ -24,79 +20,38 @@ export const mailboxSet = defineMethod({
   access: 'write',
   arguments: setArguments({ onDestroyRemoveEmails: Type.Optional(Type.Boolean()) }),
   async run(context, args) {
-    requireSetSize(args);
-    const { account, cache } = context;
-    const before = account.read((reader) => cache.states(reader));
-    requireState(before, 'Mailbox', args.ifInState);
-    const steps = new Steps(context, stateString(before, 'Mailbox'));
-    const outcome = new SetOutcome();
-    for (const [key, settings] of creationOrder(args.create ?? {})) {
-      await outcome.attempt('notCreated', key, async () => {
+    const { account } = context;
+    const { response } = await standardSet(context, args, {
+      type: 'Mailbox',
+      createOrder: creationOrder,
+      destroyOrder: (ids) => deepestFirst(account, ids),
+      async create(steps, settings) {
         const change = readSettings(context, settings, true);
         const mailbox = await steps.transact((tx) => {
           const made = tx.createMailbox({ parent: null, ...change, name: change.name! });
           return { value: made, isChanged: true };
         });
-        context.createdIds.set(key, formatMailboxId(mailbox.id));
-        outcome.created[key] = createdOf(mailbox, settings);
-      });
-    }
-    const destroy = (args.destroy ?? []).map((id) => context.resolveId(id));
-    for (const [given, patch] of Object.entries(args.update ?? {})) {
-      const id = context.resolveId(given);
-      await outcome.attempt('notUpdated', given, async () => {
-        if (destroy.includes(id)) throw new SetFailure(willBeDestroyed);
+        return { id: formatMailboxId(mailbox.id), shown: createdOf(mailbox, settings) };
+      },
+      async update(steps, id, patch) {
+        const change = readSettings(context, changedSettings(patch, currentOf(context, id, patch)), false);
         await steps.transact((tx) => {
-          const mailbox = updateMailbox(context, tx, existing(tx, id), patch);
-          return { value: undefined, isChanged: mailbox.recordModSeq > tx.modSeq };
+          const mailbox = existing(tx, id);
+          requireInboxStays(mailbox, change);
+          return { value: undefined, isChanged: tx.updateMailbox(mailbox.id, change).recordModSeq > tx.modSeq };
         });
-        outcome.updated[given] = null;
-      });
-    }
-    for (const id of deepestFirst(account, destroy)) {
-      await outcome.attempt('notDestroyed', id, async () => {
+        return null;
+      },
+      async destroy(steps, id) {
         await steps.transact((tx) => {
           destroyMailbox(tx, existing(tx, id), args.onDestroyRemoveEmails === true);
           return { value: undefined, isChanged: true };
         });
-        outcome.destroyed.push(id);
-      });
-    }
-    return outcome.response(args.accountId, steps.oldState, steps.newState);
+      },
+    });
+    return response;
   },
 });
-
-/**
- * The mutations of one call, and the states around them. newState moves on only while nobody else's change came between: one that included it would hide
- * it from the client.
- */
-class Steps {
-  oldState: string;
-  newState: string;
-  readonly #context: MethodContext;
-  #isFirst = true;
-
-  constructor(context: MethodContext, state: string) {
-    this.#context = context;
-    this.oldState = state;
-    this.newState = state;
-  }
-
-  async transact<T>(mutation: (tx: AccountTransactor) => { readonly value: T; readonly isChanged: boolean }): Promise<T> {
-    const { account, cache } = this.#context;
-    const { value, before, after } = await account.transact((tx) => {
-      const state = stateString(cache.statesInside(tx), 'Mailbox');
-      // A mutation's change gets the account's next modSeq.
-      const next = tx.modSeq + 1;
-      const { value: made, isChanged } = mutation(tx);
-      return { value: made, before: state, after: isChanged ? String(next) : state };
-    });
-    if (this.#isFirst) this.oldState = before;
-    if (this.#isFirst || before === this.newState) this.newState = after;
-    this.#isFirst = false;
-    return value;
-  }
-}
 
 /** Those that others are created in come first. */
 function creationOrder(create: Readonly<Record<string, Record<string, unknown>>>): [string, Record<string, unknown>][] {
@@ -122,12 +77,7 @@ interface MailboxChange {
 
 /** Checks settings of a new mailbox or of a change. Throws SetFailure. */
 function readSettings(context: MethodContext, settings: Readonly<Record<string, unknown>>, isNew: boolean): MailboxChange {
-  const unknown = Object.keys(settings).filter((name) => !Object.hasOwn(MailboxSettings.properties, name));
-  if (unknown.length > 0) throw invalidProperties(`${unknown[0]} cannot be set.`, ...unknown);
-  for (const [name, value] of Object.entries(settings)) {
-    const schema = MailboxSettings.properties[name as keyof typeof MailboxSettings.properties];
-    if (!Value.Check(schema, value)) throw invalidProperties(`${name} does not have its type.`, name);
-  }
+  checkSettings(MailboxSettings, settings);
   if (isNew && typeof settings['name'] !== 'string') throw invalidProperties('A mailbox has a name.', 'name');
   const { name, parentId, role, sortOrder, isSubscribed } = settings as Partial<MailboxSettings>;
   const change: MailboxChange = {};
@@ -170,17 +120,20 @@ function createdOf(mailbox: Mailbox, settings: Readonly<Record<string, unknown>>
 
 const allRights = Object.fromEntries(Object.keys(MailboxSchema.properties.myRights.properties).map((right) => [right, true]));
 
-function updateMailbox(context: MethodContext, tx: AccountTransactor, mailbox: Mailbox, patch: Readonly<Record<string, unknown>>): Mailbox {
-  const changed = applyPatch(patch, () => undefined);
-  for (const name of derived) {
-    if (changed.has(name)) throw invalidProperties(`${name} is set by the server.`, name);
-  }
-  const change = readSettings(context, Object.fromEntries(changed), false);
-  if (mailbox.role === 'inbox') {
-    const kept = (['name', 'parent', 'role'] as const).find((name) => change[name] !== undefined && change[name] !== mailbox[name]);
-    if (kept !== undefined) throw new SetFailure({ type: 'forbidden', description: 'The inbox keeps its name, place and role.' });
-  }
-  return tx.updateMailbox(mailbox.id, change);
+/** The properties that a patch names, as they are. */
+function currentOf({ account, cache }: MethodContext, id: string, patch: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return account.read((reader) => {
+    const row = mailboxRow(reader, cache, id);
+    if (row === undefined) throw new SetFailure(notFoundError);
+    const named = Object.entries(mailboxProperties).filter(([name]) => Object.hasOwn(patch, name));
+    return Object.fromEntries(named.map(([name, valueFrom]) => [name, valueFrom(row)]));
+  });
+}
+
+function requireInboxStays(mailbox: Mailbox, change: MailboxChange): void {
+  if (mailbox.role !== 'inbox') return;
+  const kept = (['name', 'parent', 'role'] as const).find((name) => change[name] !== undefined && change[name] !== mailbox[name]);
+  if (kept !== undefined) throw new SetFailure({ type: 'forbidden', description: 'The inbox keeps its name, place and role.' });
 }
 
 function destroyMailbox(tx: AccountTransactor, mailbox: Mailbox, removesEmails: boolean): void {
