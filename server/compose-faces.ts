@@ -86,12 +86,13 @@ export async function openFaces(options: FacesOptions): Promise<Faces> {
 
 /** JMAP, for each of the HTTP listeners. */
 export function jmapRoutes(
-  options: Omit<JmapServices, 'readMessage'> & { readonly intake: Intake },
+  options: Omit<JmapServices, 'readMessage' | 'reachableAccounts'> & { readonly intake: Intake },
 ): (server: FastifyInstance) => Promise<void> {
   const services: JmapServices = {
     ...options,
     logger: options.logger.child({ face: 'jmap' }),
     readMessage: (raw) => options.intake.parsers.parse(raw),
+    reachableAccounts: ({ accountId, address }) => [{ id: accountId, name: address, isPersonal: true, isReadOnly: false }],
   };
   return (server) => addJmapRoutes(server, services);
 }

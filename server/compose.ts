@@ -116,7 +116,7 @@ export async function compose(config: Config, ports: Ports, { mode }: ComposeOpt
     };
     serving.listening.push(...serving.use(await openFaces(faces)).listening);
     const { inbound } = intake;
-    const addFaces = jmapRoutes({ ...faces, ...ports, messageBytesMax: config.limits.messageBytesMax });
+    const addFaces = jmapRoutes({ ...faces, ...ports, directory, messageBytesMax: config.limits.messageBytesMax });
     const http = { logger: ports.logger, notReady: () => serving.notReady, metrics: () => metrics.render(), admin, inbound, addFaces };
     for (const listener of await openHttp(config, http, certificates)) serving.listening.push(serving.use(listener).listening);
     serving.notReady = undefined;

@@ -9,7 +9,7 @@ import { resolveReferences } from '../../protocol/jmap/result-reference.ts';
 import type { Account } from '../../storage/account/api.ts';
 import type { Identity } from '../auth/authenticator.ts';
 import { cacheOf } from './account-cache.ts';
-import type { Method, MethodContext } from './method.ts';
+import type { ImplicitCall, Method, MethodContext } from './method.ts';
 import { methods } from './methods/index.ts';
 import { methodErrorOf } from './refusal.ts';
 import type { JmapServices } from './services.ts';
@@ -30,50 +30,97 @@ export async function dispatch(services: JmapServices, identity: Identity, accou
     throw new RequestProblem('limit', `A request has at most ${maxCallsInRequest} calls.`, 'maxCallsInRequest');
   }
   const createdIds = new Map(Object.entries(request.createdIds ?? {}));
-  const context: MethodContext = {
-    services,
-    identity,
-    account,
-    cache: cacheOf(account),
-    createdIds,
-    resolveId: (id) => (id.startsWith('#') ? (createdIds.get(id.slice(1)) ?? id) : id),
-  };
+  const contexts = new Contexts(services, identity, createdIds, account);
   const methodResponses: Invocation[] = [];
-  for (const [name, args, callId] of request.methodCalls) {
-    const method = methods.get(name);
+  const answer = async (name: string, callId: string, work: () => Promise<object>): Promise<void> => {
     try {
+      methodResponses.push([name, (await work()) as Record<string, unknown>, callId]);
+    } catch (error) {
+      methodResponses.push(['error', methodErrorOf(error, services.logger, name) as Record<string, unknown>, callId]);
+    }
+  };
+  for (const [name, args, callId] of request.methodCalls) {
+    await answer(name, callId, async () => {
+      const method = methods.get(name);
       if (method === undefined || !request.using.includes(method.capability)) {
         throw new MethodError(
           'unknownMethod',
           `There is no method ${JSON.stringify(name.slice(0, 200))} in the capabilities that are used.`,
         );
       }
-      methodResponses.push([name, (await runCall(method, context, args, methodResponses)) as Record<string, unknown>, callId]);
-    } catch (error) {
-      methodResponses.push(['error', methodErrorOf(error, services.logger, name) as Record<string, unknown>, callId]);
+      return await runCall(method, contexts, resolveReferences(args, methodResponses));
+    });
+    for (const implicit of contexts.implicitCalls.splice(0)) {
+      await answer(implicit.name, callId, () => runCall(methods.get(implicit.name)!, contexts, implicit.args));
     }
   }
   return {
     methodResponses,
     ...(request.createdIds === undefined ? {} : { createdIds: Object.fromEntries(createdIds) }),
-    sessionState: sessionStateOf(identity),
+    sessionState: sessionStateOf(services, identity),
   };
 }
 
-async function runCall(
-  method: Method,
-  context: MethodContext,
-  given: Readonly<Record<string, unknown>>,
-  answers: readonly Invocation[],
-): Promise<object> {
-  const args = resolveReferences(given, answers);
+async function runCall(method: Method, contexts: Contexts, args: Readonly<Record<string, unknown>>): Promise<object> {
+  let context = contexts.own;
   if (method.isOnAccount) {
     const { accountId } = args;
     if (typeof accountId !== 'string') throw new MethodError('invalidArguments', 'accountId is missing.');
+    const reached = await contexts.on(accountId);
     // One answer for accounts that are not there and for those of others.
-    if (accountId !== context.account.id) throw new MethodError('accountNotFound', 'There is no such account.');
+    if (reached === undefined) throw new MethodError('accountNotFound', 'There is no such account.');
+    context = reached;
+    if (method.access === 'write' && contexts.isReadOnly(accountId)) {
+      throw new MethodError('accountReadOnly', 'The account can only be read.');
+    }
   }
   const fault = method.fault(args);
   if (fault !== undefined) throw new MethodError('invalidArguments', fault);
-  return await method.run(context, args);
+  return await method.run(context, { ...args });
+}
+
+/** The contexts of one request, an account each. */
+class Contexts {
+  readonly own: MethodContext;
+  readonly implicitCalls: ImplicitCall[] = [];
+  readonly #services: JmapServices;
+  readonly #identity: Identity;
+  readonly #createdIds: Map<string, string>;
+
+  constructor(services: JmapServices, identity: Identity, createdIds: Map<string, string>, account: Account) {
+    this.#services = services;
+    this.#identity = identity;
+    this.#createdIds = createdIds;
+    this.own = this.#contextOf(account);
+  }
+
+  async on(accountId: string): Promise<MethodContext | undefined> {
+    if (accountId === this.own.account.id) return this.own;
+    const account = await openReachable(this.#services, this.#identity, accountId);
+    return account === undefined ? undefined : this.#contextOf(account);
+  }
+
+  isReadOnly(accountId: string): boolean {
+    return this.#services.reachableAccounts(this.#identity).some(({ id, isReadOnly }) => id === accountId && isReadOnly);
+  }
+
+  #contextOf(account: Account): MethodContext {
+    const createdIds = this.#createdIds;
+    return {
+      services: this.#services,
+      identity: this.#identity,
+      account,
+      cache: cacheOf(account),
+      createdIds,
+      resolveId: (id) => (id.startsWith('#') ? (createdIds.get(id.slice(1)) ?? id) : id),
+      on: (accountId) => this.on(accountId),
+      implicitCalls: this.implicitCalls,
+    };
+  }
+}
+
+/** The account of this id, where the login reaches it. */
+export async function openReachable(services: JmapServices, identity: Identity, accountId: string): Promise<Account | undefined> {
+  const reachable = services.reachableAccounts(identity).find(({ id }) => id === accountId);
+  return reachable === undefined ? undefined : services.accounts.open(reachable.id);
 }

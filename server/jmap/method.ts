@@ -9,6 +9,8 @@ import type { JmapServices } from './services.ts';
 
 export const coreCapability = 'urn:ietf:params:jmap:core';
 export const mailCapability = 'urn:ietf:params:jmap:mail';
+export const submissionCapability = 'urn:ietf:params:jmap:submission';
+export const vacationCapability = 'urn:ietf:params:jmap:vacationresponse';
 
 export interface MethodContext {
   readonly services: JmapServices;
@@ -19,6 +21,15 @@ export interface MethodContext {
   readonly createdIds: Map<string, string>;
   /** `#k1` as the id that was created under k1; what is none stays as it is, and will not be found. */
   resolveId(id: string): string;
+  /** The same request on another account that the login reaches; undefined where it reaches none of that id. */
+  on(accountId: string): Promise<MethodContext | undefined>;
+  /** Calls that the server makes after this one; their answers come after its own, under its id (RFC 8620 §5.4, RFC 8621 §7.5). */
+  readonly implicitCalls: ImplicitCall[];
+}
+
+export interface ImplicitCall {
+  readonly name: string;
+  readonly args: Readonly<Record<string, unknown>>;
 }
 
 export interface MethodRow<A extends ArgumentsSchema> {

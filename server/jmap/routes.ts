@@ -8,7 +8,7 @@ import type { Account } from '../../storage/account/api.ts';
 import type { Identity } from '../auth/authenticator.ts';
 import { cacheOf } from './account-cache.ts';
 import { storeUpload } from './blobs.ts';
-import { dispatch } from './dispatcher.ts';
+import { dispatch, openReachable } from './dispatcher.ts';
 import { authenticate, problem } from './http/authentication.ts';
 import { sendBlob } from './http/download.ts';
 import { readEventSourceQuery, serveEvents } from './http/event-source.ts';
@@ -41,7 +41,7 @@ export async function addJmapRoutes(server: FastifyInstance, services: JmapServi
 
     const session: Handler = async (identity, request, reply) => {
       reply.header('cache-control', 'no-cache, no-store, must-revalidate');
-      return sessionOf(identity, `${request.protocol}://${request.host}`);
+      return sessionOf(services, identity, `${request.protocol}://${request.host}`);
     };
     scope.get('/.well-known/jmap', serve(session));
     scope.get('/jmap/session', serve(session));
@@ -72,7 +72,7 @@ function api(services: JmapServices): Handler {
 
 function upload(services: JmapServices): Handler {
   return async (identity, request, reply) => {
-    const account = await ownAccount(services, identity, request);
+    const account = await namedAccount(services, identity, request);
     if (account === undefined) return problem(reply, 404, 'There is no such account.');
     const cache = cacheOf(account);
     if (cache.uploads >= maxConcurrentUpload) throw new RequestProblem('limit', 'Too many uploads at once.', 'maxConcurrentUpload');
@@ -96,7 +96,7 @@ function uploadType(given: string | undefined): string {
 
 function download(services: JmapServices): Handler {
   return async (identity, request, reply) => {
-    const account = await ownAccount(services, identity, request);
+    const account = await namedAccount(services, identity, request);
     return account === undefined ? problem(reply, 404, 'There is no such blob.') : sendBlob(account, request, reply);
   };
 }
@@ -122,10 +122,9 @@ function eventSource(services: JmapServices, streams: Set<Disposable>): Handler 
   };
 }
 
-/** The account in the path, if it is the one that has logged in. */
-async function ownAccount(services: JmapServices, identity: Identity, request: FastifyRequest): Promise<Account | undefined> {
-  const { accountId } = request.params as { accountId: string };
-  return accountId === identity.accountId ? services.accounts.open(identity.accountId) : undefined;
+/** The account in the path, where the login reaches it. */
+async function namedAccount(services: JmapServices, identity: Identity, request: FastifyRequest): Promise<Account | undefined> {
+  return openReachable(services, identity, (request.params as { accountId: string }).accountId);
 }
 
 function answerError(reply: FastifyReply, error: unknown, { logger }: JmapServices): FastifyReply {

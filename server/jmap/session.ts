@@ -5,6 +5,7 @@ import * as limits from '../../protocol/jmap/limits.ts';
 import { emailSorts } from '../../protocol/jmap/schema/email.ts';
 import type { Identity } from '../auth/authenticator.ts';
 import { coreCapability, mailCapability } from './method.ts';
+import type { JmapServices } from './services.ts';
 
 export const capabilities: Readonly<Record<string, object>> = {
   [coreCapability]: {
@@ -30,30 +31,34 @@ const mailAccountCapability = {
   mayCreateTopLevelMailbox: true,
 };
 
+/** What each account can, by capability. */
+const accountCapabilities: Readonly<Record<string, object>> = {
+  [coreCapability]: {},
+  [mailCapability]: mailAccountCapability,
+};
+
 /** Changes when anything in the session resource does (RFC 8620 §3.4). */
-export function sessionStateOf({ accountId, address, name }: Identity): string {
-  return hash('sha256', JSON.stringify([accountId, address, name, capabilities, mailAccountCapability]), 'hex').slice(0, 16);
+export function sessionStateOf(services: JmapServices, identity: Identity): string {
+  const { accountId, address } = identity;
+  const told = [accountId, address, services.reachableAccounts(identity), capabilities, accountCapabilities];
+  return hash('sha256', JSON.stringify(told), 'hex').slice(0, 16);
 }
 
 /** `origin`: `https://mail.example.com`, as the client reached us. */
-export function sessionOf(identity: Identity, origin: string): object {
+export function sessionOf(services: JmapServices, identity: Identity, origin: string): object {
   const { accountId, address } = identity;
+  const accounts = services.reachableAccounts(identity).map(({ id, name, isPersonal, isReadOnly }) => {
+    return [id, { name, isPersonal, isReadOnly, accountCapabilities }];
+  });
   return {
     capabilities,
-    accounts: {
-      [accountId]: {
-        name: address,
-        isPersonal: true,
-        isReadOnly: false,
-        accountCapabilities: { [coreCapability]: {}, [mailCapability]: mailAccountCapability },
-      },
-    },
-    primaryAccounts: { [coreCapability]: accountId, [mailCapability]: accountId },
+    accounts: Object.fromEntries(accounts),
+    primaryAccounts: Object.fromEntries(Object.keys(accountCapabilities).map((capability) => [capability, accountId])),
     username: address,
     apiUrl: `${origin}/jmap/api`,
     downloadUrl: `${origin}/jmap/download/{accountId}/{blobId}/{name}?type={type}`,
     uploadUrl: `${origin}/jmap/upload/{accountId}`,
     eventSourceUrl: `${origin}/jmap/eventsource?types={types}&closeafter={closeafter}&ping={ping}`,
-    state: sessionStateOf(identity),
+    state: sessionStateOf(services, identity),
   };
 }

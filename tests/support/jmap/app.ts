@@ -18,12 +18,21 @@ import { MemoryStore } from '../../../storage/objects/memory.ts';
 export const password = 'correct horse';
 /** Two people, so that what leaks from one to the other is seen. */
 export const users = { 'me@example.com': 'account1', 'other@example.com': 'account2' } as const;
+/** An account that `me@example.com` reaches beside its own. */
+export const team = 'account3';
+/** What the directory says: addresses and aliases, a domain's catch-all among them. */
+const addresses: Readonly<Record<string, readonly string[]>> = {
+  account1: ['me@example.com', 'alias@example.com', '*@any.example'],
+  account2: ['other@example.com'],
+  account3: ['team@example.com'],
+};
 export type User = keyof typeof users;
 
 export interface JmapApp extends AsyncDisposable {
   readonly server: FastifyInstance;
   readonly account: Account;
   readonly other: Account;
+  readonly team: Account;
   authorization(user?: User): string;
   /** The response to method calls. */
   call(methodCalls: readonly unknown[], more?: { user?: User; using?: readonly string[]; createdIds?: object }): Promise<JmapAnswer>;
@@ -48,8 +57,8 @@ export async function startJmapApp(): Promise<JmapApp> {
     kv: () => new MemoryKv(),
     cache: new MemoryBlobCache(),
   });
-  const [account, other] = await Promise.all(
-    Object.values(users).map(async (id) => {
+  const [account, other, shared] = await Promise.all(
+    [...Object.values(users), team].map(async (id) => {
       const opened = await accounts.open(id as AccountId);
       await provisionAccount(opened);
       return opened;
@@ -58,6 +67,14 @@ export async function startJmapApp(): Promise<JmapApp> {
   const server = Fastify({ forceCloseConnections: 'idle' });
   await addJmapRoutes(server, {
     accounts,
+    reachableAccounts: ({ accountId, address }) => [
+      { id: accountId, name: address, isPersonal: true, isReadOnly: false },
+      ...(accountId === users['me@example.com'] ? [{ id: team as AccountId, name: 'Team', isPersonal: false, isReadOnly: false }] : []),
+    ],
+    directory: {
+      addressesOf: (id) => addresses[id] ?? [],
+      accountById: (id) => ({ id, address: addresses[id]![0]!, name: 'Me', createdAt: 0 }),
+    },
     authenticator: onePassword,
     readMessage: parseMessage,
     logger: silentLogger,
@@ -72,6 +89,7 @@ export async function startJmapApp(): Promise<JmapApp> {
     server,
     account: account!,
     other: other!,
+    team: shared!,
     authorization,
     async call(methodCalls, { user = 'me@example.com', using = [core, mail], createdIds } = {}) {
       const response = await server.inject({

@@ -5,7 +5,7 @@
  * `"…"` is anything, and `$name` in a string binds what is there on first sight and stands for it from then on, in requests too.
  */
 import { deliver, rawMessage } from '../open-accounts.ts';
-import { type JmapApp, users } from './app.ts';
+import { type JmapApp, team, users } from './app.ts';
 
 export interface Transcript {
   /** The claim, with the section that it comes from. */
@@ -51,6 +51,7 @@ export async function runTranscript(transcript: Transcript, app: JmapApp): Promi
   const bound = new Map<string, unknown>([
     ['$account', users['me@example.com']],
     ['$other', users['other@example.com']],
+    ['$team', team],
   ]);
   app.account.read((reader) => {
     for (const { id, role } of reader.mailboxes()) if (role !== null) bound.set(`$${role}`, `m${id.toString(36)}`);
