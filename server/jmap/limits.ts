@@ -22,3 +22,5 @@ export const uploadFreshMs = 20 * 60 * 60 * 1000;
 export const crossMailboxEmailsMax = 1_000;
 /** Snippets are of at most this many emails of one call's text each. Characters of text that are searched for words to mark. */
 export const snippetTextCharsMax = 64 * 1024;
+/** Identities of an account: a person's addresses and roles; each holds two signatures. */
+export const identitiesMax = 200;

@@ -4,7 +4,7 @@ import { collations } from '../../protocol/jmap/collation.ts';
 import * as limits from '../../protocol/jmap/limits.ts';
 import { emailSorts } from '../../protocol/jmap/schema/email.ts';
 import type { Identity } from '../auth/authenticator.ts';
-import { coreCapability, mailCapability } from './method.ts';
+import { coreCapability, mailCapability, vacationCapability } from './method.ts';
 import type { JmapServices } from './services.ts';
 
 export const capabilities: Readonly<Record<string, object>> = {
@@ -19,6 +19,7 @@ export const capabilities: Readonly<Record<string, object>> = {
     collationAlgorithms: Object.keys(collations),
   },
   [mailCapability]: {},
+  [vacationCapability]: {},
 };
 
 /** RFC 8621 §1.3.1. Depth and name length are those of storage/index/limits.ts; a name's 255 UTF-16 units are at least 255 octets. */
@@ -35,6 +36,7 @@ const mailAccountCapability = {
 const accountCapabilities: Readonly<Record<string, object>> = {
   [coreCapability]: {},
   [mailCapability]: mailAccountCapability,
+  [vacationCapability]: {},
 };
 
 /** Changes when anything in the session resource does (RFC 8620 §3.4). */

@@ -8,6 +8,7 @@ import { emailParse } from './email/parse.ts';
 import { emailQuery } from './email/query.ts';
 import { emailQueryChanges } from './email/query-changes.ts';
 import { emailSet } from './email/set.ts';
+import { identityChanges, identityGet, identitySet } from './identity/identity.ts';
 import { mailboxChanges } from './mailbox/changes.ts';
 import { mailboxGet } from './mailbox/get.ts';
 import { mailboxQuery } from './mailbox/query.ts';
@@ -16,6 +17,7 @@ import { mailboxSet } from './mailbox/set.ts';
 import { searchSnippetGet } from './search-snippet/get.ts';
 import { threadChanges } from './thread/changes.ts';
 import { threadGet } from './thread/get.ts';
+import { vacationResponseGet, vacationResponseSet } from './vacation-response/vacation-response.ts';
 
 const rows: readonly Method[] = [
   coreEcho,
@@ -34,6 +36,11 @@ const rows: readonly Method[] = [
   emailImport,
   emailParse,
   searchSnippetGet,
+  identityGet,
+  identityChanges,
+  identitySet,
+  vacationResponseGet,
+  vacationResponseSet,
 ];
 
 export const methods: ReadonlyMap<string, Method> = new Map(rows.map((row) => [row.name, row]));

@@ -102,7 +102,7 @@ async function prepare(context: MethodContext, settings: Readonly<Record<string,
   });
   if (raw.length > services.messageBytesMax)
     throw new SetFailure({ type: 'tooLarge', description: `A message has at most ${services.messageBytesMax} bytes.` });
-  const [upload, read] = await Promise.all([account.upload(raw), services.readMessage(raw)]);
+  const [upload, read] = await Promise.all([account.prepareBlob(raw), services.readMessage(raw)]);
   return { upload, email: { blob: upload.ref, receivedAt, ...read, delivery: { source: 'jmap' } }, mailboxIds: email.mailboxIds, keywords };
 }
 
