@@ -2,13 +2,19 @@
  * The outbox: submissions as a mutation sees them. `enqueue` is the one way in, for every face and rule; what leaves is the dispatcher's.
  */
 import { invariant } from '../../protocol/mail/errors.ts';
-import type { EmailNumber, ThreadNumber } from '../../protocol/mail/ids.ts';
+import type { AccountId, EmailNumber, ThreadNumber } from '../../protocol/mail/ids.ts';
 import type { AccountReader, AccountTransactor } from '../account/api.ts';
 import type { BlobRef } from '../log/record.ts';
 import { type Envelope, type SubmissionOrigin, type SubmissionRecord, submissionType } from './record.ts';
 
 /** RFC 5321 §4.5.4.1: the give-up time is at least 4 to 5 days. Milliseconds. */
 export const submissionLifeMs = 5 * 24 * 60 * 60 * 1000;
+
+/**
+ * The account whose outbox holds the mail that no account owns: bounces of unknown recipients, group forwards, journals. Nobody logs in to it; drawn
+ * ids begin with `a`, so it is never given to anybody.
+ */
+export const serviceOutboxId = 'outbox' as AccountId;
 
 export interface NewSubmission {
   /** Unique in the account; drawn before the mutation, which may run several times. */
@@ -54,6 +60,33 @@ export function enqueue(tx: AccountTransactor, submission: NewSubmission): Submi
   };
   tx.putObject(submissionType, id, record);
   return record;
+}
+
+/** Takes back a submission that no node has begun to hand over. False where it is too late. */
+export function cancel(tx: AccountTransactor, id: string): boolean {
+  const record = submission(tx, id);
+  if (record?.undoStatus !== 'pending' || record.recipients.some(({ state }) => state !== 'queued')) return false;
+  const recipients = record.recipients.map((recipient) => ({
+    ...recipient,
+    state: 'failed' as const,
+    smtpReply: '250 2.0.0 Taken back before it was sent',
+    delivered: 'no' as const,
+  }));
+  tx.putObject(submissionType, id, { ...record, undoStatus: 'canceled', recipients });
+  return true;
+}
+
+/** RFC 8621 §7.5: the record goes, the deliveries do not. What is still on its way is hidden and goes later. */
+export function forget(tx: AccountTransactor, id: string): void {
+  const record = submission(tx, id);
+  if (record === undefined) return;
+  if (isSettled(record)) tx.removeObject(submissionType, id);
+  else tx.putObject(submissionType, id, { ...record, isDestroyed: true });
+}
+
+/** Whether nothing is left to be handed over. */
+export function isSettled({ recipients }: SubmissionRecord): boolean {
+  return recipients.every(({ state }) => state !== 'queued' && state !== 'claimed');
 }
 
 export function submission(reader: AccountReader, id: string): SubmissionRecord | undefined {

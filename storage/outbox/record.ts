@@ -71,6 +71,8 @@ export interface SubmissionRecord {
   /** RFC 8621 §7: delivery and disposition notifications that came in for it. */
   readonly dsnBlobs: readonly BlobRef[];
   readonly mdnBlobs: readonly BlobRef[];
+  /** RFC 8621 §7.5: its user wants to hear of it no more while copies are still on their way. Not shown; it goes when nothing is left to do. */
+  readonly isDestroyed?: true;
 }
 
 export const submissionType = 'EmailSubmission';
