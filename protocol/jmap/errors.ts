@@ -58,6 +58,10 @@ export interface SetError {
   readonly properties?: readonly string[];
   readonly notFound?: readonly string[];
   readonly existingId?: string;
+  /** RFC 8621 §7.5. */
+  readonly maxSize?: number;
+  readonly maxRecipients?: number;
+  readonly invalidRecipients?: readonly string[];
 }
 
 export class SetFailure extends Error {

@@ -8,6 +8,7 @@ import { findPart } from '../../protocol/mime/sections.ts';
 import { type Part, parseStructure } from '../../protocol/mime/structure.ts';
 import type { Account, AccountReader, AccountTransactor, Upload } from '../../storage/account/api.ts';
 import type { BlobRef } from '../../storage/log/record.ts';
+import { submission } from '../../storage/outbox/outbox.ts';
 import { uploadFreshMs, uploadKeptMs, uploadsBytesMax, uploadsMax } from './limits.ts';
 
 const uploadType = 'upload';
@@ -86,6 +87,11 @@ export async function readBlob(account: Account, blobId: string): Promise<FoundB
       return ref === undefined
         ? undefined
         : { ref, type: 'message/rfc822', root: steps.length > 0 ? reader.facts(base.email)?.root : undefined };
+    }
+    if (base.kind === 'notification') {
+      const record = submission(reader, base.submission);
+      const ref = (base.of === 'delivery' ? record?.dsnBlobs : record?.mdnBlobs)?.[base.index];
+      return ref === undefined ? undefined : { ref, type: 'message/rfc822', root: undefined };
     }
     const record = reader.object<UploadRecord>(uploadType, base.sha256);
     return record === undefined ? undefined : { ref: record.ref, type: record.type, root: undefined };

@@ -24,3 +24,7 @@ export const crossMailboxEmailsMax = 1_000;
 export const snippetTextCharsMax = 64 * 1024;
 /** Identities of an account: a person's addresses and roles; each holds two signatures. */
 export const identitiesMax = 200;
+/** Seconds that a submission may be held before it leaves (RFC 8621 §1.3.2): a year, as people plan. */
+export const maxDelayedSend = 365 * 24 * 60 * 60;
+/** Submissions of an account that wait to leave: what one person sends in a day, and a year's plans, many times over. */
+export const submissionsPendingMax = 10_000;

@@ -4,7 +4,8 @@ import { collations } from '../../protocol/jmap/collation.ts';
 import * as limits from '../../protocol/jmap/limits.ts';
 import { emailSorts } from '../../protocol/jmap/schema/email.ts';
 import type { Identity } from '../auth/authenticator.ts';
-import { coreCapability, mailCapability, vacationCapability } from './method.ts';
+import { maxDelayedSend } from './limits.ts';
+import { coreCapability, mailCapability, submissionCapability, vacationCapability } from './method.ts';
 import type { JmapServices } from './services.ts';
 
 export const capabilities: Readonly<Record<string, object>> = {
@@ -19,6 +20,7 @@ export const capabilities: Readonly<Record<string, object>> = {
     collationAlgorithms: Object.keys(collations),
   },
   [mailCapability]: {},
+  [submissionCapability]: {},
   [vacationCapability]: {},
 };
 
@@ -36,6 +38,8 @@ const mailAccountCapability = {
 const accountCapabilities: Readonly<Record<string, object>> = {
   [coreCapability]: {},
   [mailCapability]: mailAccountCapability,
+  // RFC 8621 §1.3.2: what EHLO would say.
+  [submissionCapability]: { maxDelayedSend, submissionExtensions: { FUTURERELEASE: [], SIZE: [], '8BITMIME': [], DSN: [] } },
   [vacationCapability]: {},
 };
 

@@ -8,6 +8,9 @@ import { emailParse } from './email/parse.ts';
 import { emailQuery } from './email/query.ts';
 import { emailQueryChanges } from './email/query-changes.ts';
 import { emailSet } from './email/set.ts';
+import { emailSubmissionChanges, emailSubmissionGet } from './email-submission/get.ts';
+import { emailSubmissionQuery, emailSubmissionQueryChanges } from './email-submission/query.ts';
+import { emailSubmissionSet } from './email-submission/set.ts';
 import { identityChanges, identityGet, identitySet } from './identity/identity.ts';
 import { mailboxChanges } from './mailbox/changes.ts';
 import { mailboxGet } from './mailbox/get.ts';
@@ -39,6 +42,11 @@ const rows: readonly Method[] = [
   identityGet,
   identityChanges,
   identitySet,
+  emailSubmissionGet,
+  emailSubmissionChanges,
+  emailSubmissionQuery,
+  emailSubmissionQueryChanges,
+  emailSubmissionSet,
   vacationResponseGet,
   vacationResponseSet,
 ];
