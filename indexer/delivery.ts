@@ -4,7 +4,7 @@
  */
 import { MailError, StorageError } from '../protocol/mail/errors.ts';
 import type { AccountId, MailboxNumber } from '../protocol/mail/ids.ts';
-import type { Account, Accounts, AccountTransactor, Upload } from '../storage/account/api.ts';
+import type { Account, Accounts, AccountTransactor, PreparedBlob } from '../storage/account/api.ts';
 import { provisionAccount } from '../storage/directory/provision.ts';
 import type { DeliveryFacts, MailboxRole } from '../storage/log/record.ts';
 import type { ParsedMessage } from './parse-message.ts';
@@ -12,7 +12,7 @@ import type { ParsedMessage } from './parse-message.ts';
 export interface OutgoingMessage {
   readonly parse: () => Promise<ParsedMessage>;
   /** Stores the bytes for the account. */
-  readonly upload: (account: Account) => Promise<Upload>;
+  readonly upload: (account: Account) => Promise<PreparedBlob>;
   /** Milliseconds since the epoch. */
   readonly receivedAt: number;
   readonly placement: 'inbox' | 'junk';
@@ -50,7 +50,13 @@ export async function deliver(accounts: Accounts, id: AccountId, address: string
   }
 }
 
-function add(tx: AccountTransactor, message: OutgoingMessage, parsed: ParsedMessage, upload: Upload, address: string): DeliveryResult {
+function add(
+  tx: AccountTransactor,
+  message: OutgoingMessage,
+  parsed: ParsedMessage,
+  upload: PreparedBlob,
+  address: string,
+): DeliveryResult {
   const { ingestKey } = message;
   // Looked at again: another node may have been first.
   if (ingestKey !== undefined && tx.ingested(ingestKey) !== undefined) return { kind: 'duplicate' };

@@ -120,7 +120,7 @@ async function prepare({ mail }: AdminServices, account: Account, message: NewMe
   const ingestKey = `import:${hash('sha256', raw)}:${hash('sha256', JSON.stringify(message.mailbox)).slice(0, 16)}`;
   const isKnown = (reader: AccountReader) => reader.ingested(ingestKey) !== undefined;
   if (account.read(isKnown)) return undefined;
-  const [upload, parsed] = await Promise.all([account.upload(raw), mail.parse(raw)]);
+  const [upload, parsed] = await Promise.all([account.prepareBlob(raw), mail.parse(raw)]);
   const receivedAt = message.receivedAt ?? Math.min(parsed.facts.sentAt ?? mail.clock.now(), mail.clock.now());
   const add = (tx: AccountTransactor): AddedMessage => {
     if (isKnown(tx)) return 'known';

@@ -9,6 +9,7 @@ import type { AccountId, EmailNumber, MailboxNumber, ModSeq, ThreadNumber, Uid }
 import type { Ranges } from '../../protocol/mail/ranges.ts';
 import type { MessageFacts } from '../../protocol/mime/facts.ts';
 import type { KeptHeader } from '../../protocol/mime/kept-header.ts';
+import type { CarriedBytes } from '../log/carried.ts';
 import type { BlobRef, DeliveryFacts, MailboxRecord, MailboxRole } from '../log/record.ts';
 
 /** A mailbox with what follows from its messages. IMAP counts every membership, JMAP those without `\Deleted`. */
@@ -172,7 +173,8 @@ export interface AccountReader {
 }
 
 export interface NewEmail {
-  readonly blob: BlobRef;
+  /** Carried bytes get their place in the commit; `blob(id)` of the reader says which. */
+  readonly blob: BlobRef | CarriedBytes;
   readonly receivedAt: number;
   readonly keywords: readonly string[];
   readonly mailboxes: readonly MailboxNumber[];
@@ -229,6 +231,11 @@ export interface Upload {
   readonly date: number;
 }
 
+export { carriedPerMutationMax } from '../log/carried.ts';
+
+/** A message's bytes as `addEmail` takes them: uploaded, or to ride in the commit. Given to `transact` in `uploads` either way. */
+export type PreparedBlob = Upload | { readonly ref: CarriedBytes };
+
 export interface Account {
   readonly id: AccountId;
   read<T>(fn: (reader: AccountReader) => T): T;
@@ -236,13 +243,15 @@ export interface Account {
    * Runs `mutation` and resolves when its commit is in the store. Rejects with the mutation's own error, or with StorageError 'unavailable'
    * when the store cannot be reached (the outcome may then be unknown).
    */
-  transact<T>(mutation: (tx: AccountTransactor) => T, options?: { uploads?: readonly Upload[] }): Promise<T>;
+  transact<T>(mutation: (tx: AccountTransactor) => T, options?: { uploads?: readonly PreparedBlob[] }): Promise<T>;
   /**
    * `onEffects` is told after each applied commit, in order; it must not throw and must not wait. `onReset` when the state was made anew from the
    * bucket: it may have moved by more than the effects tell, so that what was known of it is read again.
    */
   watch(onEffects: (effects: readonly Effect[]) => void, onReset?: () => void): Disposable;
 
+  /** For a message to be added: small ones ride in the commit, which saves a request; larger ones are uploaded. */
+  prepareBlob(bytes: Buffer): Promise<PreparedBlob>;
   /** Stores bytes as a new object of the account. */
   upload(bytes: Uint8Array): Promise<Upload>;
   /** The same by a copy inside the store: `key` holds exactly the bytes with this hash and length. */

@@ -1,12 +1,14 @@
 /** An account: its log, the index that the log drives, and its blobs. The log's loop is the only one that changes the index. */
+import { hash } from 'node:crypto';
 import type { AccountId } from '../../protocol/mail/ids.ts';
 import { sizeOf } from '../../protocol/mail/ranges.ts';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import type { AccountIndex } from '../index/account-index.ts';
+import { CarriedBytes, carriedBytesMax } from '../log/carried.ts';
 import type { Log } from '../log/log.ts';
 import type { Position, StateView } from '../log/machine.ts';
 import type { BlobRef } from '../log/record.ts';
-import type { Account, AccountReader, AccountTransactor, Effect, Upload } from './api.ts';
+import type { Account, AccountReader, AccountTransactor, Effect, PreparedBlob, Upload } from './api.ts';
 
 /** About what an added message and another effect add to the log, compressed: to tell when a snapshot is due. Bytes. */
 const logBytesPerEmail = 2048;
@@ -40,8 +42,19 @@ export class LogAccount implements Account {
     return fn(this.reader);
   }
 
-  transact<T>(mutation: (tx: AccountTransactor) => T, options?: { uploads?: readonly Upload[] }): Promise<T> {
-    return this.log.transact(mutation, options);
+  transact<T>(mutation: (tx: AccountTransactor) => T, { uploads = [] }: { uploads?: readonly PreparedBlob[] } = {}): Promise<T> {
+    const isUploaded = (prepared: PreparedBlob): prepared is Upload => !(prepared.ref instanceof CarriedBytes);
+    const committed = this.log.transact(mutation, { uploads: uploads.filter(isUploaded) });
+    const carried = uploads.flatMap(({ ref }) => (ref instanceof CarriedBytes ? [ref] : []));
+    if (carried.length === 0) return committed;
+    return committed.then((value) => {
+      for (const { placed, bytes } of carried) if (placed !== undefined) this.blobs.keep(placed, bytes);
+      return value;
+    });
+  }
+
+  async prepareBlob(bytes: Buffer): Promise<PreparedBlob> {
+    return bytes.length <= carriedBytesMax ? { ref: new CarriedBytes(bytes, hash('sha256', bytes, 'hex')) } : this.upload(bytes);
   }
 
   watch(onEffects: (effects: readonly Effect[]) => void, onReset?: () => void): Disposable {

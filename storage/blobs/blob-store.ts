@@ -1,7 +1,7 @@
 /**
- * An account's raw bytes: messages and uploads, each an object `raw/<sha256>-<random>` of its own. Written before the commit that names it, so
- * that a crash leaves an orphan and never a dangling reference; that a name exists already is no reason to use it. Whole blobs are checked
- * against their SHA-256 whenever they come from the store.
+ * An account's raw bytes: messages and uploads, each an object `raw/<sha256>-<random>` of its own, or small ones in the log object that adds
+ * them (carried.ts). Objects are written before the commit that names them, so that a crash leaves an orphan and never a dangling reference; that a
+ * name exists already is no reason to use it. Whole blobs are checked against their SHA-256 whenever they come from the store.
  */
 import { hash } from 'node:crypto';
 import { invariant, StorageError } from '../../protocol/mail/errors.ts';
@@ -57,6 +57,11 @@ export class BlobStore {
     return { ref, date };
   }
 
+  /** Bytes that were stored under `ref` a moment ago: they are likely to be read soon. Nobody may change them afterwards. */
+  keep(ref: BlobRef, bytes: Buffer): void {
+    this.#cache.keep(cacheName(this.keyOf(ref), ref), bytes);
+  }
+
   /**
    * Takes over an object of the store (`key`: inbound mail, another account's blob) that holds exactly these bytes, by a copy that does not
    * leave the store. Throws StorageError 'conflict' when the copy has another length: the object was replaced after it was hashed; read it
@@ -107,7 +112,8 @@ export class BlobStore {
   keyOf(ref: BlobRef): string {
     const key = `${accountPrefix(this.#accountId)}${ref.object}`;
     const parsed = parseKey(key);
-    if (parsed?.kind !== 'raw') throw new StorageError('corrupt', `${JSON.stringify(ref.object)} is not the name of a blob`);
+    if (parsed?.kind !== 'raw' && parsed?.kind !== 'log')
+      throw new StorageError('corrupt', `${JSON.stringify(ref.object)} is not the name of a blob`);
     return key;
   }
 

@@ -7,6 +7,8 @@ import { invariant, StorageError } from '../../protocol/mail/errors.ts';
 import type { ModSeq } from '../../protocol/mail/ids.ts';
 import { eachOf } from '../../protocol/mail/ranges.ts';
 import type { AccountReader, AccountTransactor, Effect } from '../account/api.ts';
+import { CarriedFrame } from '../log/carried.ts';
+import { encodeMutation } from '../log/commit-codec.ts';
 import type { Attempt, Outcome, Position, RestoredPart, StateMachine, StateView } from '../log/machine.ts';
 import type { Commit, Mutation } from '../log/record.ts';
 import { Applier } from './apply.ts';
@@ -146,11 +148,19 @@ export class IndexAttempt implements Attempt<AccountTransactor> {
   /** The last changed mutation, above the batch so that it can be taken back. */
   private last: { layer: Layer; effect: Effect } | undefined;
   private readonly effects: Effect[] = [];
+  private readonly frame: CarriedFrame;
+  /** Octets that were carried before the last changed mutation. */
+  private carriedBefore = 0;
 
   constructor(state: AppliedState, seq: number, at: number) {
     this.state = state;
     this.seq = seq;
     this.at = at;
+    this.frame = new CarriedFrame(seq);
+  }
+
+  get carried(): readonly Buffer[] {
+    return this.frame.chunks;
   }
 
   run<T>(mutate: (tx: AccountTransactor) => T): Outcome<T> {
@@ -158,15 +168,22 @@ export class IndexAttempt implements Attempt<AccountTransactor> {
     const layer = new Layer();
     const view = new View(this.state, [this.batch, layer]);
     const modSeq = (view.meta().modSeq + 1) as ModSeq;
+    const carriedBefore = this.frame.length;
     try {
-      const tx = new IndexTransactor(view, { seq: this.seq, modSeq, at: this.at });
+      const tx = new IndexTransactor(view, { seq: this.seq, modSeq, at: this.at, carried: this.frame });
       const value = mutate(tx);
       const effect = tx.applier.finish();
-      if (effect === undefined) return { kind: 'unchanged', value };
+      if (effect === undefined) {
+        this.frame.rollBack(carriedBefore);
+        return { kind: 'unchanged', value };
+      }
       this.last = { layer, effect };
+      this.carriedBefore = carriedBefore;
       const mutation: Mutation = { modSeq, changes: tx.changes };
-      return { kind: 'changed', value, mutation, bytes: Buffer.byteLength(JSON.stringify(mutation)) };
+      const line = encodeMutation(mutation);
+      return { kind: 'changed', value, mutation, line, bytes: Buffer.byteLength(line) + this.frame.length - carriedBefore };
     } catch (error) {
+      this.frame.rollBack(carriedBefore);
       return { kind: 'refused', error };
     }
   }
@@ -174,6 +191,7 @@ export class IndexAttempt implements Attempt<AccountTransactor> {
   undoLast(): void {
     invariant(this.last !== undefined, 'there is a mutation to take back');
     this.last = undefined;
+    this.frame.rollBack(this.carriedBefore);
   }
 
   take(): { layer: Layer; effects: Effect[] } {

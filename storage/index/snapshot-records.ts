@@ -234,9 +234,17 @@ function objectLines(view: View, range: number): ObjectSnapshot[] {
 function* blobsOf(kv: KvReader): Generator<BlobRef> {
   for (const { value } of kv.range('F', endOf('F'))) yield tables.facts.decode(value).blob;
   for (const { value } of kv.range('G', endOf('G'))) yield tables.tombstones.decode(value).blob;
-  // Uploads that no message names yet.
-  const uploads = objectKey('upload', '');
-  for (const { value } of kv.range(uploads, endOf(uploads))) yield (tables.objects.decode(value).value as { ref: BlobRef }).ref;
+  // Uploads that no message names yet, submissions, scripts.
+  for (const { value } of kv.range('O', endOf('O'))) yield* blobsIn(tables.objects.decode(value).value);
+}
+
+/** References to blobs, wherever in an object they stand. */
+function* blobsIn(value: unknown): Generator<BlobRef> {
+  if (typeof value !== 'object' || value === null) return;
+  const { object, offset, length, sha256 } = value as Partial<BlobRef>;
+  const isRef = typeof object === 'string' && typeof offset === 'number' && typeof length === 'number' && typeof sha256 === 'string';
+  if (isRef) yield value as BlobRef;
+  else for (const member of Object.values(value)) yield* blobsIn(member);
 }
 
 /** Rebuilds the rows from parts in any order; finish() writes what needs all of them, last of all the position. */

@@ -6,6 +6,7 @@ import { MailError } from '../../protocol/mail/errors.ts';
 import type { EmailNumber, MailboxNumber, ModSeq, ThreadNumber, Uid } from '../../protocol/mail/ids.ts';
 import { eachOf, normalizeRanges, type Range, type Ranges, rangesOf } from '../../protocol/mail/ranges.ts';
 import type { AccountTransactor, Mailbox, NewEmail } from '../account/api.ts';
+import { CarriedBytes, type CarriedFrame } from '../log/carried.ts';
 import type { Change, MailboxRecord, MailboxRole } from '../log/record.ts';
 import { Applier } from './apply.ts';
 import { emailPageOf, emailSlotOf } from './email-page.ts';
@@ -20,9 +21,12 @@ export class IndexTransactor extends IndexReader implements AccountTransactor {
   readonly applier: Applier;
   readonly changes: Change[] = [];
 
-  constructor(view: View, { seq, modSeq, at }: { seq: number; modSeq: ModSeq; at: number }) {
+  private readonly carried: CarriedFrame;
+
+  constructor(view: View, { seq, modSeq, at, carried }: { seq: number; modSeq: ModSeq; at: number; carried: CarriedFrame }) {
     super(view);
     this.at = at;
+    this.carried = carried;
     this.applier = new Applier(view, { seq, modSeq, at });
     if (view.meta().isClosed) throw new MailError('accountClosed', 'the account has been removed');
   }
@@ -87,7 +91,7 @@ export class IndexTransactor extends IndexReader implements AccountTransactor {
       do: 'email.add',
       id,
       thread,
-      blob: email.blob,
+      blob: email.blob instanceof CarriedBytes ? this.carried.place(email.blob) : email.blob,
       receivedAt: email.receivedAt,
       keywords: checkedKeywords(email.keywords),
       in: places,

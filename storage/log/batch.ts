@@ -1,5 +1,6 @@
 /** Queued mutations, and the batch of them that becomes a commit. */
 import { MailError } from '../../protocol/mail/errors.ts';
+import { encodeMutation } from './commit-codec.ts';
 import { commitBytesReserve } from './limits.ts';
 import type { Attempt } from './machine.ts';
 import type { BlobRef, Mutation } from './record.ts';
@@ -39,6 +40,8 @@ export interface GatheredBatch<Tx> {
   /** What to tell whom, if the attempt comes true. */
   readonly answers: readonly (() => void)[];
   readonly mutations: readonly Mutation[];
+  /** The mutations as lines of JSON. */
+  readonly lines: readonly string[];
   readonly isFence: boolean;
 }
 
@@ -50,6 +53,7 @@ export function gather<Tx>(
 ): GatheredBatch<Tx> {
   const answers: (() => void)[] = [];
   const mutations: Mutation[] = [];
+  const lines: string[] = [];
   const bytesMax = commitBytesMax - commitBytesReserve;
   let bytes = 0;
   let isFence = false;
@@ -73,8 +77,9 @@ export function gather<Tx>(
     } else {
       bytes += outcome.bytes;
       mutations.push(outcome.mutation);
+      lines.push(outcome.line ?? encodeMutation(outcome.mutation));
       answers.push(() => resolve(outcome.value));
     }
   }
-  return { entries: queue.splice(0, taken), answers, mutations, isFence };
+  return { entries: queue.splice(0, taken), answers, mutations, lines, isFence };
 }

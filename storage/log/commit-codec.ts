@@ -1,11 +1,12 @@
 /**
- * A commit as an object: the first payload line is `{id, prev, at, by}`, then one line per mutation. A commit may have no mutations: it then only
+ * A commit as an object, behind what it carries (carried.ts): the first payload line is `{id, prev, at, by}`, then one line per mutation. A commit may have no mutations: it then only
  * takes its number (see Log.fence).
  *
  * The reader takes nothing that it does not know: a change or field of a later version is StorageError 'corrupt', never passed over, since a
  * state that leaves something out would be believed.
  */
 import { StorageError } from '../../protocol/mail/errors.ts';
+import { withCarried } from './carried.ts';
 import { changeFault } from './change-fields.ts';
 import { decodeObject, encodeObject } from './object-codec.ts';
 import type { Commit, Mutation } from './record.ts';
@@ -21,10 +22,23 @@ export interface DecodedCommit {
   readonly hash: string;
 }
 
-export function encodeCommit(accountId: string, commit: Commit): EncodedCommit {
+export interface CommitContents {
+  /** The mutations as encodeMutation gives them, where that was done before. */
+  readonly lines?: readonly string[];
+  /** What rides along (carried.ts). */
+  readonly carried?: readonly Buffer[];
+}
+
+export function encodeCommit(accountId: string, commit: Commit, contents: CommitContents = {}): EncodedCommit {
   const { seq, id, prev, at, by, mutations } = commit;
-  const lines = mutations.map(({ modSeq, changes }) => JSON.stringify({ modSeq, changes }));
-  return encodeObject('commit', accountId, seq, [JSON.stringify({ id, prev, at, by }), ...lines]);
+  const { lines = mutations.map(encodeMutation), carried = [] } = contents;
+  const { bytes, hash } = encodeObject('commit', accountId, seq, [JSON.stringify({ id, prev, at, by }), ...lines]);
+  return { bytes: withCarried(carried, bytes), hash };
+}
+
+/** A mutation's line. */
+export function encodeMutation({ modSeq, changes }: Mutation): string {
+  return JSON.stringify({ modSeq, changes });
 }
 
 /** Throws StorageError 'corrupt', naming `name`, for anything but a whole commit of this account and seq. */

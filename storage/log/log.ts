@@ -222,7 +222,7 @@ export class Log<Tx, Effect> implements AsyncDisposable {
     if (batch.mutations.length === 0 && !batch.isFence) return answer(batch);
     const { mutations } = batch;
     const commit: Commit = { seq: position.seq + 1, id: random.hex(16), prev: position.hash, at, by: node, mutations };
-    const { bytes, hash } = encodeCommit(this.account, commit);
+    const { bytes, hash } = encodeCommit(this.account, commit, { lines: batch.lines, carried: attempt.carried ?? [] });
     const settlement = await this.#settle(commit, bytes);
     switch (settlement.kind) {
       case 'ours':

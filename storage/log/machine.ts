@@ -13,19 +13,28 @@ export interface Position {
 
 /** How a mutation ended in an attempt. Only `changed` ones are written. `refused` ones leave nothing behind. */
 export type Outcome<T> =
-  | { readonly kind: 'changed'; readonly value: T; readonly mutation: Mutation; readonly bytes: number }
+  | {
+      readonly kind: 'changed';
+      readonly value: T;
+      readonly mutation: Mutation;
+      /** The mutation as a line of JSON, where the machine has made it already. */
+      readonly line?: string;
+      readonly bytes: number;
+    }
   | { readonly kind: 'unchanged'; readonly value: T }
   | { readonly kind: 'refused'; readonly error: unknown };
 
 /** Mutations run on top of the applied state, each seeing the ones before it, with nothing of it kept until a commit is settled. */
 export interface Attempt<Tx> {
   /**
-   * Runs one mutation. `bytes` of a changed outcome is about what it adds to the commit's payload. Synchronous; what the mutation throws is its
+   * Runs one mutation. `bytes` of a changed outcome is about what it adds to the commit's object. Synchronous; what the mutation throws is its
    * refusal. After a `closed` change, of this attempt too, every mutation is refused with MailError 'accountClosed'.
    */
   run<T>(mutation: (tx: Tx) => T): Outcome<T>;
   /** Takes the last `changed` outcome back: it does not fit in the commit any more. */
   undoLast(): void;
+  /** Bytes that the mutations so far want their commit to carry, in order (carried.ts). */
+  readonly carried?: readonly Buffer[];
 }
 
 export interface StateMachine<Tx, Effect> {

@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { StorageError } from '../../protocol/mail/errors.ts';
+import { withoutCarried } from './carried.ts';
 
 export type ObjectKind = 'commit' | 'manifest' | 'part';
 
@@ -47,6 +48,12 @@ export function encodeObject(
   return { bytes: compress ? zstdCompressSync(plain, { params: { [constants.ZSTD_c_compressionLevel]: 3 } }) : plain, hash };
 }
 
+function compressed(bytes: Uint8Array): Uint8Array {
+  const rest = withoutCarried(bytes);
+  if (rest === undefined) throw new Error('it ends within what it carries');
+  return rest;
+}
+
 /** Throws StorageError 'corrupt', naming `name`, for anything that is not exactly what `expected` says it is. */
 export function decodeObject(
   name: string,
@@ -57,7 +64,7 @@ export function decodeObject(
   const corrupt = (why: string, cause?: unknown) => new StorageError('corrupt', `${name}: ${why}`, { cause });
   let plain: Buffer;
   try {
-    plain = compress ? zstdDecompressSync(bytes, { maxOutputLength: payloadBytesMax }) : Buffer.from(bytes);
+    plain = compress ? zstdDecompressSync(compressed(bytes), { maxOutputLength: payloadBytesMax }) : Buffer.from(bytes);
   } catch (error) {
     throw corrupt('cannot be decompressed', error);
   }

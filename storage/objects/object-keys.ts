@@ -11,6 +11,8 @@ import { invariant } from '../../protocol/mail/errors.ts';
 export const directoryAccountId = 'directory';
 export const defaultInboundPrefix = 'inbound/';
 export const failedPrefix = 'failed/';
+/** Marks of accounts whose outbox has work: empty objects. */
+export const outboxMarkPrefix = 'outbox/';
 export const clusterPrefix = 'cluster/';
 export const nodePrefix = 'cluster/node/';
 export const probePrefix = 'cluster/probe/';
@@ -39,6 +41,8 @@ export const rawPrefix = (accountId: string) => `${accountPrefix(accountId)}raw/
 
 /** The commit numbered `seq`. */
 export const logKey = (accountId: string, seq: number) => `${logPrefix(accountId)}${formatSeq(seq)}.ndjson.zst`;
+/** The same within its account, as blob references name it. */
+export const formatSeqName = (seq: number) => `log/${formatSeq(seq)}.ndjson.zst`;
 /** The snapshot at `seq`: the list of its parts. */
 export const manifestKey = (accountId: string, seq: number) => `${manifestPrefix(accountId)}${formatSeq(seq)}.json`;
 /** A piece of snapshots. `sha256` and `random` in lower-case hex; `random` makes each upload's name its own. */
@@ -51,6 +55,12 @@ export const rawKey = (accountId: string, sha256: string, random: string) => `${
 export const failedKey = (name: string) => `${failedPrefix}${name}`;
 /** Why `failedKey(name)` failed. */
 export const failedReasonKey = (name: string) => `${failedPrefix}${name}.json`;
+
+/** The mark of an account whose outbox has work. */
+export function outboxMarkKey(accountId: string): string {
+  invariant(accountIdPattern.test(accountId), `not an account id: ${JSON.stringify(accountId)}`);
+  return `${outboxMarkPrefix}${accountId}`;
+}
 
 export function inboundKey(prefix: string, name: string): string {
   return `${prefix}${name}`;

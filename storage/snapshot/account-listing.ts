@@ -38,8 +38,10 @@ export async function listAccount(store: ObjectStore, accountId: string, signal?
   const unknown: ObjectInfo[] = [];
   const take = (info: ObjectInfo) => {
     const parsed = parseKey(info.key);
-    if (parsed?.kind === 'log') log.push({ ...info, seq: parsed.seq });
-    else if (parsed?.kind === 'manifest') manifests.push({ ...info, seq: parsed.seq });
+    if (parsed?.kind === 'log') {
+      log.push({ ...info, seq: parsed.seq });
+      blobs.addLog(parsed.seq, info.size);
+    } else if (parsed?.kind === 'manifest') manifests.push({ ...info, seq: parsed.seq });
     else if (parsed?.kind === 'part') parts.set(info.key.slice(prefix.length), info);
     else if (parsed?.kind === 'raw') blobs.add(info);
     else unknown.push(info);

@@ -14,6 +14,10 @@ export class BlobListing {
   readonly #lastModified: number[] = [];
   readonly #isNamed: boolean[] = [];
   #keyPrefix = '';
+  /** Log objects, which may carry messages: sizes by seq. */
+  readonly #logSizes = new Map<number, number>();
+  readonly #heldLog = new Set<number>();
+  #carried = 0;
 
   get length(): number {
     return this.#names.length;
@@ -30,8 +34,28 @@ export class BlobListing {
     this.#isNamed.push(false);
   }
 
-  /** Size of `raw/<name>` or `<name>`, undefined when it was not listed. Notes that it is named. */
+  addLog(seq: number, size: number): void {
+    this.#logSizes.set(seq, size);
+  }
+
+  /** How often something was named that a log object carries. */
+  get carried(): number {
+    return this.#carried;
+  }
+
+  /** Whether something was named that the log object carries. */
+  holdsLog(seq: number): boolean {
+    return this.#heldLog.has(seq);
+  }
+
+  /** Size of a log object, of `raw/<name>` or `<name>`, undefined when it was not listed. Notes that it is named. */
   name(object: string): number | undefined {
+    if (object.startsWith('log/')) {
+      const seq = Number.parseInt(object.slice('log/'.length), 10);
+      this.#heldLog.add(seq);
+      this.#carried++;
+      return this.#logSizes.get(seq);
+    }
     const at = this.#find(object.slice(object.lastIndexOf('/') + 1));
     if (at === undefined) return undefined;
     this.#isNamed[at] = true;

@@ -127,11 +127,13 @@ class Scrub {
     }
     const kept = manifests.filter((manifest) => retention.manifestsKept.includes(manifest));
     const before = listing.date - this.#rules.garbageAgeMsMin + 1;
+    const blobs = await this.#unnamedBlobs(listing, kept, retention, view, before);
     return [
       ...retention.manifestsRemoved.map((manifest) => removal('manifest', manifest)),
-      ...retention.logRemoved.map((commit) => removal('log', commit)),
+      // What is held in a log object (a message, a tombstone, an upload) holds the object.
+      ...retention.logRemoved.filter(({ seq }) => !listing.blobs.holdsLog(seq)).map((commit) => removal('log', commit)),
       ...this.#unnamedParts(listing, kept, before),
-      ...(await this.#unnamedBlobs(listing, kept, retention, view, before)),
+      ...blobs,
     ];
   }
 

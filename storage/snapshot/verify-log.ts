@@ -27,6 +27,9 @@ export class LogVerifier {
   readonly #anchors: ReadonlyMap<number, string>;
   /** All commits after it must be there. */
   readonly anchor: number;
+  /** Before the last gap below the anchor: kept for the messages they carry, or strays. */
+  readonly #older: readonly ListedNumber[];
+  readonly #walked: readonly ListedNumber[];
   /** Read and not yet tied to the anchor: strays, unless what follows leads up to it. */
   #loose: number[] = [];
 
@@ -36,6 +39,16 @@ export class LogVerifier {
     this.#listing = listing;
     this.#anchors = new Map(manifests.map(({ position }) => [position.seq, position.hash]));
     this.anchor = manifests[0]?.position.seq ?? 0;
+    const { log } = listing;
+    let first = log.findIndex(({ seq }) => seq > this.anchor);
+    if (first < 0) first = log.length;
+    let expected = this.anchor;
+    while (first > 0 && log[first - 1]!.seq === expected) {
+      first--;
+      expected--;
+    }
+    this.#older = log.slice(0, first);
+    this.#walked = log.slice(first);
   }
 
   /** Where the log ends: the newest number that a commit or manifest has. */
@@ -52,11 +65,21 @@ export class LogVerifier {
     }
   }
 
-  /** Reads all commits. Yields those that can be read and are tied to what came before them, oldest first. Notes the blobs that they name. */
+  /** Older commits than those that lead up to the anchor. `isHeld`: a message in it is. */
+  reportOlder(isHeld: (commit: ListedNumber) => boolean): void {
+    const { accountId, report } = this.#context;
+    for (const commit of this.#older) {
+      if (isHeld(commit)) continue;
+      const sentence = `Commit ${commit.seq} is not part of the chain, and nothing that it carries is held. It is ignored.`;
+      report(finding('stray-commit', logKey(accountId, commit.seq), sentence));
+    }
+  }
+
+  /** Reads all commits that lead up to the anchor, and those after it. Yields those that can be read and are tied to what came before them, oldest first. Notes the blobs that they name. */
   async *walk(): AsyncGenerator<ChainedCommit> {
     const { store, accountId, report, signal } = this.#context;
     let before: { seq: number; hash: string } | undefined;
-    const bodies = fetchAhead(this.#listing.log, fetchesAheadMax, async (listed) => {
+    const bodies = fetchAhead(this.#walked, fetchesAheadMax, async (listed) => {
       return { ...listed, body: await store.get(listed.key, { signal }).then(({ body }) => body, damageOf) };
     });
     for await (const { key, seq, body } of bodies) {

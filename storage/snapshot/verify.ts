@@ -43,6 +43,7 @@ export interface VerifySummary {
   readonly commits: number;
   readonly manifests: number;
   readonly parts: number;
+  /** Raw objects, and messages in log objects. */
   readonly blobs: number;
   /** The last commit, or that of the newest snapshot. */
   readonly tail: number;
@@ -84,13 +85,14 @@ class Verification {
     const replayed = await this.#replay(log, manifests);
     const state = replayed ?? index;
     if (state !== undefined) await this.#verifyBlobs(state);
+    log.reportOlder(({ seq }) => state !== undefined && this.#listing.blobs.holdsLog(seq));
     replayed?.release();
     for (const { key, size } of this.#listing.blobs.unnamed()) this.#find('orphan-blob', key, `Nothing names these ${size} bytes.`);
     return {
       commits: this.#listing.log.length,
       manifests: this.#listing.manifests.length,
       parts: this.#listing.parts.size,
-      blobs: this.#listing.blobs.length,
+      blobs: this.#listing.blobs.length + this.#listing.blobs.carried,
       tail: log.tail,
     };
   }

@@ -140,7 +140,9 @@ describe('the command line', () => {
     {
       await using server = await folder.start();
       const client = await server.imap();
-      await folder.drop('op118no2', sesMessage({ id: 'op118no2', to: 'me@localhost' }));
+      // Large enough to be an object of its own.
+      const message = Buffer.concat([sesMessage({ id: 'op118no2', to: 'me@localhost' }), Buffer.alloc(200_000, 'x')]);
+      await folder.drop('op118no2', message);
       await waitForMessages(client, 'INBOX', 1);
       await client.logout();
     }

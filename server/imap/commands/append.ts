@@ -13,7 +13,7 @@ import {
 import { MailError } from '../../../protocol/mail/errors.ts';
 import type { MailboxNumber, ModSeq, Uid } from '../../../protocol/mail/ids.ts';
 import { formatRanges, type Ranges, rangesOf } from '../../../protocol/mail/ranges.ts';
-import type { AccountTransactor, NewEmail, Upload } from '../../../storage/account/api.ts';
+import { type AccountTransactor, carriedPerMutationMax, type NewEmail, type PreparedBlob } from '../../../storage/account/api.ts';
 import { BadUrl, octetsOf } from '../catenate.ts';
 import type { Finish } from '../command.ts';
 import { defineCommand, loggedIn, selected } from '../command.ts';
@@ -47,6 +47,7 @@ export const replace = defineCommand<ReplaceArguments>({
   states: selected,
   capability: ['REPLACE'],
   sequences: 'free',
+  takesNumbers: true,
   decode: decodeReplace,
   async run({ session, isUid, name }, args) {
     const { view } = session;
@@ -83,7 +84,7 @@ async function addMessages(session: Session, { mailbox: name, messages }: Append
     // Judged before the first is uploaded.
     const whole: WholeMessage[] = [];
     for (const appended of messages) whole.push(check(session, appended, await octetsOf(session, appended)));
-    const prepared = await Promise.all(whole.map((message) => prepare(session, message, mailbox.id)));
+    const prepared = await Promise.all(whole.map((message) => prepare(session, message, mailbox.id, whole.length)));
     await previousTurn;
     const committed = account.transact(
       (tx) => {
@@ -121,8 +122,12 @@ async function prepare(
   { account, services }: Session,
   { keywords, isDeleted, receivedAt, message }: WholeMessage,
   mailbox: MailboxNumber,
-): Promise<{ upload: Upload; email: NewEmail }> {
-  const [upload, { facts, text, preview }] = await Promise.all([account.upload(message), services.readMessage(message)]);
+  count: number,
+): Promise<{ upload: PreparedBlob; email: NewEmail }> {
+  const [upload, { facts, text, preview }] = await Promise.all([
+    count > carriedPerMutationMax ? account.upload(message) : account.prepareBlob(message),
+    services.readMessage(message),
+  ]);
   const email: NewEmail = {
     blob: upload.ref,
     receivedAt: receivedAt ?? Math.floor(services.clock.now() / 1000) * 1000,

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Clock } from '../../../storage/clock.ts';
+import { carriedBytesMax } from '../../../storage/log/carried.ts';
 import { type FaultyOperation, FaultyStore, type StoreFault } from '../../support/faulty.ts';
 import { countingRandom, openTestBucket } from '../../support/open-accounts.ts';
 import { sesMessage } from './fixtures.ts';
@@ -19,7 +20,8 @@ describe('a node that dies', () => {
     const bucket = openTestBucket();
     await lookAt(bucket, ada);
     await lookAt(bucket, ben);
-    const message = sesMessage('m1', 'team@example.com');
+    // Large enough to be an object of its own.
+    const message = Buffer.concat([sesMessage('m1', 'team@example.com'), Buffer.alloc(carriedBytesMax, 'x')]);
     await bucket.store.put('inbound/m1', message);
 
     const crashed = Promise.withResolvers<void>();

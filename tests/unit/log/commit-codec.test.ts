@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import type { EmailNumber, MailboxNumber, ModSeq, ThreadNumber, Uid } from '../../../protocol/mail/ids.ts';
 import type { MessageFacts } from '../../../protocol/mime/facts.ts';
@@ -76,6 +77,20 @@ describe('a commit as an object', () => {
   test('a commit without mutations is one', () => {
     const { bytes } = encodeCommit('acc1', commitOf());
     expect(decode(bytes).commit.mutations).toEqual([]);
+  });
+
+  test('what it carries stands before it, byte for byte, and is passed over by its reader', () => {
+    const commit = commitOf(every['email.add']);
+    const carried = [Buffer.from('From: a@example.org\r\n\r\nOne\r\n'), Buffer.from([0, 255, 10])];
+    const { bytes, hash } = encodeCommit('acc1', commit, { carried });
+    expect(hash).toBe(encodeCommit('acc1', commit).hash);
+    expect(bytes.subarray(8, 8 + carried[0]!.length).equals(carried[0]!)).toBe(true);
+    expect(bytes.subarray(8 + carried[0]!.length, 8 + carried[0]!.length + 3).equals(carried[1]!)).toBe(true);
+    expect(decode(bytes)).toEqual({ commit, hash });
+    expect(() => decode(bytes.subarray(0, 20))).toThrow('cannot be decompressed');
+    const unpacked = spawnSync('zstd', ['-dcq'], { input: bytes, encoding: 'utf8' });
+    // Where the program is installed.
+    if (unpacked.error === undefined) expect(unpacked.stdout.split('\n')[0]).toContain('"kind":"commit"');
   });
 
   test('what cannot be a commit of this account and number is refused', () => {

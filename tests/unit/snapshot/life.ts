@@ -1,4 +1,5 @@
 /** An account with the real index in a memory store, and random mutations from a seed. */
+import { hash } from 'node:crypto';
 import type { EmailNumber, MailboxNumber } from '../../../protocol/mail/ids.ts';
 import { deriveFacts } from '../../../protocol/mime/facts.ts';
 import type { AccountTransactor } from '../../../storage/account/api.ts';
@@ -6,6 +7,7 @@ import { MemoryBlobCache } from '../../../storage/blobs/blob-cache.ts';
 import { BlobStore } from '../../../storage/blobs/blob-store.ts';
 import { AccountIndex } from '../../../storage/index/account-index.ts';
 import { MemoryKv } from '../../../storage/index/memory-kv.ts';
+import { CarriedBytes } from '../../../storage/log/carried.ts';
 import { encodeCommit } from '../../../storage/log/commit-codec.ts';
 import { MemoryStore } from '../../../storage/objects/memory.ts';
 import { logKey } from '../../../storage/objects/object-keys.ts';
@@ -52,14 +54,15 @@ export class Life {
     if (outcome.kind === 'unchanged') return;
     const at = this.clock.now();
     const commit = { seq: position.seq + 1, id: this.random.hex(8), prev: position.hash, at, by: 'n1', mutations: [outcome.mutation] };
-    const { bytes, hash } = encodeCommit(accountId, commit);
-    await this.store.putIfAbsent(logKey(accountId, commit.seq), bytes);
-    this.index.settle(attempt, commit, hash);
+    const encoded = encodeCommit(accountId, commit, { carried: attempt.carried });
+    await this.store.putIfAbsent(logKey(accountId, commit.seq), encoded.bytes);
+    this.index.settle(attempt, commit, encoded.hash);
   }
 
   async deliver(number: number, mailboxes: readonly MailboxNumber[]): Promise<void> {
     const raw = Buffer.from(`From: a@example.org\r\nSubject: ${number}\r\nMessage-ID: <${number}@example.org>\r\n\r\nText ${number}\r\n`);
-    const { ref: blob } = await this.blobs.put(raw);
+    // Every other message rides in its commit.
+    const blob = number % 2 === 0 ? new CarriedBytes(raw, hash('sha256', raw, 'hex')) : (await this.blobs.put(raw)).ref;
     const fresh = {
       blob,
       receivedAt: this.clock.now(),

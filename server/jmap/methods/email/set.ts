@@ -9,7 +9,7 @@ import { applyPatch } from '../../../../protocol/jmap/patch.ts';
 import { setArguments } from '../../../../protocol/jmap/schema/common.ts';
 import { type EmailNumber, formatEmailId, formatThreadId, parseEmailId } from '../../../../protocol/mail/ids.ts';
 import { normalizeRanges, type Range } from '../../../../protocol/mail/ranges.ts';
-import type { AccountReader, AccountTransactor, Email, NewEmail, Upload } from '../../../../storage/account/api.ts';
+import type { AccountReader, AccountTransactor, Email, NewEmail, PreparedBlob } from '../../../../storage/account/api.ts';
 import { type FoundBlob, readBlob } from '../../blobs.ts';
 import { readKeywords, readMailboxIds, readReceivedAt } from '../../email-changes.ts';
 import { defineMethod, type MethodContext, mailCapability } from '../../method.ts';
@@ -19,7 +19,7 @@ import { isVisible, keywordsOf, mailboxIdsOf } from '../../visible.ts';
 
 /** A message that is built and stored, and waits for its commit. */
 export interface PreparedEmail {
-  readonly upload: Upload;
+  readonly upload: PreparedBlob;
   readonly email: Omit<NewEmail, 'mailboxes' | 'keywords'>;
   readonly mailboxIds: unknown;
   readonly keywords: readonly string[];
