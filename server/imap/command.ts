@@ -46,6 +46,8 @@ interface RowBase<A> {
    * 'free': it may.
    */
   readonly sequences: 'hold' | 'free';
+  /** The names without UID take message numbers: refused where the client has enabled UIDONLY (RFC 9586 §3.2). */
+  readonly takesNumbers?: true;
   /** It waits for what the client says: however long that takes, nothing is under way here. */
   readonly isConversation?: true;
   decode(scanner: Scanner, context: DecodeContext, name: string): A;

@@ -23,6 +23,9 @@ export const rowsPerRead = 256;
 export const bodiesAheadMax = 16;
 export const bodyBytesAheadMax = 8 * 1024 * 1024;
 
+/** RFC 10022 §3.1.3.2: messages of the smallest batch of UIDBATCHES, lest numbers come back by it. */
+export const uidBatchMessagesMin = 500;
+
 /** Pairs of number and UID in SELECT's QRESYNC that are looked at: clients send a few dozen, and a short set can name billions. */
 export const matchedPairsMax = 10_000;
 

@@ -11,6 +11,7 @@ import type { MailboxNumber, ModSeq } from '../../protocol/mail/ids.ts';
 import { flagOf, systemFlags } from '../../protocol/mail/keywords.ts';
 import { normalizeRanges, type Range, type Ranges, rangesOf } from '../../protocol/mail/ranges.ts';
 import type { Account, AccountReader, Effect, MailboxEffect } from '../../storage/account/api.ts';
+import { writeFetchStart } from './fetch/fetch-start.ts';
 import { flagBytesOf } from './flag-bytes.ts';
 import { pendingEffectsMax } from './limits.ts';
 import type { RecentRegistry } from './recent.ts';
@@ -29,8 +30,10 @@ export interface SyncOptions {
   readonly mayExpunge: boolean;
   /** MODSEQ goes with the flags (RFC 7162 §3.2). */
   readonly withModSeq: boolean;
-  /** The client has enabled QRESYNC: VANISHED takes the place of EXPUNGE (RFC 7162 §3.2.10). */
+  /** The client has enabled QRESYNC or UIDONLY: VANISHED takes the place of EXPUNGE (RFC 7162 §3.2.10, RFC 9586 §3.4). */
   readonly asVanished: boolean;
+  /** UIDFETCH takes the place of FETCH (RFC 9586 §3.6). */
+  readonly isUidOnly: boolean;
 }
 
 interface PendingEffect {
@@ -208,10 +211,11 @@ export class MailboxView implements Disposable {
     }
     this.account.read((reader) => {
       if (this.#isStale) this.#tellMessages(out, reader, options);
-      this.#tellFlags(out, reader, options.withModSeq);
+      this.#tellFlags(out, reader, options);
       if (!this.#isStale) this.#toldModSeq = reader.modSeq;
       // RFC 7162 §3.2.4: a client that has heard of younger changes and not of a removal must not believe that it has heard of all.
-      else if (options.asVanished) out.ascii(`* OK [HIGHESTMODSEQ ${this.#toldModSeq}] Removals are to be told yet.`).crlf();
+      else if (options.asVanished && options.withModSeq)
+        out.ascii(`* OK [HIGHESTMODSEQ ${this.#toldModSeq}] Removals are to be told yet.`).crlf();
     });
   }
 
@@ -248,7 +252,7 @@ export class MailboxView implements Disposable {
     this.saved = this.saved.filter((uid) => !uids.has(uid));
   }
 
-  #tellFlags(out: ByteWriter, reader: AccountReader, withModSeq: boolean): void {
+  #tellFlags(out: ByteWriter, reader: AccountReader, { withModSeq, isUidOnly }: SyncOptions): void {
     const others = this.#pending.filter(({ modSeq }) => !this.#own.has(modSeq));
     this.#pending = [];
     this.#own.clear();
@@ -260,9 +264,10 @@ export class MailboxView implements Disposable {
       reader.forEachMembership(this.mailbox, first, last, (row) => {
         const sequence = this.sequenceOf(row.uid);
         if (sequence === 0) return;
-        out.ascii('* ').number(sequence).ascii(' FETCH (UID ').number(row.uid);
-        if (withModSeq) out.ascii(' MODSEQ (').number(row.modSeq).ascii(')');
-        out.ascii(' FLAGS ');
+        writeFetchStart(out, sequence, row.uid, isUidOnly);
+        if (!isUidOnly) out.ascii('UID ').number(row.uid).ascii(' ');
+        if (withModSeq) out.ascii('MODSEQ (').number(row.modSeq).ascii(') ');
+        out.ascii('FLAGS ');
         flags.write(out, reader, row.keywordSet, row.deleted, this.isRecent(row.uid));
         out.ascii(')\r\n');
       });

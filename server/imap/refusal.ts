@@ -1,5 +1,6 @@
 /** Turns errors into replies: the one place where MailError codes become response codes (RFC 5530, RFC 9051 §7.1). */
 import { assertNever, MailError, type MailErrorCode, ProtocolError, StorageError } from '../../protocol/mail/errors.ts';
+import { UidRequired } from './uid-only.ts';
 
 export interface Reply {
   readonly status: 'OK' | 'NO' | 'BAD';
@@ -21,7 +22,11 @@ export interface Refusal extends Reply {
 export function refusalOf(error: unknown): Refusal {
   if (error instanceof ProtocolError) {
     const where = error.offset === undefined ? '' : ` (at byte ${error.offset + 1})`;
-    return { status: 'BAD', text: `Cannot read this: ${error.message}${where}.` };
+    return {
+      status: 'BAD',
+      ...(error instanceof UidRequired ? { code: 'UIDREQUIRED' } : {}),
+      text: `Cannot read this: ${error.message}${where}.`,
+    };
   }
   if (error instanceof MailError)
     return { status: 'NO', code: codeOf(error.code), text: sentence(error.message), isFatal: error.code === 'accountClosed' };

@@ -19,6 +19,7 @@ import type { MailboxView } from './mailbox-view.ts';
 import { Output } from './output.ts';
 import { answered, type Refusal, type Reply, refusalOf } from './refusal.ts';
 import type { ImapServices } from './services.ts';
+import { UidRequired } from './uid-only.ts';
 
 export class Session {
   readonly connection: Connection;
@@ -31,6 +32,8 @@ export class Session {
   isCondstore = false;
   /** RFC 7162 §3.2.3: enabled. */
   isQresync = false;
+  /** RFC 9586 is enabled: message numbers are neither told nor taken. */
+  isUidOnly = false;
   /** RFC 9755, or RFC 9051, is enabled: names are UTF-8, and quoted strings may be. */
   acceptsUtf8 = false;
   /** RFC 9051 is enabled: what RFC 3501 had and it has not is left out. */
@@ -183,6 +186,7 @@ export class Session {
     try {
       if (row === undefined) throw new ProtocolError(`${name} is no command that this server knows`);
       if (!row.states.includes(this.state)) throw new ProtocolError(wrongState(name, this.state));
+      if (this.isUidOnly && row.takesNumbers && !invocation.isUid) throw new UidRequired();
       const args = row.decode(scanner, { acceptsUtf8: this.acceptsUtf8, isRev2: this.#isRev2 }, name);
       if (row.begin === undefined)
         this.#answer(invocation, row, await this.#whileWorking(invocation, row, async () => row.run(invocation, args)), true);
@@ -240,7 +244,8 @@ export class Session {
   tellChanges(mayExpunge: boolean): void {
     const view = this.#view;
     if (view === undefined || view.isGone) return;
-    view.sync(this.output, { mayExpunge, withModSeq: this.isCondstore, asVanished: this.isQresync });
+    const { isUidOnly, isQresync } = this;
+    view.sync(this.output, { mayExpunge, withModSeq: this.isCondstore, asVanished: isQresync || isUidOnly, isUidOnly });
     this.output.schedule();
   }
 

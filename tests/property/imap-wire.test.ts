@@ -17,6 +17,7 @@ import { decodeSort, encodeSort, type SortArguments, sortKeys } from '../../prot
 import { decodeStatus, encodeStatus, statusItems } from '../../protocol/imap/commands/status.ts';
 import { decodeStore, encodeStore } from '../../protocol/imap/commands/store.ts';
 import { decodeThread, encodeThread, type ThreadArguments, threadAlgorithms } from '../../protocol/imap/commands/thread.ts';
+import { decodeUidBatches, encodeUidBatches } from '../../protocol/imap/commands/uid-batches.ts';
 import { decodeDateTime, formatDateTime } from '../../protocol/imap/date-time.ts';
 import { type FetchAttribute, plainItems } from '../../protocol/imap/fetch-attribute.ts';
 import { decodeMailboxName, encodeMailboxName, matchesListPattern } from '../../protocol/imap/mailbox-name.ts';
@@ -270,6 +271,14 @@ describe('decode is the inverse of encode', () => {
       (value) => encodeFetch(value),
       (scanner, context) => decodeFetch(scanner, context),
     ));
+  it('for UIDBATCHES', () => {
+    const number = fc.integer({ min: 1, max: 0xffffffff });
+    inverse(
+      fc.record({ size: number, batches: fc.record({ first: number, last: number }) }, { requiredKeys: ['size'] }),
+      encodeUidBatches,
+      decodeUidBatches,
+    );
+  });
   it('for STORE', () =>
     inverse(
       fc.record({

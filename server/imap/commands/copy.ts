@@ -15,6 +15,7 @@ export const copy = defineCommand<CopyArguments>({
   states: selected,
   capability: ['UIDPLUS'],
   sequences: 'free',
+  takesNumbers: true,
   decode: decodeCopy,
   async run(invocation, args) {
     const copied = await transfer(invocation, args, 'copy');
@@ -27,6 +28,7 @@ export const move = defineCommand<CopyArguments>({
   states: selected,
   capability: ['MOVE'],
   sequences: 'free',
+  takesNumbers: true,
   decode: decodeCopy,
   async run(invocation, args) {
     const { session } = invocation;

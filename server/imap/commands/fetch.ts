@@ -16,6 +16,7 @@ export const fetch = defineCommand<FetchArguments>({
   states: selected,
   capability: ['CONDSTORE', 'OBJECTID', 'SAVEDATE', 'PREVIEW', 'PARTIAL'],
   sequences: 'hold',
+  takesNumbers: true,
   decode: decodeFetch,
   async run({ session, isUid }, { set, attributes: asked, changedSince, vanished, partial }) {
     const { view } = session;
@@ -26,8 +27,8 @@ export const fetch = defineCommand<FetchArguments>({
     // RFC 7162 §3.1: both enable CONDSTORE; CHANGEDSINCE answers with MODSEQ.
     if (asksModSeq || changedSince !== undefined) session.isCondstore = true;
     if (changedSince !== undefined && !asksModSeq) attributes.push({ item: 'MODSEQ' });
-    // RFC 9051 §6.4.9: UID FETCH answers with UID, asked for or not.
-    if (isUid && !asked.some(({ item }) => item === 'UID')) attributes.unshift({ item: 'UID' });
+    // RFC 9051 §6.4.9: UID FETCH answers with UID, asked for or not. RFC 9586 §3.3: with UIDONLY each response begins with it.
+    if (isUid && !session.isUidOnly && !asked.some(({ item }) => item === 'UID')) attributes.unshift({ item: 'UID' });
     // What has gone from under the client's numbers is told as VANISHED without EARLIER, and before.
     if (vanished) session.tellChanges(true);
     const all = view.resolve(set, isUid);

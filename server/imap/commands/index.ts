@@ -15,6 +15,7 @@ import { sort } from './sort.ts';
 import { status } from './status.ts';
 import { store } from './store.ts';
 import { thread } from './thread.ts';
+import { uidBatches } from './uid-batches.ts';
 
 export const commandRows: readonly AnyCommandRow[] = [
   capability,
@@ -51,6 +52,7 @@ export const commandRows: readonly AnyCommandRow[] = [
   store,
   copy,
   move,
+  uidBatches,
 ];
 
 const byName = new Map(commandRows.flatMap((row) => row.names.map((name) => [name, row] as const)));

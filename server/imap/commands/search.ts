@@ -4,12 +4,14 @@ import { ProtocolError } from '../../../protocol/mail/errors.ts';
 import { defineCommand, selected } from '../command.ts';
 import { refuseCharset, saving, writeAnswer } from '../search/answer.ts';
 import { mentionsModSeq, runSearch } from '../search/search.ts';
+import { mustUseUids } from '../uid-only.ts';
 
 export const search = defineCommand<SearchArguments>({
   names: ['SEARCH', 'UID SEARCH'],
   states: selected,
   capability: ['ESEARCH', 'SEARCHRES', 'WITHIN', 'SAVEDATE'],
   sequences: 'hold',
+  takesNumbers: true,
   // RFC 9051 §6.4.4: the answer is ESEARCH, also to who did not ask for it.
   decode: (scanner, { acceptsUtf8, isRev2 }) => {
     const args = decodeSearch(scanner);
@@ -21,6 +23,7 @@ export const search = defineCommand<SearchArguments>({
   async run(invocation, args) {
     const { session } = invocation;
     const { view } = session;
+    mustUseUids(session, args.key);
     if (!args.isCharsetKnown) {
       if (args.return?.includes('SAVE')) view.saved = [];
       return refuseCharset(args);

@@ -14,6 +14,7 @@ import { rowsPerRead } from '../limits.ts';
 import { requireMailbox } from '../mailbox-tree.ts';
 import { applicableFlags, MailboxView } from '../mailbox-view.ts';
 import type { Session } from '../session.ts';
+import { UidRequired } from '../uid-only.ts';
 import { vanishedSince, writeVanished } from '../vanished.ts';
 import { expungeDeleted } from './expunge.ts';
 import { tellOldName, writeLine } from './list.ts';
@@ -26,6 +27,8 @@ export const select = defineCommand({
   decode: decodeSelect,
   async run({ session, name }, { mailbox: mailboxName, asSent, isCondstore, qresync }) {
     if (qresync !== undefined && !session.isQresync) throw new ProtocolError('expected ENABLE QRESYNC before');
+    // RFC 9586 §3.7.
+    if (session.isUidOnly && qresync?.matches !== undefined) throw new UidRequired();
     const { account } = session;
     const hadView = session.selectedView !== undefined;
     // RFC 9051 §6.3.2: a SELECT that fails leaves nothing selected.
@@ -72,11 +75,11 @@ function tellVanished({ output }: Session, view: MailboxView, reader: AccountRea
 
 async function tellChanged(session: Session, view: MailboxView, qresync: QresyncParameters): Promise<void> {
   const indexes = view.indexesOfUids(knownUids(view, qresync));
-  const attributes = [{ item: 'UID' as const }, { item: 'FLAGS' as const }, { item: 'MODSEQ' as const }];
+  const attributes = [...(session.isUidOnly ? [] : [{ item: 'UID' as const }]), { item: 'FLAGS' as const }, { item: 'MODSEQ' as const }];
   await fetchMessages(session, view, { attributes, indexes, changedSince: qresync.modSeq, seen: [] });
 }
 
-function describe({ output }: Session, view: MailboxView, reader: AccountReader, mailbox: Mailbox): void {
+function describe({ output, isUidOnly }: Session, view: MailboxView, reader: AccountReader, mailbox: Mailbox): void {
   const flags = applicableFlags(view.knownKeywords);
   output.untagged(`FLAGS (${flags.join(' ')})`);
   const permanent = view.isReadOnly ? '' : [...flags, '\\*'].join(' ');
@@ -84,7 +87,7 @@ function describe({ output }: Session, view: MailboxView, reader: AccountReader,
   output.untagged(`${view.exists} EXISTS`);
   // RFC 9051 appendix E: neither RECENT nor UNSEEN.
   if (view.tellsRecent) output.untagged(`${view.recentCount} RECENT`);
-  const unseen = !view.tellsRecent || mailbox.unseen === 0 ? 0 : firstUnseen(view, reader);
+  const unseen = !view.tellsRecent || isUidOnly || mailbox.unseen === 0 ? 0 : firstUnseen(view, reader);
   if (unseen > 0) output.untagged(`OK [UNSEEN ${unseen}] First unseen.`);
   output.untagged(`OK [UIDVALIDITY ${view.uidValidity}] UIDs valid.`);
   output.untagged(`OK [UIDNEXT ${mailbox.uidNext}] Predicted next UID.`);

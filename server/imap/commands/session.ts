@@ -90,6 +90,10 @@ const enablers: Readonly<Record<string, (session: Session) => void>> = {
   'UTF8=ACCEPT': (session) => {
     session.acceptsUtf8 = true;
   },
+  // RFC 9586 §3.1.
+  UIDONLY: (session) => {
+    session.isUidOnly = true;
+  },
   // RFC 9051 §6.3.1.
   IMAP4REV2: (session) => {
     session.enableRev2();
@@ -102,7 +106,7 @@ const spelling: Readonly<Record<string, string>> = { IMAP4REV2: 'IMAP4rev2' };
 export const enable = defineCommand({
   names: ['ENABLE'],
   states: loggedIn,
-  capability: ['ENABLE', 'IMAP4rev2', 'UTF8=ACCEPT'],
+  capability: ['ENABLE', 'IMAP4rev2', 'UTF8=ACCEPT', 'UIDONLY'],
   sequences: 'free',
   decode: decodeEnable,
   run({ session }, { capabilities }) {

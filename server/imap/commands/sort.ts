@@ -5,16 +5,19 @@ import { refuseCharset, saving, writeAnswer } from '../search/answer.ts';
 import { mentionsModSeq, runSearch } from '../search/search.ts';
 import { MatchedRows } from '../sort/matched-rows.ts';
 import { sortOrder } from '../sort/sort.ts';
+import { mustUseUids } from '../uid-only.ts';
 
 export const sort = defineCommand<SortArguments>({
   names: ['SORT', 'UID SORT'],
   states: selected,
   capability: ['SORT', 'SORT=DISPLAY', 'ESORT'],
   sequences: 'hold',
+  takesNumbers: true,
   decode: decodeSort,
   async run(invocation, args) {
     const { session } = invocation;
     const { view } = session;
+    mustUseUids(session, args.key);
     if (!args.isCharsetKnown) {
       if (args.return?.includes('SAVE')) view.saved = [];
       return refuseCharset(args);

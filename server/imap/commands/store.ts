@@ -18,6 +18,7 @@ export const store = defineCommand<StoreArguments>({
   states: selected,
   capability: ['CONDSTORE'],
   sequences: 'hold',
+  takesNumbers: true,
   decode: decodeStore,
   begin(invocation, args): Finish {
     const { session, isUid } = invocation;
@@ -99,7 +100,7 @@ async function finish(
     view.account.read((reader) => view.tellNewKeywords(session.output, reader, view.uidRanges(indexes)));
     const attributes = [
       // RFC 7162 §3.2.4: with QRESYNC every FETCH response has its UID. RFC 9051 §6.4.6 asks for it too.
-      ...(isUid || session.isQresync || session.isRev2 ? [{ item: 'UID' as const }] : []),
+      ...(!session.isUidOnly && (isUid || session.isQresync || session.isRev2) ? [{ item: 'UID' as const }] : []),
       ...(session.isCondstore ? [{ item: 'MODSEQ' as const }] : []),
       ...(args.isSilent ? [] : [{ item: 'FLAGS' as const }]),
     ];

@@ -8,15 +8,18 @@ import { threadFacts } from '../thread/facts.ts';
 import { threadBySubject } from '../thread/ordered-subject.ts';
 import { threadByReferences } from '../thread/references.ts';
 import { writeThreads } from '../thread/write-threads.ts';
+import { mustUseUids } from '../uid-only.ts';
 
 export const thread = defineCommand<ThreadArguments>({
   names: ['THREAD', 'UID THREAD'],
   states: selected,
   capability: ['THREAD=ORDEREDSUBJECT', 'THREAD=REFERENCES'],
   sequences: 'hold',
+  takesNumbers: true,
   decode: decodeThread,
   async run({ session, isUid }, args) {
     const { view, output } = session;
+    mustUseUids(session, args.key);
     if (!args.isCharsetKnown) return refuseCharset(args);
     if (mentionsModSeq(args.key)) session.isCondstore = true;
     const rows = new MatchedRows();

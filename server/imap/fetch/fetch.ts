@@ -18,6 +18,7 @@ import { bodiesAheadMax, bodyBytesAheadMax, omittedListsMax, rowsPerRead } from 
 import type { MailboxView } from '../mailbox-view.ts';
 import type { Output } from '../output.ts';
 import type { Session } from '../session.ts';
+import { writeFetchStart } from './fetch-start.ts';
 import { type FetchPlan, planFetch } from './plan.ts';
 import { type SectionAttribute, type SectionContent, sectionFromFacts, sectionFromRaw } from './section-content.ts';
 
@@ -171,7 +172,7 @@ class Fetcher {
     onSection?: () => void,
   ): void {
     const { fields, hasFlags, writeFlags } = this.#plan;
-    out.ascii('* ').number(sequence).ascii(' FETCH (');
+    writeFetchStart(out, sequence, row.uid, this.#session.isUidOnly);
     let sectionsWritten = 0;
     for (let at = 0; at < fields.length; at += 1) {
       const field = fields[at]!;
