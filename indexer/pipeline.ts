@@ -86,6 +86,8 @@ export interface HandedMessage {
   readonly source: 'lmtp' | 'submission';
   /** What it is held under, if it is: unique. */
   readonly name: string;
+  /** It is taken in once under this key; undefined where each is a message of its own. */
+  readonly ingestKey?: string;
 }
 
 export class Pipeline {
@@ -285,7 +287,7 @@ export class Pipeline {
         receivedAt,
         placement: verdict.action,
         facts: { source: message.source, envelopeFrom, spam, virus, spf, dkim, dmarc },
-        ingestKey: undefined,
+        ingestKey: message.ingestKey,
       },
     );
   }

@@ -1,0 +1,320 @@
+/**
+ * Hands over what lies in the outboxes of this node's accounts: to accounts here through the pipeline, to others through the relay.
+ *
+ * An attempt is three steps: a commit claims the recipients that are due, the copies are handed over, a commit says what became of them, with the reports
+ * that follow from it. So two nodes never hand over the same copy, and a crash leaves a claim behind, which its own node takes over when it is back and
+ * others after claimMs. The copy then goes out again: into accounts here it is taken once, by its ingest key; what the relay had taken in before the
+ * crash arrives twice, which no commit can prevent, since SMTP has no name for a message that a relay would know again.
+ */
+import type { AccountId } from '../../protocol/mail/ids.ts';
+import type { Account, Accounts, Effect, Upload } from '../../storage/account/api.ts';
+import type { Clock } from '../../storage/clock.ts';
+import { enqueue, isSettled, submission, submissions } from '../../storage/outbox/outbox.ts';
+import { type RecipientStatus, type SubmissionRecord, submissionType } from '../../storage/outbox/record.ts';
+import type { Random } from '../../storage/random.ts';
+import { deliveryReport, type ReportedRecipient } from './delivery-report.ts';
+import { type HandoverPorts, handOver } from './hand-over.ts';
+import { accountHandoversMax, claimMs, faultPauseMs, handoversMax, markKeptMs, settledKeptMs } from './limits.ts';
+import type { OutboxMarks } from './marks.ts';
+import type { OutboxObserver } from './outbox-events.ts';
+import { type Outcome, settle } from './settle.ts';
+
+export interface DispatcherPorts extends HandoverPorts {
+  readonly accounts: Accounts;
+  readonly marks: OutboxMarks;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** The name that claims carry; the same after a restart. */
+  readonly node: string;
+  /** Domain that reports are from. */
+  readonly reportDomain: string;
+  /** Applies what other nodes have committed to an open account. */
+  readonly catchUp: (account: Account) => Promise<void>;
+  readonly observe: OutboxObserver;
+}
+
+interface Attached {
+  readonly account: Account;
+  readonly watch: Disposable;
+  /** When each submission with work left is due, milliseconds since the epoch. */
+  readonly due: Map<string, number>;
+  readonly working: Set<string>;
+}
+
+interface Claim {
+  readonly record: SubmissionRecord;
+  readonly indexes: readonly number[];
+  readonly at: number;
+}
+
+export class Dispatcher implements AsyncDisposable {
+  readonly #ports: DispatcherPorts;
+  readonly #attached = new Map<AccountId, Attached>();
+  readonly #running = new Set<Promise<void>>();
+  #isStopped = false;
+  #wake = Promise.withResolvers<void>();
+
+  constructor(ports: DispatcherPorts) {
+    this.#ports = ports;
+  }
+
+  /** Submissions with work left in the accounts that are open here. */
+  get pending(): number {
+    return [...this.#attached.values()].reduce((sum, { due }) => sum + due.size, 0);
+  }
+
+  /** Takes an opened account in. Every account that this node opens is given, so that whatever is enqueued in it leaves. */
+  attach(account: Account): void {
+    if (this.#attached.has(account.id) || this.#isStopped) return;
+    const attached: Attached = {
+      account,
+      due: new Map(),
+      working: new Set(),
+      watch: account.watch(
+        (effects) => this.#follow(attached, effects),
+        () => this.#lookThrough(attached),
+      ),
+    };
+    this.#attached.set(account.id, attached);
+    this.#lookThrough(attached);
+  }
+
+  /** Before a commit that enqueues: resolves when the account would be found again after a crash right after it. */
+  announce(account: AccountId): Promise<void> {
+    return this.#ports.marks.mark(account);
+  }
+
+  /** Works until stopped. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#ports;
+    while (!signal.aborted && !this.#isStopped) {
+      this.#wake = Promise.withResolvers<void>();
+      const nextAt = this.#begin();
+      const pause = new AbortController();
+      const waits = [this.#wake.promise, aborted(signal)];
+      if (nextAt !== undefined) waits.push(clock.sleep(Math.min(Math.max(1, nextAt - clock.now()), 60_000), pause.signal).catch(() => {}));
+      await Promise.race(waits);
+      pause.abort();
+    }
+  }
+
+  /** Hands over everything that is due now, and what that brings. For tests and for tools that do not stay. */
+  async turn(): Promise<void> {
+    do {
+      this.#begin();
+      await Promise.all(this.#running);
+      const now = this.#ports.clock.now();
+      if (![...this.#attached.values()].some(({ due }) => [...due.values()].some((at) => at <= now))) return;
+    } while (!this.#isStopped);
+  }
+
+  /** Opens the accounts that are marked, and takes the marks of those away that have nothing left to do. */
+  async look(): Promise<void> {
+    const { marks, accounts, clock, catchUp } = this.#ports;
+    for (const { account: id, lastModified } of await marks.list()) {
+      if (this.#isStopped) return;
+      const account = await accounts.open(id);
+      this.attach(account);
+      if (this.#attached.get(id)!.due.size > 0 || clock.now() - lastModified < markKeptMs) continue;
+      await catchUp(account);
+      if (this.#attached.get(id)!.due.size === 0) await marks.remove(id);
+    }
+  }
+
+  /** Removes submissions that nothing was left to do for, for long. */
+  async removeOld(): Promise<void> {
+    const before = this.#ports.clock.now() - settledKeptMs;
+    for (const { account } of [...this.#attached.values()]) {
+      const isOld = (record: SubmissionRecord | undefined): boolean =>
+        record !== undefined && isSettled(record) && Math.max(record.createdAt, record.sendAt) < before;
+      const ids = account.read((reader) => [...submissions(reader)].filter(({ value }) => isOld(value)).map(({ id }) => id));
+      if (ids.length === 0) continue;
+      await account.transact((tx) => {
+        for (const id of ids) if (isOld(submission(tx, id))) tx.removeObject(submissionType, id);
+      });
+    }
+  }
+
+  /** Tries a submission now, whatever was planned. */
+  hurry(id: AccountId, submissionId: string): void {
+    this.#attached.get(id)?.due.set(submissionId, 0);
+    this.#wake.resolve();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isStopped = true;
+    this.#wake.resolve();
+    for (const { watch } of this.#attached.values()) watch[Symbol.dispose]();
+    await Promise.all(this.#running);
+  }
+
+  // What is due
+
+  #lookThrough(attached: Attached): void {
+    attached.due.clear();
+    attached.account.read((reader) => {
+      for (const { id, value } of submissions(reader)) this.#plan(attached, id, value);
+    });
+    this.#wake.resolve();
+  }
+
+  #follow(attached: Attached, effects: readonly Effect[]): void {
+    const ids = new Set(effects.flatMap(({ objects }) => objects.filter(({ type }) => type === submissionType).map(({ id }) => id)));
+    if (ids.size === 0) return;
+    const hadWork = attached.due.size > 0;
+    attached.account.read((reader) => {
+      for (const id of ids) this.#plan(attached, id, submission(reader, id));
+    });
+    if (attached.due.size > 0 && !hadWork) void this.#mark(attached.account.id);
+    this.#wake.resolve();
+  }
+
+  async #mark(account: AccountId): Promise<void> {
+    try {
+      await this.#ports.marks.mark(account);
+    } catch (error) {
+      this.#ports.observe({ kind: 'faulted', account, error });
+    }
+  }
+
+  #plan({ due }: Attached, id: string, record: SubmissionRecord | undefined): void {
+    const times = record?.recipients.flatMap((recipient) => this.#dueAt(recipient) ?? []) ?? [];
+    if (times.length === 0) due.delete(id);
+    else due.set(id, Math.min(...times));
+  }
+
+  #dueAt({ state, nextAt, claimedBy, claimedAt = 0 }: RecipientStatus): number | undefined {
+    if (state === 'queued') return nextAt;
+    if (state !== 'claimed') return undefined;
+    // Our own: left behind by a crash, or being worked on, which #begin knows.
+    return claimedBy === this.#ports.node ? claimedAt : claimedAt + claimMs;
+  }
+
+  /** Begins what is due, as far as there is room. Returns when the next is due that was not begun. */
+  #begin(): number | undefined {
+    const now = this.#ports.clock.now();
+    let nextAt: number | undefined;
+    for (const attached of this.#attached.values()) {
+      for (const [id, at] of attached.due) {
+        if (this.#isStopped) return undefined;
+        if (attached.working.has(id)) continue;
+        if (at > now) nextAt = Math.min(nextAt ?? at, at);
+        // Who waits for room is woken by what finishes.
+        else if (attached.working.size < accountHandoversMax && this.#running.size < handoversMax) this.#start(attached, id);
+      }
+    }
+    return nextAt;
+  }
+
+  #start(attached: Attached, id: string): void {
+    attached.working.add(id);
+    const work = this.#attempt(attached, id)
+      .catch((error: unknown) => {
+        this.#ports.observe({ kind: 'faulted', account: attached.account.id, submission: id, error });
+        return faultPauseMs;
+      })
+      .then((pauseMs) => {
+        attached.working.delete(id);
+        this.#running.delete(work);
+        attached.account.read((reader) => this.#plan(attached, id, submission(reader, id)));
+        if (pauseMs !== undefined && attached.due.has(id)) attached.due.set(id, this.#ports.clock.now() + pauseMs);
+        this.#wake.resolve();
+      });
+    this.#running.add(work);
+  }
+
+  // One attempt
+
+  async #attempt({ account }: Attached, id: string): Promise<number | undefined> {
+    const claim = await this.#claim(account, id);
+    if (claim === undefined) return undefined;
+    const outcomes = await handOver(this.#ports, account, id, claim.record, claim.indexes);
+    await this.#settle(account, id, claim, outcomes);
+    return undefined;
+  }
+
+  async #claim(account: Account, id: string): Promise<Claim | undefined> {
+    const { clock, node, observe } = this.#ports;
+    const now = clock.now();
+    const takenFrom: string[] = [];
+    const claim = await account.transact((tx): Claim | undefined => {
+      takenFrom.length = 0;
+      const record = submission(tx, id);
+      if (record === undefined) return undefined;
+      const indexes = [...record.recipients.keys()].filter((index) => (this.#dueAt(record.recipients[index]!) ?? Infinity) <= now);
+      if (indexes.length === 0) return undefined;
+      const recipients = record.recipients.map((recipient, index): RecipientStatus => {
+        if (!indexes.includes(index)) return recipient;
+        if (recipient.state === 'claimed') takenFrom.push(recipient.claimedBy ?? '');
+        return { ...recipient, state: 'claimed', attempts: recipient.attempts + 1, claimedBy: node, claimedAt: now };
+      });
+      const claimed: SubmissionRecord = { ...record, undoStatus: 'final', recipients };
+      tx.putObject(submissionType, id, claimed);
+      return { record: claimed, indexes, at: now };
+    });
+    if (takenFrom.length > 0) observe({ kind: 'takenOver', account: account.id, submission: id, from: takenFrom[0]! });
+    return claim;
+  }
+
+  async #settle(account: Account, id: string, { record, at }: Claim, outcomes: ReadonlyMap<number, Outcome>): Promise<void> {
+    const { clock, random, observe, node } = this.#ports;
+    const now = clock.now();
+    const { recipients, reports } = settle(record, outcomes, now, random.fraction());
+    const notices = await Promise.all(groupByAction(reports).map((group) => this.#notice(account, record, group)));
+    await account.transact(
+      (tx) => {
+        const current = submission(tx, id);
+        if (current === undefined) return;
+        const after: SubmissionRecord = {
+          ...current,
+          // Another node may have taken it over while we were away: then what it says holds.
+          recipients: current.recipients.map((recipient, index) =>
+            recipient.state === 'claimed' && recipient.claimedBy === node && recipient.claimedAt === at
+              ? (recipients.get(index) ?? recipient)
+              : recipient,
+          ),
+          dsnBlobs: [...current.dsnBlobs, ...notices.map(({ upload }) => upload.ref)],
+        };
+        if (after.isDestroyed && isSettled(after)) tx.removeObject(submissionType, id);
+        else tx.putObject(submissionType, id, after);
+        for (const { upload, noticeId, messageId } of notices) {
+          const rcptTo = [{ email: record.envelope.mailFrom.email, parameters: null }];
+          const envelope = { mailFrom: { email: '', parameters: null }, rcptTo };
+          enqueue(tx, { id: noticeId, origin: 'bounce', blob: upload.ref, messageId, envelope });
+        }
+      },
+      { uploads: notices.map(({ upload }) => upload) },
+    );
+    const identity = { account: account.id, submission: id };
+    for (const [index, outcome] of outcomes) {
+      const { kind, smtpReply } = outcome;
+      const latencyMs = Math.max(0, now - Math.max(record.sendAt, record.createdAt));
+      const recipient = record.envelope.rcptTo[index]!.email;
+      const { attempts, relayId } = { relayId: undefined, ...recipients.get(index)! };
+      observe({ kind, ...identity, recipient, smtpReply, attempts, latencyMs, ...(relayId === undefined ? {} : { relayId }) });
+    }
+    for (const { action } of notices) observe({ kind: 'reported', ...identity, to: record.envelope.mailFrom.email, action });
+  }
+
+  /** A report, uploaded: it goes out by the outbox, in the commit that it reports of. */
+  async #notice(account: Account, record: SubmissionRecord, recipients: readonly ReportedRecipient[]) {
+    const { random, clock, hostName, reportDomain } = this.#ports;
+    const token = random.hex(12);
+    const facts = { hostName, domain: reportDomain, token, now: clock.now() };
+    const bytes = deliveryReport(record, recipients, await account.blobBytes(record.blob), facts);
+    const upload: Upload = await account.upload(bytes);
+    return { upload, noticeId: `s${token}`, messageId: `${token}.report@${reportDomain}`, action: recipients[0]!.action };
+  }
+}
+
+/** RFC 3464 reports several recipients at once; what was delivered and what was not are told apart, so that each has its own subject. */
+function groupByAction(reports: readonly ReportedRecipient[]): readonly (readonly ReportedRecipient[])[] {
+  return [...Map.groupBy(reports, ({ action }) => action).values()];
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

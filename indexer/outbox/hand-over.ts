@@ -1,0 +1,122 @@
+/** One attempt at some recipients of a submission: those who live here by the pipeline, the others by the relay. */
+import type { AccountId } from '../../protocol/mail/ids.ts';
+import type { Account } from '../../storage/account/api.ts';
+import type { Clock } from '../../storage/clock.ts';
+import type { SubmissionRecord } from '../../storage/outbox/record.ts';
+import type { DeliveryResult } from '../delivery.ts';
+import type { Pipeline } from '../pipeline.ts';
+import type { RecipientDirectory } from '../routing.ts';
+import { mailDate } from './delivery-report.ts';
+import { hopsMax } from './limits.ts';
+import { hopsOf, withoutPrivateFields } from './outgoing-message.ts';
+import type { Relay, RelayMessage } from './relay.ts';
+import type { Outcome } from './settle.ts';
+
+export interface HandoverPorts {
+  readonly pipeline: Pick<Pipeline, 'deliver'>;
+  readonly directory: RecipientDirectory & { isLocalDomain(address: string): boolean };
+  readonly relay: Relay;
+  readonly clock: Clock;
+  /** What we call ourselves in Received and in reports. */
+  readonly hostName: string;
+}
+
+type Outcomes = Map<number, Outcome>;
+
+const away: Outcome = { kind: 'deferred', smtpReply: '451 4.3.0 The store is not available' };
+
+/** Never rejects for what a relay does. Rejects with StorageError when the bytes cannot be read. */
+export async function handOver(
+  ports: HandoverPorts,
+  account: Account,
+  id: string,
+  record: SubmissionRecord,
+  indexes: readonly number[],
+): Promise<Outcomes> {
+  const bytes = withoutPrivateFields(await account.blobBytes(record.blob));
+  // RFC 5321 §6.3.
+  if (hopsOf(bytes) > hopsMax) return all(indexes, { kind: 'failed', smtpReply: '554 5.4.6 The message goes round in circles' });
+  const isLocal = (index: number) => ports.directory.isLocalDomain(record.envelope.rcptTo[index]!.email);
+  const here = indexes.filter(isLocal);
+  const elsewhere = indexes.filter((index) => !isLocal(index));
+  const parts = await Promise.all([
+    here.length === 0 ? new Map<number, Outcome>() : deliverHere(ports, account.id, id, record, here, bytes),
+    ...chunksOf(elsewhere, ports.relay.recipientsMax).map((chunk) => relay(ports, account.id, id, record, chunk, bytes)),
+  ]);
+  return new Map(parts.flatMap((part) => [...part]));
+}
+
+async function deliverHere(
+  { pipeline, directory, clock, hostName }: HandoverPorts,
+  account: AccountId,
+  id: string,
+  { envelope }: SubmissionRecord,
+  indexes: readonly number[],
+  bytes: Buffer,
+): Promise<Outcomes> {
+  const targets = new Map<AccountId, string>();
+  const accountsOf = new Map<number, readonly AccountId[]>();
+  const outcomes: Outcomes = new Map();
+  for (const index of indexes) {
+    const { email } = envelope.rcptTo[index]!;
+    try {
+      const resolution = await directory.resolveRecipient(email);
+      if (resolution.kind === 'unknown') {
+        outcomes.set(index, { kind: 'failed', smtpReply: '550 5.1.1 There is nobody here with this address' });
+        continue;
+      }
+      accountsOf.set(index, resolution.accounts);
+      for (const target of resolution.accounts) if (!targets.has(target)) targets.set(target, email);
+    } catch {
+      outcomes.set(index, away);
+    }
+  }
+  if (targets.size === 0) return outcomes;
+  const mailFrom = envelope.mailFrom.email;
+  // RFC 5321 §4.4. Each passage leaves a line, so that circles are seen.
+  const trace = `Return-Path: <${mailFrom}>\r\nReceived: by ${hostName} id ${id};\r\n\t${mailDate(clock.now())}\r\n`;
+  const results = await pipeline.deliver({
+    bytes: Buffer.concat([Buffer.from(trace), bytes]),
+    targets,
+    envelopeFrom: mailFrom,
+    evidence: { results: {}, fields: [], isProven: true },
+    source: 'submission',
+    name: `submission-${account}-${id}`,
+    ingestKey: `submission:${account}:${id}`,
+  });
+  for (const [index, accounts] of accountsOf) outcomes.set(index, outcomeOf(accounts.map((target) => results.get(target))));
+  return outcomes;
+}
+
+function outcomeOf(results: readonly (DeliveryResult | undefined)[]): Outcome {
+  if (results.some((result) => result === undefined || result.kind === 'unavailable')) return away;
+  const refused = results.filter((result) => result?.kind === 'refused');
+  if (refused.length === results.length) return { kind: 'failed', smtpReply: '550 5.1.1 There is nobody here with this address' };
+  return { kind: 'delivered', smtpReply: '250 2.1.5 Delivered' };
+}
+
+async function relay(
+  ports: HandoverPorts,
+  account: AccountId,
+  submission: string,
+  { envelope }: SubmissionRecord,
+  indexes: readonly number[],
+  bytes: Buffer,
+): Promise<Outcomes> {
+  const rcptTo = indexes.map((index) => envelope.rcptTo[index]!);
+  const message: RelayMessage = { account, submission, mailFrom: envelope.mailFrom, rcptTo, bytes };
+  try {
+    const results = await ports.relay.send(message);
+    return new Map(
+      indexes.map((index, at) => [index, results[at] ?? { kind: 'deferred', smtpReply: '451 4.3.0 The relay gave no answer' }]),
+    );
+  } catch (error) {
+    return all(indexes, { kind: 'deferred', smtpReply: `451 4.4.0 ${error instanceof Error ? error.message : String(error)}` });
+  }
+}
+
+const all = (indexes: readonly number[], outcome: Outcome): Outcomes => new Map(indexes.map((index) => [index, outcome]));
+
+function chunksOf(indexes: readonly number[], size: number): number[][] {
+  return Array.from({ length: Math.ceil(indexes.length / size) }, (_, at) => indexes.slice(at * size, (at + 1) * size));
+}

@@ -1,0 +1,36 @@
+/**
+ * How mail for other servers leaves: the port that relay drivers fill. A driver answers for each recipient and keeps nothing; whether and when there is
+ * another attempt is the dispatcher's affair.
+ */
+import type { AccountId } from '../../protocol/mail/ids.ts';
+import type { EnvelopeAddress } from '../../storage/outbox/record.ts';
+
+export interface RelayMessage {
+  readonly account: AccountId;
+  readonly submission: string;
+  readonly mailFrom: EnvelopeAddress;
+  readonly rcptTo: readonly EnvelopeAddress[];
+  /** As it is to be sent: without Bcc. */
+  readonly bytes: Buffer;
+}
+
+export type HandoverResult =
+  /** The relay took it. `relayId`: its own name of the copy, by which its events come back. */
+  | { readonly kind: 'relayed'; readonly smtpReply: string; readonly relayId?: string }
+  /** Not now. `afterMs`: not before. */
+  | { readonly kind: 'deferred'; readonly smtpReply: string; readonly afterMs?: number }
+  /** Never. */
+  | { readonly kind: 'failed'; readonly smtpReply: string };
+
+export interface Relay {
+  /** Recipients of one call. */
+  readonly recipientsMax: number;
+  /** Resolves to one result for each recipient, in order. What it throws counts as deferred for all. */
+  send(message: RelayMessage): Promise<readonly HandoverResult[]>;
+}
+
+/** The driver `none`: mail goes to the accounts of this server only. */
+export const noRelay: Relay = {
+  recipientsMax: 1000,
+  send: async ({ rcptTo }) => rcptTo.map(() => ({ kind: 'failed', smtpReply: '550 5.7.1 This server sends no mail to other servers' })),
+};
