@@ -31,6 +31,8 @@ export type MethodErrorType =
   | 'accountNotFound'
   | 'accountNotSupportedByMethod'
   | 'accountReadOnly'
+  | 'fromAccountNotFound'
+  | 'unknownDataType'
   | 'requestTooLarge'
   | 'stateMismatch'
   | 'cannotCalculateChanges'

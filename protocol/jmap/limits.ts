@@ -35,3 +35,6 @@ export const createdPartDepthMax = 20;
 export const blobStepsMax = 4;
 /** Octets of all attachments of a message that a client makes (RFC 8621 §1.3.1, before transfer encoding): base64 of it stays below maxSizeUpload. */
 export const maxSizeAttachmentsPerEmail = 35_000_000;
+/** Pieces that a blob is made of (RFC 9404 §2); octets of blobs in one response, before base64: as many as one upload, they are held in memory. */
+export const maxDataSources = 100;
+export const blobDataBytesMax = 10_000_000;

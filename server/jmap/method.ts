@@ -10,6 +10,7 @@ import type { JmapServices } from './services.ts';
 export const coreCapability = 'urn:ietf:params:jmap:core';
 export const mailCapability = 'urn:ietf:params:jmap:mail';
 export const submissionCapability = 'urn:ietf:params:jmap:submission';
+export const blobCapability = 'urn:ietf:params:jmap:blob';
 export const vacationCapability = 'urn:ietf:params:jmap:vacationresponse';
 
 export interface MethodContext {

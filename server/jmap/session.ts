@@ -2,10 +2,11 @@
 import { hash } from 'node:crypto';
 import { collations } from '../../protocol/jmap/collation.ts';
 import * as limits from '../../protocol/jmap/limits.ts';
+import { blobHolders, digests } from '../../protocol/jmap/schema/blob.ts';
 import { emailSorts } from '../../protocol/jmap/schema/email.ts';
 import type { Identity } from '../auth/authenticator.ts';
 import { maxDelayedSend } from './limits.ts';
-import { coreCapability, mailCapability, submissionCapability, vacationCapability } from './method.ts';
+import { blobCapability, coreCapability, mailCapability, submissionCapability, vacationCapability } from './method.ts';
 import type { JmapServices } from './services.ts';
 
 export const capabilities: Readonly<Record<string, object>> = {
@@ -22,6 +23,7 @@ export const capabilities: Readonly<Record<string, object>> = {
   [mailCapability]: {},
   [submissionCapability]: {},
   [vacationCapability]: {},
+  [blobCapability]: {},
 };
 
 /** RFC 8621 §1.3.1. Depth and name length are those of storage/index/limits.ts; a name's 255 UTF-16 units are at least 255 octets. */
@@ -41,6 +43,13 @@ const accountCapabilities: Readonly<Record<string, object>> = {
   // RFC 8621 §1.3.2: what EHLO would say.
   [submissionCapability]: { maxDelayedSend, submissionExtensions: { FUTURERELEASE: [], SIZE: [], '8BITMIME': [], DSN: [] } },
   [vacationCapability]: {},
+  // RFC 9404 §2.
+  [blobCapability]: {
+    maxSizeBlobSet: limits.maxSizeUpload,
+    maxDataSources: limits.maxDataSources,
+    supportedTypeNames: blobHolders,
+    supportedDigestAlgorithms: Object.keys(digests),
+  },
 };
 
 /** Changes when anything in the session resource does (RFC 8620 §3.4). */

@@ -69,6 +69,15 @@ export const EmailImport = strict({
 });
 export type EmailImport = Static<typeof EmailImport>;
 
+/** §4.7. null: as of the original. */
+export const EmailCopy = strict({
+  id: Id,
+  mailboxIds: TrueSet,
+  keywords: nullable(TrueSet),
+  receivedAt: nullable(Type.String()),
+});
+export type EmailCopy = Static<typeof EmailCopy>;
+
 /** Arguments of Email/get and Email/parse about bodies (§4.2). */
 export const bodyArguments = {
   bodyProperties: Type.Optional(nullable(Type.Array(Type.String()))),

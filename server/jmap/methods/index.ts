@@ -1,7 +1,12 @@
 /** All methods, one row each. A method is there when its row is. */
 import type { Method } from '../method.ts';
+import { blobCopy } from './blob/copy.ts';
+import { blobGet } from './blob/get.ts';
+import { blobLookup } from './blob/lookup.ts';
+import { blobUpload } from './blob/upload.ts';
 import { coreEcho } from './core/echo.ts';
 import { emailChanges } from './email/changes.ts';
+import { emailCopy } from './email/copy.ts';
 import { emailGet } from './email/get.ts';
 import { emailImport } from './email/import.ts';
 import { emailParse } from './email/parse.ts';
@@ -24,6 +29,10 @@ import { vacationResponseGet, vacationResponseSet } from './vacation-response/va
 
 const rows: readonly Method[] = [
   coreEcho,
+  blobCopy,
+  blobUpload,
+  blobGet,
+  blobLookup,
   mailboxGet,
   mailboxChanges,
   mailboxQuery,
@@ -36,6 +45,7 @@ const rows: readonly Method[] = [
   emailQuery,
   emailQueryChanges,
   emailSet,
+  emailCopy,
   emailImport,
   emailParse,
   searchSnippetGet,
