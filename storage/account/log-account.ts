@@ -24,6 +24,8 @@ export class LogAccount implements Account {
   readonly index: AccountIndex;
   private readonly log: Log<AccountTransactor, Effect>;
   private readonly blobs: BlobStore;
+  /** When it changed last, monotonic. */
+  changedAt = Number.NEGATIVE_INFINITY;
   private readonly watchers = new Set<Watcher>();
   private readonly reader: AccountReader;
   /** Where the newest snapshot that we know of stands, and about how many bytes of log came since. */

@@ -10,7 +10,7 @@ import type { Clock } from '../clock.ts';
 import { AccountIndex } from '../index/account-index.ts';
 import type { Kv } from '../index/kv.ts';
 import { MemoryKv } from '../index/memory-kv.ts';
-import { buildBlock, isBlockDue } from '../index/trigrams.ts';
+import { blocksDue, buildBlock } from '../index/trigrams.ts';
 import type { LogEvent } from '../log/events.ts';
 import { Log } from '../log/log.ts';
 import type { ObjectStore } from '../objects/object-store.ts';
@@ -40,6 +40,10 @@ export interface LogAccountsOptions {
 
 /** Parts that name no blobs: the scrubber need not read them. */
 const kindsWithoutBlobs = new Set(['meta', 'state', 'text']);
+
+/** Search blocks of an account that changed a moment ago wait until it is quiet, or until this many are due: mail that comes in goes first. */
+const quietMsMin = 2_000;
+const blocksPiledMax = 8;
 
 export class LogAccounts implements Accounts, AsyncDisposable {
   private readonly options: LogAccountsOptions;
@@ -101,7 +105,10 @@ export class LogAccounts implements Accounts, AsyncDisposable {
               return position;
             },
           },
-          onEffects: (effects) => self.tell(effects),
+          onEffects: (effects) => {
+            self.changedAt = clock.monotonic();
+            self.tell(effects);
+          },
           onReset: () => self.tellReset(),
           onEvent: (event) => onEvent?.(id, event),
         }),
@@ -144,12 +151,13 @@ export class LogAccounts implements Accounts, AsyncDisposable {
     }
   }
 
-  /** Builds the search blocks that are due, in slices of the event loop. */
+  /** Builds the search blocks that are due, in slices of the event loop; of an account that is being filled once some have piled up. */
   async buildDueSearchBlocks(signal?: AbortSignal): Promise<void> {
     const { clock, kv } = this.options;
     for (const account of this.openAccounts()) {
       const map = kv(account.id);
-      while (!signal?.aborted && isBlockDue(map, account.index.nextEmail)) {
+      const due = () => blocksDue(map, account.index.nextEmail);
+      while (!signal?.aborted && due() > (clock.monotonic() - account.changedAt < quietMsMin ? blocksPiledMax : 0)) {
         for (const _ of buildBlock(map)) {
           await clock.sleep(0);
           if (signal?.aborted) return;

@@ -12,6 +12,7 @@ import { foldForSearch, searchableHeader } from '../../protocol/mime/substring.t
 import type { CandidateSet, SearchField } from '../account/api.ts';
 import { headerKey, textKey, u32 } from './keyspace.ts';
 import type { Kv, KvWrite } from './kv.ts';
+import { Postings } from './postings.ts';
 
 const blockSize = 1024;
 const bytesOfBitmap = blockSize / 8;
@@ -40,34 +41,36 @@ export function firstOpenBlock(kv: Pick<Kv, 'get'>): number {
   return kv.get(progressKey)?.readUInt32LE(0) ?? 0;
 }
 
-/** Whether block `open` is full: the account's next email number is past its end. */
-export function isBlockDue(kv: Pick<Kv, 'get'>, nextEmail: number): boolean {
-  return (firstOpenBlock(kv) + 1) * blockSize <= nextEmail;
+/** How many blocks are full and not built. */
+export function blocksDue(kv: Pick<Kv, 'get'>, nextEmail: number): number {
+  return Math.max(0, Math.floor(nextEmail / blockSize) - firstOpenBlock(kv));
 }
 
 /** Builds the next block. A generator so that the caller can give the event loop a turn at each yield. */
 export function* buildBlock(kv: Kv): Generator<void> {
   const block = firstOpenBlock(kv);
   const kept = new KeptHeader();
-  const postings = { text: new Map<number, number[]>(), header: new Map<number, number[]>() };
+  const postings = { text: new Postings(), header: new Postings() };
   for (let slot = 0; slot < blockSize; slot += 1) {
     const email = block * blockSize + slot;
     const text = kv.get(textKey(email));
-    if (text !== undefined) addTrigrams(postings.text, slot, text.toString('utf8'));
+    if (text !== undefined) noteTrigrams(postings.text, text.toString('utf8'));
     const header = kv.get(headerKey(email));
     if (header !== undefined) {
       kept.load(header);
-      addTrigrams(postings.header, slot, searchableHeader(kept.text));
-      if (kept.omitted.some((name) => name === '*' || !isTraceName(name))) add(postings.header, alwaysCandidate, slot);
+      noteTrigrams(postings.header, searchableHeader(kept.text));
+      if (kept.omitted.some((name) => name === '*' || !isTraceName(name))) postings.header.note(alwaysCandidate);
     }
+    postings.text.endSlot(slot);
+    postings.header.endSlot(slot);
     if (slot % 16 === 15) yield;
   }
   let batch: KvWrite[] = [];
   for (const field of ['header', 'text'] as const) {
-    const trigrams = Uint32Array.from(postings[field].keys()).sort();
+    const trigrams = postings[field].sortedTerms();
     yield;
     for (const trigram of trigrams) {
-      batch.push([trigramKey(field, trigram, block), encodePostings(postings[field].get(trigram)!)]);
+      batch.push([trigramKey(field, trigram, block), encodePostings(postings[field].slotsOf(trigram))]);
       if (batch.length === 1000) {
         kv.write(batch);
         batch = [];
@@ -80,18 +83,9 @@ export function* buildBlock(kv: Kv): Generator<void> {
   kv.write([...batch, [progressKey, progress]]);
 }
 
-function addTrigrams(postings: Map<number, number[]>, slot: number, text: string): void {
+function noteTrigrams(postings: Postings, text: string): void {
   const folded = foldForSearch(text);
-  for (let at = 0; at + 3 <= folded.length; at += 1) {
-    const trigram = trigramAt(folded, at);
-    add(postings, trigram, slot);
-  }
-}
-
-function add(postings: Map<number, number[]>, trigram: number, slot: number): void {
-  const slots = postings.get(trigram);
-  if (slots === undefined) postings.set(trigram, [slot]);
-  else if (slots[slots.length - 1] !== slot) slots.push(slot);
+  for (let at = 0; at + 3 <= folded.length; at += 1) postings.note(trigramAt(folded, at));
 }
 
 function encodePostings(slots: readonly number[]): Uint8Array {
