@@ -36,8 +36,29 @@ export interface SmtpHandler<R> {
   recipient(address: string, transaction: MailTransaction<R>): MaybePromise<{ readonly accept: R } | { readonly refuse: Reply }>;
   /** One reply for each recipient, in order, in LMTP; one in SMTP. A positive one means that the message is safe. */
   message(transaction: MailTransaction<R>, message: ReceivedMessage): MaybePromise<readonly Reply[]>;
+  /** An AUTH exchange begins (RFC 4954). Absent: there is no AUTH. `mechanisms` are asked for at each EHLO. */
+  readonly auth?: SmtpAuth;
   /** The handler threw or rejected; the peer was told to try again later. */
   onError?(error: unknown): void;
+}
+
+export type AuthStep =
+  /** Sent as 334; the client's answer goes to `answer`. */
+  | { readonly kind: 'challenge'; readonly data: Uint8Array; readonly answer: (message: Uint8Array) => Promise<AuthStep> }
+  | { readonly kind: 'done' }
+  | { readonly kind: 'refused'; readonly reply: Reply };
+
+export interface SmtpAuth {
+  mechanisms(isSecure: boolean): readonly string[];
+  /** `initialResponse`: undefined where the client sent none. */
+  begin(mechanism: string, initialResponse: Uint8Array | undefined, isSecure: boolean): Promise<AuthStep>;
+}
+
+/** What a submission server offers beyond transport (RFC 6409), and asks for: nobody sends before AUTH. */
+export interface SubmissionOptions {
+  /** RFC 4865: seconds that a message is held at most. */
+  readonly holdSecondsMax: number;
+  readonly now: () => number;
 }
 
 /** The connection under a session. */
@@ -61,4 +82,8 @@ export interface SmtpOptions<R> {
   /** 'refuse' messages with a CR or LF alone, or 'keep' them as they are. Neither ever ends DATA. */
   readonly bareLineEnds: 'keep' | 'refuse';
   readonly handler: SmtpHandler<R>;
+  /** In mode `smtp`. */
+  readonly submission?: SubmissionOptions;
+  /** Recipients of one transaction; at most recipientsMax. */
+  readonly recipientsMax?: number;
 }

@@ -21,6 +21,8 @@ type Reading =
   | { readonly as: 'commands' }
   /** A line that was too long, up to its end. */
   | { readonly as: 'rest' }
+  /** A line that is an answer in an exchange. */
+  | { readonly as: 'answer'; readonly take: (line: string) => MaybePromise<Reply | undefined> }
   | { readonly as: 'data'; readonly reader: DataReader }
   | { readonly as: 'chunk'; left: number; readonly isLast: boolean; readonly sink: MessageSink; readonly refusal: Reply | undefined };
 
@@ -43,6 +45,7 @@ export class SmtpSession<R> implements SmtpContext {
   #isSecure: boolean;
   #errors = 0;
   #clientName: string | undefined;
+  #isAuthenticated = false;
   #transaction: Transaction<unknown> | undefined;
   /** The message so far, when it comes by BDAT. */
   #chunks: MessageSink | undefined;
@@ -90,6 +93,14 @@ export class SmtpSession<R> implements SmtpContext {
     return !this.#isSecure && this.#port.startTls !== undefined;
   }
 
+  get isAuthenticated(): boolean {
+    return this.#isAuthenticated;
+  }
+
+  authenticated(): void {
+    this.#isAuthenticated = true;
+  }
+
   get transaction(): MailTransaction<unknown> | undefined {
     return this.#transaction;
   }
@@ -134,6 +145,10 @@ export class SmtpSession<R> implements SmtpContext {
     this.#reading = { as: 'chunk', left: octets, isLast, sink, refusal };
   }
 
+  converse(take: (line: string) => MaybePromise<Reply | undefined>): void {
+    this.#reading = { as: 'answer', take };
+  }
+
   startTls(): void {
     // RFC 3207 §4.2: what follows in the clear was put there by somebody else.
     if (this.#at < this.#input.length) {
@@ -146,6 +161,7 @@ export class SmtpSession<R> implements SmtpContext {
     this.#settle(this.#port.startTls!(), () => {
       this.reset();
       this.#clientName = undefined;
+      this.#isAuthenticated = false;
       this.#isSecure = true;
     });
   }
@@ -174,7 +190,8 @@ export class SmtpSession<R> implements SmtpContext {
     if (this.#at >= this.#input.length) return false;
     switch (reading.as) {
       case 'commands':
-        return this.#readCommand();
+      case 'answer':
+        return this.#readLine();
       case 'rest':
         return this.#readRest();
       case 'data':
@@ -186,7 +203,7 @@ export class SmtpSession<R> implements SmtpContext {
     }
   }
 
-  #readCommand(): boolean {
+  #readLine(): boolean {
     const newline = this.#input.indexOf(10, this.#at);
     const length = (newline < 0 ? this.#input.length : newline + 1) - this.#at;
     if (length > commandLineBytesMax) {
@@ -200,7 +217,10 @@ export class SmtpSession<R> implements SmtpContext {
     const isStrict = newline > this.#at && this.#input[newline - 1] === 13 && !line.includes(13);
     this.#at = newline + 1;
     // RFC 5321 §2.3.8. A LF or CR alone is how one command is made to look like two, or two messages like one.
-    if (isStrict) this.#runLine(line);
+    const reading = this.#reading;
+    this.#reading = commandsFollow;
+    if (isStrict && reading.as === 'answer') this.#run({ run: () => reading.take(line.toString('latin1')) }, '');
+    else if (isStrict) this.#runLine(line);
     else this.#refuse(reply(500, '5.5.2', 'lines end with CRLF'));
     return true;
   }
@@ -256,7 +276,7 @@ export class SmtpSession<R> implements SmtpContext {
     return reply(503, '5.5.1', 'a recipient that was accepted must come first');
   }
 
-  #run(row: SmtpCommand, args: string): void {
+  #run(row: Pick<SmtpCommand, 'run'>, args: string): void {
     try {
       this.#settle(row.run(this, args), (answer) => {
         if (answer !== undefined) this.#reply(answer);

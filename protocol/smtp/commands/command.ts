@@ -23,6 +23,11 @@ export interface SmtpContext {
   /** What follows are `octets` of the message. */
   receiveChunk(octets: number, isLast: boolean): void;
   startTls(): void;
+  /** Whether somebody has proved who he is, since EHLO and the last STARTTLS. */
+  readonly isAuthenticated: boolean;
+  authenticated(): void;
+  /** The next line is not a command: `take` gets it, without its CRLF, and answers. */
+  converse(take: (line: string) => MaybePromise<Reply | undefined>): void;
   close(): void;
 }
 

@@ -1,5 +1,6 @@
 /**
- * MAIL and RCPT: RFC 5321 §4.1.1.2 and §4.1.1.3, with SIZE (RFC 1870), BODY (RFC 6152) and SMTPUTF8 (RFC 6531).
+ * MAIL and RCPT: RFC 5321 §4.1.1.2 and §4.1.1.3, with SIZE (RFC 1870), BODY (RFC 6152) and SMTPUTF8 (RFC 6531); in submission also DSN (RFC 3461),
+ * FUTURERELEASE (RFC 4865) and AUTH (RFC 4954 §5).
  *
  *   mail = "MAIL FROM:" Reverse-path [SP Mail-parameters] CRLF
  *   rcpt = "RCPT TO:" Forward-path [SP Rcpt-parameters] CRLF
@@ -9,6 +10,12 @@ import { recipientsMax } from '../limits.ts';
 import { isAsciiOnly, parsePathAndParameters } from '../path.ts';
 import { type Reply, reply, SmtpRefusal } from '../reply.ts';
 import { both, type SmtpCommand, type SmtpContext } from './command.ts';
+import {
+  checkRecipientParameter,
+  checkSubmissionParameters,
+  submissionCapabilities,
+  submissionParameters,
+} from './submission-parameters.ts';
 
 type ParameterCheck = (value: string | null, options: SmtpOptions<unknown>) => void;
 
@@ -42,15 +49,18 @@ export const mail: readonly SmtpCommand[] = [
     names: ['MAIL'],
     modes: both,
     stage: 'greeted',
-    capabilities: ({ options }) => [`SIZE ${options.messageBytesMax}`, '8BITMIME', 'SMTPUTF8'],
+    capabilities: ({ options }) => [`SIZE ${options.messageBytesMax}`, '8BITMIME', 'SMTPUTF8', ...submissionCapabilities(options)],
     run: (context, args) => {
+      // RFC 6409 §4.3.
+      if (context.options.submission !== undefined && !context.isAuthenticated) throw new SmtpRefusal(530, '5.7.0', 'log in first');
       if (context.transaction !== undefined) throw new SmtpRefusal(503, '5.5.1', 'a transaction is open; RSET ends it');
       const { address, parameters } = parsePathAndParameters(args, 'FROM:');
       for (const [keyword, value] of parameters) {
-        const check = mailParameters[keyword];
+        const check = mailParameters[keyword] ?? (context.options.submission && submissionParameters[keyword]);
         if (check === undefined) throw new SmtpRefusal(555, '5.5.4', `the parameter ${keyword} is not known`);
         check(value, context.options);
       }
+      checkSubmissionParameters(parameters);
       const isSmtpUtf8 = parameters.has('SMTPUTF8');
       requireAscii(address, isSmtpUtf8);
       context.begin({ sender: address, parameters, isSmtpUtf8 });
@@ -63,13 +73,16 @@ export const mail: readonly SmtpCommand[] = [
     stage: 'mail',
     run: (context, args) => {
       const { address, parameters } = parsePathAndParameters(args, 'TO:');
-      for (const keyword of parameters.keys()) throw new SmtpRefusal(555, '5.5.4', `the parameter ${keyword} is not known`);
+      for (const [keyword, value] of parameters) {
+        if (context.options.submission === undefined || !checkRecipientParameter(keyword, value))
+          throw new SmtpRefusal(555, '5.5.4', `the parameter ${keyword} is not known`);
+      }
       const transaction = context.transaction!;
       requireAscii(address, transaction.isSmtpUtf8);
       if (context.isInChunks) throw new SmtpRefusal(503, '5.5.1', 'the message has begun');
       // RFC 5321 §4.5.3.1.10: the rest in another transaction.
-      if (transaction.recipients.length >= recipientsMax)
-        throw new SmtpRefusal(452, '4.5.3', `at most ${recipientsMax} recipients a message`);
+      const most = Math.min(recipientsMax, context.options.recipientsMax ?? recipientsMax);
+      if (transaction.recipients.length >= most) throw new SmtpRefusal(452, '4.5.3', `at most ${most} recipients a message`);
       const answer = context.options.handler.recipient(address, transaction);
       const settle = (outcome: Awaited<typeof answer>): Reply => {
         if ('refuse' in outcome) return outcome.refuse;
