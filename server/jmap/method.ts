@@ -11,6 +11,7 @@ export const coreCapability = 'urn:ietf:params:jmap:core';
 export const mailCapability = 'urn:ietf:params:jmap:mail';
 export const submissionCapability = 'urn:ietf:params:jmap:submission';
 export const blobCapability = 'urn:ietf:params:jmap:blob';
+export const mdnCapability = 'urn:ietf:params:jmap:mdn';
 export const vacationCapability = 'urn:ietf:params:jmap:vacationresponse';
 
 export interface MethodContext {

@@ -6,7 +6,7 @@ import { blobHolders, digests } from '../../protocol/jmap/schema/blob.ts';
 import { emailSorts } from '../../protocol/jmap/schema/email.ts';
 import type { Identity } from '../auth/authenticator.ts';
 import { maxDelayedSend } from './limits.ts';
-import { blobCapability, coreCapability, mailCapability, submissionCapability, vacationCapability } from './method.ts';
+import { blobCapability, coreCapability, mailCapability, mdnCapability, submissionCapability, vacationCapability } from './method.ts';
 import type { JmapServices } from './services.ts';
 
 export const capabilities: Readonly<Record<string, object>> = {
@@ -23,6 +23,7 @@ export const capabilities: Readonly<Record<string, object>> = {
   [mailCapability]: {},
   [submissionCapability]: {},
   [vacationCapability]: {},
+  [mdnCapability]: {},
   [blobCapability]: {},
 };
 
@@ -43,6 +44,7 @@ const accountCapabilities: Readonly<Record<string, object>> = {
   // RFC 8621 §1.3.2: what EHLO would say.
   [submissionCapability]: { maxDelayedSend, submissionExtensions: { FUTURERELEASE: [], SIZE: [], '8BITMIME': [], DSN: [] } },
   [vacationCapability]: {},
+  [mdnCapability]: {},
   // RFC 9404 §2.
   [blobCapability]: {
     maxSizeBlobSet: limits.maxSizeUpload,

@@ -1,8 +1,12 @@
 /** EmailSubmissions as JMAP shows them (RFC 8621 §7): the outbox's records that were made from an email of the account under an identity. */
 import { notificationBlobId } from '../../protocol/jmap/blob-id.ts';
+import { SetFailure } from '../../protocol/jmap/errors.ts';
 import { formatUtcDate } from '../../protocol/jmap/utc-date.ts';
 import { formatEmailId, formatThreadId } from '../../protocol/mail/ids.ts';
+import type { AccountReader } from '../../storage/account/api.ts';
+import { isSettled, submissions } from '../../storage/outbox/outbox.ts';
 import { type SubmissionRecord, submissionType } from '../../storage/outbox/record.ts';
+import { submissionsPendingMax } from './limits.ts';
 import type { ObjectType } from './standard/objects.ts';
 
 export const emailSubmissions: ObjectType<SubmissionRecord> = {
@@ -28,4 +32,15 @@ function deliveryStatus({ envelope, recipients }: SubmissionRecord): object {
     { smtpReply, delivered, displayed },
   ]);
   return Object.fromEntries(statuses);
+}
+
+/** Throws SetFailure 'forbiddenToSend' where too much waits already. */
+export function requireRoom(reader: AccountReader): void {
+  let pending = 0;
+  for (const { value } of submissions(reader)) if (!isSettled(value)) pending += 1;
+  if (pending >= submissionsPendingMax)
+    throw new SetFailure({
+      type: 'forbiddenToSend',
+      description: `${submissionsPendingMax} messages wait to be sent: more are not taken.`,
+    });
 }

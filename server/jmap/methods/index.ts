@@ -22,6 +22,8 @@ import { mailboxGet } from './mailbox/get.ts';
 import { mailboxQuery } from './mailbox/query.ts';
 import { mailboxQueryChanges } from './mailbox/query-changes.ts';
 import { mailboxSet } from './mailbox/set.ts';
+import { mdnParse } from './mdn/parse.ts';
+import { mdnSend } from './mdn/send.ts';
 import { searchSnippetGet } from './search-snippet/get.ts';
 import { threadChanges } from './thread/changes.ts';
 import { threadGet } from './thread/get.ts';
@@ -59,6 +61,8 @@ const rows: readonly Method[] = [
   emailSubmissionSet,
   vacationResponseGet,
   vacationResponseSet,
+  mdnSend,
+  mdnParse,
 ];
 
 export const methods: ReadonlyMap<string, Method> = new Map(rows.map((row) => [row.name, row]));

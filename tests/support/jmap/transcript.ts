@@ -158,4 +158,4 @@ function compareText(want: string, got: unknown, bound: Map<string, unknown>, at
 }
 
 /** Keywords begin with a dollar too. */
-const isKeyword = (text: string) => ['$seen', '$flagged', '$draft', '$answered'].includes(text);
+const isKeyword = (text: string) => ['$seen', '$flagged', '$draft', '$answered', '$mdnsent'].includes(text);

@@ -15,15 +15,15 @@ import { recipientsMax } from '../../../../protocol/smtp/limits.ts';
 import type { AccountReader } from '../../../../storage/account/api.ts';
 import { canonicalAddress } from '../../../../storage/directory/address.ts';
 import { maySendAs } from '../../../../storage/directory/sender.ts';
-import { cancel, enqueue, forget, isSettled, submissions } from '../../../../storage/outbox/outbox.ts';
+import { cancel, enqueue, forget } from '../../../../storage/outbox/outbox.ts';
 import { type SubmissionRecord, submissionType } from '../../../../storage/outbox/record.ts';
 import { bringIdentitiesUp } from '../../identities.ts';
-import { maxDelayedSend, submissionsPendingMax } from '../../limits.ts';
+import { maxDelayedSend } from '../../limits.ts';
 import { defineMethod, type MethodContext, submissionCapability } from '../../method.ts';
 import { shownObject, showObject } from '../../standard/objects.ts';
 import { notFoundError, type SetOutcome, standardSet } from '../../standard/set.ts';
 import { changedSettings, checkSettings, newSettings, serverSet } from '../../standard/settings.ts';
-import { emailSubmissions } from '../../submissions.ts';
+import { emailSubmissions, requireRoom } from '../../submissions.ts';
 import { isVisible } from '../../visible.ts';
 
 const PatchObject = Type.Record(Type.String(), Type.Unknown());
@@ -124,16 +124,6 @@ function existing(reader: AccountReader, id: string): SubmissionRecord {
 }
 
 const noEmail = () => invalidProperties('There is no such email.', 'emailId');
-
-function requireRoom(reader: AccountReader): void {
-  let pending = 0;
-  for (const { value } of submissions(reader)) if (!isSettled(value)) pending += 1;
-  if (pending >= submissionsPendingMax)
-    throw new SetFailure({
-      type: 'forbiddenToSend',
-      description: `${submissionsPendingMax} messages wait to be sent: more are not taken.`,
-    });
-}
 
 /** What a submission needs beside its place in the log; everything that may be refused is refused here. */
 async function prepare(context: MethodContext, settings: SubmissionSettings) {
