@@ -30,7 +30,7 @@ export async function dispatch(services: JmapServices, identity: Identity, accou
     throw new RequestProblem('limit', `A request has at most ${maxCallsInRequest} calls.`, 'maxCallsInRequest');
   }
   const createdIds = new Map(Object.entries(request.createdIds ?? {}));
-  const contexts = new Contexts(services, identity, createdIds, account);
+  const contexts = new Contexts(services, identity, new Set(request.using), createdIds, account);
   const methodResponses: Invocation[] = [];
   const answer = async (name: string, callId: string, work: () => Promise<object>): Promise<void> => {
     try {
@@ -85,9 +85,11 @@ class Contexts {
   readonly implicitCalls: ImplicitCall[] = [];
   readonly #services: JmapServices;
   readonly #identity: Identity;
+  readonly #using: ReadonlySet<string>;
   readonly #createdIds: Map<string, string>;
 
-  constructor(services: JmapServices, identity: Identity, createdIds: Map<string, string>, account: Account) {
+  constructor(services: JmapServices, identity: Identity, using: ReadonlySet<string>, createdIds: Map<string, string>, account: Account) {
+    this.#using = using;
     this.#services = services;
     this.#identity = identity;
     this.#createdIds = createdIds;
@@ -111,6 +113,7 @@ class Contexts {
       identity: this.#identity,
       account,
       cache: cacheOf(account),
+      using: this.#using,
       createdIds,
       resolveId: (id) => (id.startsWith('#') ? (createdIds.get(id.slice(1)) ?? id) : id),
       on: (accountId) => this.on(accountId),

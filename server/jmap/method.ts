@@ -12,6 +12,8 @@ export const mailCapability = 'urn:ietf:params:jmap:mail';
 export const submissionCapability = 'urn:ietf:params:jmap:submission';
 export const blobCapability = 'urn:ietf:params:jmap:blob';
 export const mdnCapability = 'urn:ietf:params:jmap:mdn';
+/** Our own. */
+export const deliveryCapability = 'urn:satchel:params:jmap:delivery';
 export const vacationCapability = 'urn:ietf:params:jmap:vacationresponse';
 
 export interface MethodContext {
@@ -19,6 +21,8 @@ export interface MethodContext {
   readonly identity: Identity;
   readonly account: Account;
   readonly cache: AccountCache;
+  /** The capabilities that the request uses. */
+  readonly using: ReadonlySet<string>;
   /** Ids of what this request has created, by creation id (RFC 8620 §3.3). */
   readonly createdIds: Map<string, string>;
   /** `#k1` as the id that was created under k1; what is none stays as it is, and will not be found. */

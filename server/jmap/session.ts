@@ -3,10 +3,19 @@ import { hash } from 'node:crypto';
 import { collations } from '../../protocol/jmap/collation.ts';
 import * as limits from '../../protocol/jmap/limits.ts';
 import { blobHolders, digests } from '../../protocol/jmap/schema/blob.ts';
+import { DeliveryFilter } from '../../protocol/jmap/schema/delivery.ts';
 import { emailSorts } from '../../protocol/jmap/schema/email.ts';
 import type { Identity } from '../auth/authenticator.ts';
 import { maxDelayedSend } from './limits.ts';
-import { blobCapability, coreCapability, mailCapability, mdnCapability, submissionCapability, vacationCapability } from './method.ts';
+import {
+  blobCapability,
+  coreCapability,
+  deliveryCapability,
+  mailCapability,
+  mdnCapability,
+  submissionCapability,
+  vacationCapability,
+} from './method.ts';
 import type { JmapServices } from './services.ts';
 
 export const capabilities: Readonly<Record<string, object>> = {
@@ -25,6 +34,7 @@ export const capabilities: Readonly<Record<string, object>> = {
   [vacationCapability]: {},
   [mdnCapability]: {},
   [blobCapability]: {},
+  [deliveryCapability]: {},
 };
 
 /** RFC 8621 §1.3.1. Depth and name length are those of storage/index/limits.ts; a name's 255 UTF-16 units are at least 255 octets. */
@@ -45,6 +55,7 @@ const accountCapabilities: Readonly<Record<string, object>> = {
   [submissionCapability]: { maxDelayedSend, submissionExtensions: { FUTURERELEASE: [], SIZE: [], '8BITMIME': [], DSN: [] } },
   [vacationCapability]: {},
   [mdnCapability]: {},
+  [deliveryCapability]: { emailQueryConditions: Object.keys(DeliveryFilter.properties) },
   // RFC 9404 §2.
   [blobCapability]: {
     maxSizeBlobSet: limits.maxSizeUpload,

@@ -1,6 +1,7 @@
 /** Email (RFC 8621 §4). */
 import { type Static, Type } from 'typebox';
 import { Id, nullable, strict, UnsignedInt } from './common.ts';
+import { DeliveryFilter } from './delivery.ts';
 
 export const EmailAddress = strict({ name: Type.Optional(nullable(Type.String())), email: Type.String() });
 export const EmailAddressGroup = strict({ name: Type.Optional(nullable(Type.String())), addresses: Type.Array(EmailAddress) });
@@ -112,6 +113,7 @@ export const EmailFilter = strict({
   subject: Text,
   body: Text,
   header: Type.Optional(Type.Array(Type.String(), { minItems: 1, maxItems: 2 })),
+  ...DeliveryFilter.properties,
 });
 export type EmailFilter = Static<typeof EmailFilter>;
 

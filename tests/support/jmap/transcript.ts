@@ -4,6 +4,7 @@
  * In a pattern, an object names members that must be there (`"$absent"`: must not), a list has just these items (a last `"…"`: at least these),
  * `"…"` is anything, and `$name` in a string binds what is there on first sight and stands for it from then on, in requests too.
  */
+import type { DeliveryFacts } from '../../../storage/log/record.ts';
 import { deliver, rawMessage } from '../open-accounts.ts';
 import { type JmapApp, team, users } from './app.ts';
 
@@ -24,6 +25,8 @@ interface GivenMessage {
   readonly receivedAt?: string;
   /** \Deleted, as an IMAP client marks it. */
   readonly deleted?: boolean;
+  /** What its road said of it. */
+  readonly delivery?: DeliveryFacts;
 }
 
 interface Step {
@@ -72,6 +75,7 @@ async function give(app: JmapApp, bound: Map<string, unknown>, number: number, m
     receivedAt,
     keywords: message.keywords ?? [],
     ...(message.deleted === true ? { deleted: true } : {}),
+    ...(message.delivery === undefined ? {} : { delivery: message.delivery }),
   });
   bound.set(`$e${number}`, `e${id.toString(36)}`);
   bound.set(`$t${number}`, `t${thread.toString(36)}`);

@@ -18,7 +18,8 @@ import { type EmailNumber, formatEmailId, formatThreadId, parseEmailId } from '.
 import type { AccountReader, Email } from '../../../../storage/account/api.ts';
 import type { BlobRef } from '../../../../storage/log/record.ts';
 import type { AccountCache } from '../../account-cache.ts';
-import { defineMethod, type MethodContext, mailCapability } from '../../method.ts';
+import { deliveryOf } from '../../delivery-facts.ts';
+import { defineMethod, deliveryCapability, type MethodContext, mailCapability } from '../../method.ts';
 import { columnsOfAll } from '../../search/columns.ts';
 import { askedIds, askedProperties } from '../../standard/get.ts';
 import { stateString } from '../../states.ts';
@@ -43,6 +44,9 @@ const defaults: readonly string[] = [
 ];
 
 export const isEmailProperty = (name: string): boolean => Object.hasOwn(metadata, name) || isContentProperty(name);
+
+/** Of requests that use its capability. */
+const deliveryProperty = 'delivery';
 
 export interface BodyArguments {
   readonly bodyProperties?: readonly string[] | null;
@@ -82,9 +86,11 @@ export const emailGet = defineMethod({
   arguments: getArguments(bodyArguments),
   async run(context, args) {
     const options = bodyOptions(args);
-    const properties = askedProperties(args.properties, defaults, isEmailProperty);
+    const hasDelivery = context.using.has(deliveryCapability);
+    const isProperty = (name: string) => isEmailProperty(name) || (hasDelivery && name === deliveryProperty);
+    const properties = askedProperties(args.properties, defaults, isProperty);
     const ofMetadata = properties.filter((name) => Object.hasOwn(metadata, name));
-    const ofContent = properties.filter((name) => !Object.hasOwn(metadata, name));
+    const ofContent = properties.filter((name) => !Object.hasOwn(metadata, name) && name !== deliveryProperty);
     const notFound: string[] = [];
     const pending: Pending[] = [];
     const { list, state } = context.account.read((reader) => {
@@ -99,6 +105,7 @@ export const emailGet = defineMethod({
         }
         const shown: Record<string, unknown> = {};
         for (const name of ofMetadata) shown[name] = metadata[name]!(email);
+        if (properties.includes(deliveryProperty)) shown[deliveryProperty] = deliveryOf(reader, email.id);
         const waiting = showContent(reader, context.cache, email, shown, ofContent, options);
         if (waiting !== undefined) pending.push(waiting);
         shownList.push(shown);

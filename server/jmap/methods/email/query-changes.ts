@@ -4,7 +4,7 @@ import { queryChangesArguments } from '../../../../protocol/jmap/schema/common.t
 import { type EmailNumber, formatEmailId, type ThreadNumber } from '../../../../protocol/mail/ids.ts';
 import { eachOf } from '../../../../protocol/mail/ranges.ts';
 import type { AccountReader, Effect } from '../../../../storage/account/api.ts';
-import { defineMethod, mailCapability } from '../../method.ts';
+import { defineMethod, deliveryCapability, mailCapability } from '../../method.ts';
 import { looksAtThreads, readEmailFilter } from '../../search/email-filter.ts';
 import { listEmails } from '../../search/email-list.ts';
 import { readEmailSort, sortLooksAtThreads } from '../../search/email-sort.ts';
@@ -16,9 +16,9 @@ export const emailQueryChanges = defineMethod({
   capability: mailCapability,
   access: 'read',
   arguments: queryChangesArguments({ collapseThreads: Type.Optional(Type.Boolean()) }),
-  run({ account, cache }, args) {
+  run({ account, cache, using }, args) {
     const query = {
-      filter: readEmailFilter(args.filter),
+      filter: readEmailFilter(args.filter, using.has(deliveryCapability)),
       sort: readEmailSort(args.sort),
       collapseThreads: args.collapseThreads === true,
     };

@@ -3,7 +3,7 @@ import { Type } from 'typebox';
 import { queryWindow } from '../../../../protocol/jmap/query-window.ts';
 import { queryArguments } from '../../../../protocol/jmap/schema/common.ts';
 import { type EmailNumber, formatEmailId, parseEmailId } from '../../../../protocol/mail/ids.ts';
-import { defineMethod, mailCapability } from '../../method.ts';
+import { defineMethod, deliveryCapability, mailCapability } from '../../method.ts';
 import { readEmailFilter } from '../../search/email-filter.ts';
 import { listEmails } from '../../search/email-list.ts';
 import { readEmailSort } from '../../search/email-sort.ts';
@@ -14,9 +14,9 @@ export const emailQuery = defineMethod({
   capability: mailCapability,
   access: 'read',
   arguments: queryArguments({ collapseThreads: Type.Optional(Type.Boolean()) }),
-  run({ account, cache }, args) {
+  run({ account, cache, using }, args) {
     const query = {
-      filter: readEmailFilter(args.filter),
+      filter: readEmailFilter(args.filter, using.has(deliveryCapability)),
       sort: readEmailSort(args.sort),
       collapseThreads: args.collapseThreads === true,
     };

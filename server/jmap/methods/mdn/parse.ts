@@ -45,7 +45,11 @@ export const mdnParse = defineMethod({
 function emailOf({ account, cache }: MethodContext, originalMessageId: string | null): string | null {
   const [messageId] = asMessageIds(originalMessageId ?? '') ?? [];
   if (messageId === undefined) return null;
-  const query = { filter: readEmailFilter({ header: ['Message-ID', messageId] }), sort: readEmailSort(null), collapseThreads: false };
+  const query = {
+    filter: readEmailFilter({ header: ['Message-ID', messageId] }, false),
+    sort: readEmailSort(null),
+    collapseThreads: false,
+  };
   return account.read((reader) => {
     const emails = Array.from(listEmails(reader, cache, query)).filter(
       (email) => reader.facts(email as EmailNumber)?.messageIds.includes(messageId) === true,
