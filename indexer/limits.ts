@@ -22,6 +22,18 @@ export const accountInFlightMax = 48;
 /** Names of objects a sweep holds back because their account is busy. Past it the sweep waits. About 100 bytes each. */
 export const parkedMax = 4096;
 
+/** Messages of an SQS queue in hand at once; each holds its event, some 5 KB. Past it the queue itself is where they wait. */
+export const queueOutstandingMax = 1000;
+/** Requests for messages at once while a queue is full: each brings 10 in some 20 ms. */
+export const queueReadersMax = 6;
+/** Seconds that a request waits at an empty queue: SQS's most, and so the fewest requests. */
+export const queueWaitSeconds = 20;
+/** Milliseconds a received message is kept from other readers; renewed at each third. After a crash it comes again when they are over. */
+export const queueVisibilityMs = 60_000;
+/** Milliseconds between attempts at a message while the store is away. */
+export const queueBackoffMsMin = 500;
+export const queueBackoffMsMax = 30_000;
+
 /** Milliseconds an SNS message may be old, or ahead: SNS sends again for an hour at most, and clocks differ. */
 export const replayWindowMs = 75 * 60 * 1000;
 /** MessageIds of SNS that are remembered so that a repeated one costs nothing; about 100 bytes each. */
@@ -38,8 +50,8 @@ export const attemptPauseMs = 200;
 
 /** Bytes up to which a message is parsed on the event loop: below it the way to a worker and back costs more than the parse. */
 export const inlineParseBytesMax = 32 * 1024;
-/** The same for a message with HTML in it: 8 KB of it take 1 ms on average, the worst tens. */
-export const inlineHtmlBytesMax = 8 * 1024;
+/** The same where quotes begin more often than this: each line in them is written once for each quote around it. Other HTML of 32 KB takes 20 ms at worst, 0.3 on average. */
+export const inlineQuotesMax = 20;
 /** Milliseconds a worker may take for one message. The slowest real ones take some hundreds. */
 export const parseMsMax = 20_000;
 /** Megabytes of heap of a parse worker; the messages themselves (40 MB) lie outside it. */

@@ -6,8 +6,8 @@
 import { asBuffer } from '../protocol/mime/bytes.ts';
 import { deriveFacts, type MessageFacts } from '../protocol/mime/facts.ts';
 import { scanHeader } from '../protocol/mime/header.ts';
-import { extractText } from '../protocol/mime/mailparser.ts';
 import { parseStructure } from '../protocol/mime/structure.ts';
+import { extractText } from '../protocol/mime/text-extract.ts';
 import { headerBytesMax } from './limits.ts';
 
 export interface ParsedMessage {
@@ -20,7 +20,7 @@ export interface ParsedMessage {
 export async function parseMessage(bytes: Uint8Array): Promise<ParsedMessage> {
   const structure = parseStructure(bytes);
   const facts = deriveFacts(bytes, structure);
-  const { text, preview } = await extractText(bytes, structure.root);
+  const { text, preview } = extractText(bytes, structure.root);
   return { facts, text, preview };
 }
 

@@ -5,7 +5,7 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { asBuffer } from '../protocol/mime/bytes.ts';
-import { inlineHtmlBytesMax, inlineParseBytesMax, parseHeapMbMax, parseMsMax } from './limits.ts';
+import { inlineParseBytesMax, inlineQuotesMax, parseHeapMbMax, parseMsMax } from './limits.ts';
 import { type ParsedMessage, parseMessage, parseMinimally } from './parse-message.ts';
 
 export interface ParsePoolOptions {
@@ -67,11 +67,13 @@ export class ParsePool implements AsyncDisposable {
     await Promise.all(workers.map((worker) => worker.terminate()));
   }
 
-  /** HTML takes many times as long as anything else of its size, and some of it much longer still. */
   #isQuick(bytes: Uint8Array): boolean {
-    const { inlineBytesMax } = this.#options;
-    if (bytes.length > inlineBytesMax) return false;
-    return bytes.length <= inlineHtmlBytesMax || !asBuffer(bytes).includes('text/html');
+    if (bytes.length > this.#options.inlineBytesMax) return false;
+    const buffer = asBuffer(bytes);
+    let quotes = 0;
+    for (const mark of ['blockquote', 'BLOCKQUOTE'])
+      for (let at = buffer.indexOf(mark); at >= 0 && quotes <= inlineQuotesMax; at = buffer.indexOf(mark, at + mark.length)) quotes++;
+    return quotes <= inlineQuotesMax;
   }
 
   async #parseInPlace(bytes: Uint8Array): Promise<ParsedMessage> {

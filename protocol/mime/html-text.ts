@@ -26,9 +26,14 @@ const droppedElements = new Set([
 /** Headings, which the proper reader would print in capitals, and the layout of tables, which it would run together. */
 const blocks = new Set(['h1', 'h2', 'h3', 'h4', 'h5', 'h6', 'table', 'tr']);
 
+/** Elements without content, and those that the next of their kind closes. */
+const unnested = new Set(['br', 'hr', 'wbr', 'area', 'embed', 'source', 'track', 'param', 'p', 'li', 'dt', 'dd', 'option', 'optgroup']);
+
 export interface CleanHtml {
   html: string;
   tags: number;
+  /** Elements open at once, at most; more rather than less where they are not closed in order. */
+  depth: number;
 }
 
 /** Tags without attributes, and the text between them. */
@@ -36,6 +41,8 @@ export function cleanHtml(source: string): CleanHtml {
   const pieces: string[] = [];
   const missing = new Set<string>();
   let tags = 0;
+  let level = 0;
+  let depth = 0;
   let position = 0;
   // A closing mark looked for in vain is not looked for again.
   const find = (mark: string, from: number): number => {
@@ -72,9 +79,11 @@ export function cleanHtml(source: string): CleanHtml {
     } else if (!droppedElements.has(name) && !hiddenElements.has(name)) {
       pieces.push(`<${match[1]}${blocks.has(name) ? 'div' : name}>`);
       tags++;
+      if (!unnested.has(name)) level = Math.max(0, level + (match[1] === '' ? 1 : -1));
+      depth = Math.max(depth, level);
     }
   }
-  return { html: pieces.join(''), tags };
+  return { html: pieces.join(''), tags, depth };
 }
 
 /** After the `>` of a tag; one inside a quoted attribute value does not count. */

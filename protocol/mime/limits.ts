@@ -52,6 +52,8 @@ export const textPartsBytesMax = 1024 * 1024;
 /** Characters of HTML given to the HTML reader at once, and tags in them: bounds its time (it is slower than linear in nested tags). */
 export const htmlCharsMax = 192 * 1024;
 export const htmlTagsMax = 6000;
+/** Elements within elements: the reader walks them recursively, and its parser takes time with the square. Browsers flatten what is deeper than 512. */
+export const htmlDepthMax = 200;
 
 /** Characters of a preview. RFC 8621 §4.1.4: at most 256. */
 export const previewCharsMax = 256;

@@ -6,11 +6,11 @@ import { parseDate } from '../../protocol/mime/date.ts';
 import { decodeWords } from '../../protocol/mime/encoded-word.ts';
 import { deriveFacts, encodeBodyStructure } from '../../protocol/mime/facts.ts';
 import { fieldBytesMax, partDepthMax, partsMax } from '../../protocol/mime/limits.ts';
-import { extractText } from '../../protocol/mime/mailparser.ts';
 import { parseMessageIds } from '../../protocol/mime/message-id.ts';
 import { parseParameterized } from '../../protocol/mime/parameters.ts';
 import { walkParts } from '../../protocol/mime/sections.ts';
 import { parseStructure } from '../../protocol/mime/structure.ts';
+import { extractText } from '../../protocol/mime/text-extract.ts';
 import { checkMessage } from '../unit/mime/invariants.ts';
 
 /** Bytes that the native searches of a parse pass over. */

@@ -2,7 +2,7 @@ import { simpleParser } from 'mailparser';
 import { describe, expect, it } from 'vitest';
 import { mailboxesOf, toEmailAddress } from '../../../protocol/mime/address.ts';
 import { deriveFacts } from '../../../protocol/mime/facts.ts';
-import { extractText } from '../../../protocol/mime/mailparser.ts';
+import { extractText } from '../../../protocol/mime/text-extract.ts';
 import { type CorpusMessage, difficultFolder, difficultMessages, spamAssassinMessages } from '../../support/corpus.ts';
 import { checkHeaderFacts, checkMessage } from './invariants.ts';
 

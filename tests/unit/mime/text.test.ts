@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { cleanHtml, plainHtmlText } from '../../../protocol/mime/html-text.ts';
-import { extractText, previewOf } from '../../../protocol/mime/mailparser.ts';
+import { extractText, previewOf } from '../../../protocol/mime/text-extract.ts';
 import { unflow } from '../../../protocol/mime/text-parts.ts';
 
 const textOf = async (raw: string | Buffer) => (await extractText(Buffer.from(raw as string, 'latin1'))).text;

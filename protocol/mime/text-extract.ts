@@ -1,10 +1,10 @@
 /**
  * A message's text, for search and preview. Our structure parser cuts the text parts out and our decoders read them, so that a 40 MB message costs no more than its
- * text; mailparser turns HTML into text, given one small part at a time. What it refuses, or what would take it long, our plain reader takes. Never throws.
+ * text; html-to-text turns HTML into text, given one small part at a time. What would take it long or deep, our plain reader takes. Never throws.
  */
-import { simpleParser } from 'mailparser';
+import { compile } from 'html-to-text';
 import { cleanHtml, plainHtmlText } from './html-text.ts';
-import { htmlCharsMax, htmlTagsMax, previewCharsMax, textBytesMax, textPartBytesMax, textPartsBytesMax } from './limits.ts';
+import { htmlCharsMax, htmlDepthMax, htmlTagsMax, previewCharsMax, textBytesMax, textPartBytesMax, textPartsBytesMax } from './limits.ts';
 import { parameter } from './parameters.ts';
 import { decodePartText } from './part-content.ts';
 import { type Part, parseStructure } from './structure.ts';
@@ -18,7 +18,7 @@ export interface ExtractedText {
 }
 
 /** `root` saves the parse where the structure is known. */
-export async function extractText(raw: Uint8Array, root: Part = parseStructure(raw).root): Promise<ExtractedText> {
+export function extractText(raw: Uint8Array, root: Part = parseStructure(raw).root): ExtractedText {
   const texts: string[] = [];
   let encodedBytesLeft = textPartsBytesMax;
   let charsLeft = textBytesMax;
@@ -26,7 +26,7 @@ export async function extractText(raw: Uint8Array, root: Part = parseStructure(r
     if (encodedBytesLeft <= 0 || charsLeft <= 0) break;
     const bytes = Math.min(entry.part.bodyEnd - entry.part.bodyStart, textPartBytesMax, encodedBytesLeft);
     encodedBytesLeft -= bytes;
-    const text = (await textOf(raw, entry, bytes)).trim();
+    const text = textOf(raw, entry, bytes).trim();
     if (text === '') continue;
     texts.push(text);
     charsLeft -= text.length;
@@ -35,9 +35,9 @@ export async function extractText(raw: Uint8Array, root: Part = parseStructure(r
   return { text, preview: previewOf(text) };
 }
 
-async function textOf(raw: Uint8Array, { part, isHtml }: TextPart, bytes: number): Promise<string> {
+function textOf(raw: Uint8Array, { part, isHtml }: TextPart, bytes: number): string {
   const decoded = decodePartText(raw, part, bytes);
-  if (isHtml) return lines(await htmlText(decoded.slice(0, htmlCharsMax)));
+  if (isHtml) return lines(htmlText(decoded.slice(0, htmlCharsMax)));
   const isFlowed = parameter(part.parameters, 'format')?.toLowerCase() === 'flowed';
   return lines(isFlowed ? unflow(decoded, parameter(part.parameters, 'delsp')?.toLowerCase() === 'yes') : decoded);
 }
@@ -46,23 +46,18 @@ function lines(text: string): string {
   return text.replace(/\r\n?/g, '\n').replaceAll('\0', '');
 }
 
-async function htmlText(source: string): Promise<string> {
-  const { html, tags } = cleanHtml(source);
-  if (tags > htmlTagsMax) return plainHtmlText(html);
+/** Compiled once: that takes longer than most messages. Lines are not wrapped: what is searched for may lie across the fold. */
+const convertHtml = compile({ wordwrap: false, limits: { maxDepth: htmlDepthMax } });
+
+function htmlText(source: string): string {
+  const { html, tags, depth } = cleanHtml(source);
+  if (tags > htmlTagsMax || depth > htmlDepthMax) return plainHtmlText(html);
   try {
-    const message = Buffer.from(`Content-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n${html}`);
-    const parsed = await simpleParser(message, {
-      skipImageLinks: true,
-      skipTextToHtml: true,
-      skipTextLinks: true,
-      keepCidLinks: true,
-      checksumAlgo: false,
-    });
-    if (parsed.textConversionError === undefined && parsed.text !== undefined) return parsed.text;
+    return convertHtml(html);
   } catch {
-    // Whatever mailparser finds wrong with it, the text is still in there.
+    // Whatever it finds wrong with it, the text is still in there.
+    return plainHtmlText(html);
   }
-  return plainHtmlText(html);
 }
 
 /** Cut at a character boundary: no UTF-8 sequence is split. */
