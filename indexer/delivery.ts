@@ -43,7 +43,8 @@ export async function deliver(accounts: Accounts, id: AccountId, address: string
   } catch (error) {
     if (error instanceof MailError && error.code === 'accountClosed') return { kind: 'refused', reason: error.message };
     if (error instanceof StorageError) return { kind: 'unavailable', error };
-    if (error instanceof MailError && error.code === 'limit') {
+    // A full account is asked again later: its owner may make room, and whoever sent the message hears of it when it has waited for too long.
+    if (error instanceof MailError && (error.code === 'limit' || error.code === 'overQuota')) {
       return { kind: 'unavailable', error: new StorageError('unavailable', error.message, { cause: error }) };
     }
     throw error;

@@ -1,6 +1,7 @@
 /** The accounts of this node: LMDB under them, the log's events in the log, and what is done to whole accounts: upkeep, verify, rebuild. */
 import { MailError } from '../protocol/mail/errors.ts';
 import type { AccountId } from '../protocol/mail/ids.ts';
+import { noLimits, type QuotaLimits } from '../protocol/mail/quota.ts';
 import { LogAccounts } from '../storage/account/log-accounts.ts';
 import { MemoryBlobCache } from '../storage/blobs/blob-cache.ts';
 import type { Clock } from '../storage/clock.ts';
@@ -14,6 +15,7 @@ import type { Maintenance } from './admin/services.ts';
 import type { Background } from './background.ts';
 import { bootId } from './boot-id.ts';
 import type { OpenedStore } from './compose-store.ts';
+import type { Config } from './config.ts';
 import { findingsListedMax, scrubIntervalMs, scrubLookMs, searchBlocksMs, snapshotsMs } from './limits.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
@@ -27,6 +29,7 @@ export interface AccountsOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  readonly quotaLimits: QuotaLimits;
 }
 
 export interface NodeAccounts extends Maintenance, AsyncDisposable {
@@ -35,7 +38,7 @@ export interface NodeAccounts extends Maintenance, AsyncDisposable {
   beginWork(background: Background, directory: Directory): void;
 }
 
-export function openAccounts({ store, nodeId, folder, clock, random, logger, metrics }: AccountsOptions): NodeAccounts {
+export function openAccounts({ store, nodeId, folder, clock, random, logger, metrics, quotaLimits }: AccountsOptions): NodeAccounts {
   const environments = new LmdbEnvironments({
     path: folder,
     bootId: bootId(random),
@@ -50,6 +53,7 @@ export function openAccounts({ store, nodeId, folder, clock, random, logger, met
     node: nodeId,
     kv: (account) => environments.kv(account),
     cache: new MemoryBlobCache(),
+    quotaLimits,
     onEvent: (account, event) => tell(account, event, logger, metrics),
     onDamage: (account, { key, error }) => logger.error('A snapshot is damaged; an older one is used.', { account, key, error }),
   });
@@ -126,4 +130,10 @@ function tell(account: AccountId, { kind, ...fields }: LogEvent, logger: Logger,
   metrics.count('satchel_log_events_total', 'What happened to account logs out of the ordinary.', { kind });
   const [level, sentence] = eventSentences[kind];
   logger[level](sentence, { account, ...fields });
+}
+
+/** What the configuration says of every account. */
+export function quotaLimitsOf({ limits: { accountBytesMax, accountMessagesMax } }: Pick<Config, 'limits'>): QuotaLimits {
+  if (accountBytesMax === undefined && accountMessagesMax === undefined) return noLimits;
+  return { octets: accountBytesMax ?? null, messages: accountMessagesMax ?? null };
 }

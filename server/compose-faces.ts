@@ -48,6 +48,7 @@ export async function openFaces(options: FacesOptions): Promise<Faces> {
     readMessage: (raw) => options.intake.parsers.parse(raw),
     secureContext: () => certificates.current.context,
     messageBytesMax: config.limits.messageBytesMax,
+    nonSynchronizingLiterals: config.limits.imapNonSynchronizingLiterals,
     // A client that is told of it sends its password there: only where that is protected.
     ...(config.publicUrl.startsWith('https:') ? { jmapSessionUrl: `${config.publicUrl.replace(/\/+$/, '')}/.well-known/jmap` } : {}),
   });

@@ -16,7 +16,7 @@ import { verbs } from './admin/verbs.ts';
 import type { FirstAccount, Listening } from './announcement.ts';
 import { PasswordAuthenticator } from './auth/authenticator.ts';
 import { Background } from './background.ts';
-import { openAccounts } from './compose-accounts.ts';
+import { openAccounts, quotaLimitsOf } from './compose-accounts.ts';
 import { jmapRoutes, openFaces } from './compose-faces.ts';
 import { openAdminSocket, openHttp } from './compose-http.ts';
 import { openIntake } from './compose-intake.ts';
@@ -63,7 +63,7 @@ export async function compose(config: Config, ports: Ports, { mode }: ComposeOpt
   const store = opening.use(await openStore(config, ports));
   const nodeId = index.isTemporary ? `tool-${ports.random.hex(6)}` : nodeIdentity(config.dataDir, ports.random);
   const metrics = createMetrics(store.meter);
-  const node = opening.use(openAccounts({ ...ports, store, nodeId, folder: index.folder, metrics }));
+  const node = opening.use(openAccounts({ ...ports, store, nodeId, folder: index.folder, metrics, quotaLimits: quotaLimitsOf(config) }));
   const { accounts } = node;
   const directory = opening.use(await Directory.open({ ...ports, accounts, catchUp: accounts.catchUp }));
   const intake = opening.use(openIntake({ ...ports, config, store, accounts, directory, metrics }));

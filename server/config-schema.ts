@@ -167,6 +167,20 @@ export const ConfigSchema = Type.Object(
           default: 41_943_040,
           description: 'Largest message, in bytes. SES receives at most 40 MB.',
         }),
+        accountBytesMax: Type.Optional(
+          Type.Integer({
+            minimum: 1_048_576,
+            description:
+              'What an account may hold, in bytes of messages; a message counts in each mailbox it is in. Without it there is no limit.',
+          }),
+        ),
+        accountMessagesMax: Type.Optional(
+          Type.Integer({ minimum: 100, description: 'How many messages an account may hold. Without it there is no limit.' }),
+        ),
+        imapNonSynchronizingLiterals: Type.Union([Type.Literal('all'), Type.Literal('small')], {
+          default: 'all',
+          description: 'all: LITERAL+ (RFC 7888), any literal may be sent without waiting. small: LITERAL-, up to 4096 bytes.',
+        }),
       },
       closed,
     ),

@@ -12,8 +12,11 @@ export const literalsMax = 256;
 /** Bytes of all literals of one command that are not messages. */
 export const literalBytesTotalMax = 256 * 1024;
 
-/** Before login nothing longer than a password has to be said: strangers get less memory. */
-export const strangerCommandBytesMax = 8 * 1024;
+/** RFC 7888 §5: octets of a literal that a client may send without waiting where LITERAL- is offered. */
+export const smallLiteralBytesMax = 4096;
+
+/** Before login nothing longer than a password, or a token in base64, has to be said: strangers get less memory. */
+export const strangerCommandBytesMax = 16 * 1024;
 export const strangerLiteralBytesMax = 4 * 1024;
 
 /** Bytes of a line that answers a continuation: DONE, a SASL message in base64 (an OAuth token may be long). */

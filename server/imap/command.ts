@@ -17,9 +17,14 @@ export const selected: readonly SessionState[] = ['selected'];
 /** What capabilities may depend on. */
 export interface CapabilityContext {
   readonly messageBytesMax: number;
+  readonly nonSynchronizingLiterals: 'all' | 'small';
   readonly canStartTls: boolean;
   /** Passwords may cross the connection. */
   readonly isProtected: boolean;
+  /** The connection has channel binding (RFC 9266). */
+  readonly canBind: boolean;
+  /** Bearer tokens of an OpenID provider are taken. */
+  readonly takesTokens: boolean;
   readonly isLoggedIn: boolean;
   readonly isCompressed: boolean;
   /** The accounts can be reached by JMAP too. */

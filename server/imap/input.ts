@@ -8,6 +8,7 @@ import {
   continuationLineBytesMax,
   literalBytesMax,
   literalBytesTotalMax,
+  smallLiteralBytesMax,
   strangerCommandBytesMax,
   strangerLiteralBytesMax,
 } from '../../protocol/imap/limits.ts';
@@ -26,6 +27,7 @@ export type Incoming =
 
 export interface InputOptions {
   readonly messageBytesMax: number;
+  readonly nonSynchronizingLiterals: 'all' | 'small';
 }
 
 export class Input {
@@ -115,7 +117,10 @@ export class Input {
 
   /** RFC 7888 §4 and RFC 9051 §4.3: a literal is refused before it is taken. */
   #judge(event: ReaderEvent & { kind: 'literal' }): Reply | undefined {
-    const { octets, text, literals } = event;
+    const { octets, text, literals, isSynchronizing } = event;
+    // RFC 7888 §5: with LITERAL- a longer one is an error, also where it would fit.
+    if (!isSynchronizing && this.#options.nonSynchronizingLiterals === 'small' && octets > smallLiteralBytesMax)
+      return { status: 'BAD', code: 'TOOBIG', text: `A literal of more than ${smallLiteralBytesMax} octets has to wait for the server.` };
     if (this.#isStranger) {
       const taken = literals.reduce((sum, literal) => sum + literal.length, 0);
       if (octets + taken <= strangerLiteralBytesMax) return undefined;

@@ -20,6 +20,7 @@ export function createImapServer(options: ImapServerOptions): ImapServer {
     loginTimeoutMs,
     progressMs,
     messageBytesMax: messageBytesDefault,
+    nonSynchronizingLiterals: 'all',
     ...options,
     recents: new RecentRegistry(),
   };

@@ -31,6 +31,8 @@ export interface ImapServerOptions {
   readonly jmapSessionUrl?: string;
   /** Octets of a message that may be appended. */
   readonly messageBytesMax?: number;
+  /** Literals that a client may send without waiting: all of them (LITERAL+), or up to 4,096 octets (LITERAL-). RFC 7888 forbids to offer both. */
+  readonly nonSynchronizingLiterals?: 'all' | 'small';
   readonly idleTimeoutMs?: number;
   readonly loginTimeoutMs?: number;
   /** Milliseconds after which, again and again, a client is told that its command is under way. */
@@ -40,6 +42,7 @@ export interface ImapServerOptions {
 /** The same with every default filled in, and what the sessions of a node share. */
 export interface ImapServices extends ImapServerOptions {
   readonly messageBytesMax: number;
+  readonly nonSynchronizingLiterals: 'all' | 'small';
   readonly idleTimeoutMs: number;
   readonly loginTimeoutMs: number;
   readonly progressMs: number;

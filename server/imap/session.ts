@@ -121,8 +121,11 @@ export class Session {
   capabilities(): readonly string[] {
     const context: CapabilityContext = {
       messageBytesMax: this.services.messageBytesMax,
+      nonSynchronizingLiterals: this.services.nonSynchronizingLiterals,
       canStartTls: this.services.secureContext !== undefined && !this.connection.isTls,
       isProtected: this.connection.isProtected,
+      canBind: this.connection.canBind,
+      takesTokens: this.services.authenticator.bearer !== undefined,
       isLoggedIn: this.#account !== undefined,
       isCompressed: this.connection.isCompressed,
       hasJmap: this.services.jmapSessionUrl !== undefined,

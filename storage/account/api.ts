@@ -6,6 +6,7 @@
  * commit is in the object store, with the value of the run that was committed.
  */
 import type { AccountId, EmailNumber, MailboxNumber, ModSeq, ThreadNumber, Uid } from '../../protocol/mail/ids.ts';
+import type { Quota } from '../../protocol/mail/quota.ts';
 import type { Ranges } from '../../protocol/mail/ranges.ts';
 import type { MessageFacts } from '../../protocol/mime/facts.ts';
 import type { KeptHeader } from '../../protocol/mime/kept-header.ts';
@@ -164,6 +165,9 @@ export interface AccountReader {
   /** The email that was taken in under this key within the last 30 days; null when it was taken in and kept nowhere. */
   ingested(key: string): { readonly email: EmailNumber | null } | undefined;
 
+  /** What the account may hold and holds. */
+  quota(): Quota;
+
   object<T>(type: string, id: string): T | undefined;
   objects<T>(type: string): Iterable<{ readonly id: string; readonly value: T; readonly modSeq: ModSeq }>;
 
@@ -200,9 +204,9 @@ export interface AccountTransactor extends AccountReader {
   updateMailbox(id: MailboxNumber, change: Partial<Pick<MailboxRecord, 'name' | 'parent' | 'role' | 'order' | 'subscribed'>>): Mailbox;
   /** Removes mailbox and memberships. 'mailboxHasChild' when it has children. */
   removeMailbox(id: MailboxNumber): void;
-  /** Adds a message; the thread is found or begun, UIDs are given in the order of `mailboxes`. */
+  /** Adds a message; the thread is found or begun, UIDs are given in the order of `mailboxes`. 'overQuota' when it does not fit. */
   addEmail(email: NewEmail): { readonly id: EmailNumber; readonly thread: ThreadNumber; readonly uids: readonly Uid[] };
-  /** IMAP COPY of UIDs that exist (others are passed over); a second email on the same blob where the target holds it already. */
+  /** IMAP COPY of UIDs that exist (others are passed over), 'overQuota' when they do not fit; a second email on the same blob where the target holds it already. */
   copy(from: MailboxNumber, uids: Ranges, to: MailboxNumber): readonly { readonly from: Uid; readonly to: Uid }[];
   /** IMAP MOVE: copy and removal in one mutation. */
   move(from: MailboxNumber, uids: Ranges, to: MailboxNumber): readonly { readonly from: Uid; readonly to: Uid }[];

@@ -4,6 +4,7 @@
  */
 import { StorageError } from '../../protocol/mail/errors.ts';
 import type { AccountId } from '../../protocol/mail/ids.ts';
+import type { QuotaLimits } from '../../protocol/mail/quota.ts';
 import type { BlobCache } from '../blobs/blob-cache.ts';
 import { BlobStore } from '../blobs/blob-store.ts';
 import type { Clock } from '../clock.ts';
@@ -34,6 +35,8 @@ export interface LogAccountsOptions {
   /** Where an account's index is kept. */
   readonly kv: (account: AccountId) => Kv;
   readonly cache: BlobCache;
+  /** What each account may hold. Absent: no limits. */
+  readonly quotaLimits?: QuotaLimits;
   readonly onEvent?: (account: AccountId, event: LogEvent) => void;
   readonly onDamage?: (account: AccountId, damage: SnapshotDamage) => void;
 }
@@ -83,7 +86,7 @@ export class LogAccounts implements Accounts, AsyncDisposable {
 
   private async openAnew(id: AccountId): Promise<LogAccount> {
     const { store, clock, random, node, kv, cache, onEvent } = this.options;
-    const index = await AccountIndex.open(kv(id));
+    const index = await AccountIndex.open(kv(id), this.options.quotaLimits);
     const blobs = new BlobStore({ store, accountId: id, clock, random, cache });
     const loader = new SnapshotLoader({ store, accountId: id, onDamage: (damage) => this.noteDamage(id, damage) });
     const account = new LogAccount(

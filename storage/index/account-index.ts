@@ -5,6 +5,7 @@
  */
 import { invariant, StorageError } from '../../protocol/mail/errors.ts';
 import type { ModSeq } from '../../protocol/mail/ids.ts';
+import type { QuotaLimits } from '../../protocol/mail/quota.ts';
 import { eachOf } from '../../protocol/mail/ranges.ts';
 import type { AccountReader, AccountTransactor, Effect } from '../account/api.ts';
 import { CarriedFrame } from '../log/carried.ts';
@@ -29,15 +30,15 @@ export class AccountIndex implements StateMachine<AccountTransactor, Effect> {
   private cache = new ReaderCache();
   private current: IndexAttempt | undefined;
 
-  private constructor(kv: Kv) {
+  private constructor(kv: Kv, quotaLimits: QuotaLimits | undefined) {
     this.kv = kv;
-    this.state = new AppliedState(kv);
+    this.state = new AppliedState(kv, quotaLimits);
     this.applied = new View(this.state);
   }
 
   /** Opens what `kv` holds. Leftovers of a restore that did not finish, or of another layout, are cleared. */
-  static async open(kv: Kv): Promise<AccountIndex> {
-    const index = new AccountIndex(kv);
+  static async open(kv: Kv, quotaLimits?: QuotaLimits): Promise<AccountIndex> {
+    const index = new AccountIndex(kv, quotaLimits);
     const { seq, layout } = index.applied.meta();
     if (seq === 0 || layout !== layoutVersion) await index.reset();
     return index;

@@ -3,6 +3,7 @@
  * Lists are read by page; what is asked for again and again (UIDs and keywords of a mailbox) is remembered until the mailbox changes.
  */
 import type { EmailNumber, MailboxNumber, ModSeq, ThreadNumber, Uid } from '../../protocol/mail/ids.ts';
+import { type Quota, usageOf } from '../../protocol/mail/quota.ts';
 import { encodeBody, type MessageFacts } from '../../protocol/mime/facts.ts';
 import { KeptHeader } from '../../protocol/mime/kept-header.ts';
 import type { AccountReader, CandidateSet, Effect, Email, Mailbox, Membership, MembershipRow, SearchField } from '../account/api.ts';
@@ -314,6 +315,10 @@ export class IndexReader implements AccountReader {
   ingested(key: string): { readonly email: EmailNumber | null } | undefined {
     const row = this.view.get(tables.ingest, ingestKey(key));
     return row === undefined ? undefined : { email: row.email as EmailNumber | null };
+  }
+
+  quota(): Quota {
+    return { limits: this.view.state.quotaLimits, usage: usageOf(this.mailboxes()) };
   }
 
   object<T>(type: string, id: string): T | undefined {

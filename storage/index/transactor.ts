@@ -4,6 +4,7 @@
  */
 import { MailError } from '../../protocol/mail/errors.ts';
 import type { EmailNumber, MailboxNumber, ModSeq, ThreadNumber, Uid } from '../../protocol/mail/ids.ts';
+import { mustFit, noLimits, type QuotaUsage } from '../../protocol/mail/quota.ts';
 import { eachOf, normalizeRanges, type Range, type Ranges, rangesOf } from '../../protocol/mail/ranges.ts';
 import type { AccountTransactor, Mailbox, NewEmail } from '../account/api.ts';
 import { CarriedBytes, type CarriedFrame } from '../log/carried.ts';
@@ -84,6 +85,8 @@ export class IndexTransactor extends IndexReader implements AccountTransactor {
 
   addEmail(email: NewEmail): { id: EmailNumber; thread: ThreadNumber; uids: readonly Uid[] } {
     const { nextEmail } = this.view.meta();
+    const { length } = email.blob instanceof CarriedBytes ? email.blob.bytes : email.blob;
+    this.mustFit({ octets: length * email.mailboxes.length, messages: email.mailboxes.length });
     const id = nextEmail as EmailNumber;
     const thread = this.findThread(email.facts) ?? (this.view.meta().nextThread as ThreadNumber);
     const places = this.newPlaces(email.mailboxes, email.deleted === true);
@@ -104,6 +107,18 @@ export class IndexTransactor extends IndexReader implements AccountTransactor {
   }
 
   copy(from: MailboxNumber, uids: Ranges, to: MailboxNumber): readonly { from: Uid; to: Uid }[] {
+    if (this.view.state.quotaLimits !== noLimits) {
+      const sizes = this.rowsOf(from, uids).map(({ email }) => this.email(email)!.size);
+      this.mustFit({ octets: sizes.reduce((sum, size) => sum + size, 0), messages: sizes.length });
+    }
+    return this.join(from, uids, to);
+  }
+
+  private mustFit(added: QuotaUsage): void {
+    if (this.view.state.quotaLimits !== noLimits) mustFit(this.quota(), added);
+  }
+
+  private join(from: MailboxNumber, uids: Ranges, to: MailboxNumber): readonly { from: Uid; to: Uid }[] {
     this.existing(to);
     const pairs: { from: Uid; to: Uid }[] = [];
     let joining: EmailNumber[] = [];
@@ -146,7 +161,8 @@ export class IndexTransactor extends IndexReader implements AccountTransactor {
   }
 
   move(from: MailboxNumber, uids: Ranges, to: MailboxNumber): readonly { from: Uid; to: Uid }[] {
-    const pairs = this.copy(from, uids, to);
+    // For a moment they are there twice: no reason to refuse.
+    const pairs = this.join(from, uids, to);
     this.expunge(from, rangesOf(pairs.map((pair) => pair.from)));
     return pairs;
   }

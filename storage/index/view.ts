@@ -3,6 +3,7 @@
  * mutation that is just running one above it; dropping a layer takes back all that was done in it. Reads look from the top down.
  */
 
+import { noLimits, type QuotaLimits } from '../../protocol/mail/quota.ts';
 import { asBuffer } from '../../protocol/mime/bytes.ts';
 import { mailboxKey, metaKey, readU32, type TableLetter, u32 } from './keyspace.ts';
 import { KeywordSets } from './keyword-sets.ts';
@@ -39,13 +40,16 @@ export class Layer {
 export class AppliedState {
   readonly kv: Kv;
   readonly keywordSets: KeywordSets;
+  /** What the account may hold. No part of the state: every node has its own word for it. */
+  readonly quotaLimits: QuotaLimits;
   private readonly cache = new Map<string, unknown>();
   private mailboxNumbers: number[] | undefined;
   private emailPageNumbers: number[] | undefined;
   private readonly uidPageNumbers = new Map<number, number[]>();
 
-  constructor(kv: Kv) {
+  constructor(kv: Kv, quotaLimits: QuotaLimits = noLimits) {
     this.kv = kv;
+    this.quotaLimits = quotaLimits;
     this.keywordSets = KeywordSets.load(kv);
   }
 

@@ -10,6 +10,7 @@ import { decodeFetch, encodeFetch, type FetchArguments } from '../../protocol/im
 import { decodeId, encodeId } from '../../protocol/imap/commands/id.ts';
 import { decodeList, encodeList } from '../../protocol/imap/commands/list.ts';
 import { decodeLogin, encodeLogin } from '../../protocol/imap/commands/login.ts';
+import { decodeGetQuota, decodeSetQuota, encodeGetQuota, encodeSetQuota } from '../../protocol/imap/commands/quota.ts';
 import { decodeRename, encodeRename } from '../../protocol/imap/commands/rename.ts';
 import { decodeSearch, encodeSearch, type SearchArguments, type SearchReturnOption } from '../../protocol/imap/commands/search.ts';
 import { decodeSelect, encodeSelect } from '../../protocol/imap/commands/select.ts';
@@ -271,6 +272,11 @@ describe('decode is the inverse of encode', () => {
       (value) => encodeFetch(value),
       (scanner, context) => decodeFetch(scanner, context),
     ));
+  it('for GETQUOTA and SETQUOTA', () => {
+    inverse(fc.record({ root: texts }), encodeGetQuota, decodeGetQuota);
+    const limit = fc.record({ resource: fc.constantFrom('STORAGE', 'MESSAGE'), limit: fc.maxSafeNat() });
+    inverse(fc.record({ root: texts, limits: fc.array(limit, { maxLength: 3 }) }), encodeSetQuota, decodeSetQuota);
+  });
   it('for UIDBATCHES', () => {
     const number = fc.integer({ min: 1, max: 0xffffffff });
     inverse(

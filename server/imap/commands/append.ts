@@ -12,6 +12,7 @@ import {
 } from '../../../protocol/imap/commands/append.ts';
 import { MailError } from '../../../protocol/mail/errors.ts';
 import type { MailboxNumber, ModSeq, Uid } from '../../../protocol/mail/ids.ts';
+import { mustFit } from '../../../protocol/mail/quota.ts';
 import { formatRanges, type Ranges, rangesOf } from '../../../protocol/mail/ranges.ts';
 import { type AccountTransactor, carriedPerMutationMax, type NewEmail, type PreparedBlob } from '../../../storage/account/api.ts';
 import { BadUrl, octetsOf } from '../catenate.ts';
@@ -27,7 +28,13 @@ import { expungedReply } from './expunge.ts';
 export const append = defineCommand<AppendArguments>({
   names: ['APPEND'],
   states: loggedIn,
-  capability: ({ messageBytesMax }) => ['LITERAL+', `APPENDLIMIT=${messageBytesMax}`, 'MULTIAPPEND', 'BINARY', 'CATENATE'],
+  capability: ({ messageBytesMax, nonSynchronizingLiterals }) => [
+    nonSynchronizingLiterals === 'all' ? 'LITERAL+' : 'LITERAL-',
+    `APPENDLIMIT=${messageBytesMax}`,
+    'MULTIAPPEND',
+    'BINARY',
+    'CATENATE',
+  ],
   sequences: 'free',
   decode: decodeAppend,
   begin({ session }, args): Finish {
@@ -84,6 +91,13 @@ async function addMessages(session: Session, { mailbox: name, messages }: Append
     // Judged before the first is uploaded.
     const whole: WholeMessage[] = [];
     for (const appended of messages) whole.push(check(session, appended, await octetsOf(session, appended)));
+    // Before the bytes are stored; the mutation looks again.
+    const octets = whole.reduce((sum, { message }) => sum + message.length, 0);
+    if (replaced === undefined)
+      mustFit(
+        account.read((reader) => reader.quota()),
+        { octets, messages: whole.length },
+      );
     const prepared = await Promise.all(whole.map((message) => prepare(session, message, mailbox.id, whole.length)));
     await previousTurn;
     const committed = account.transact(

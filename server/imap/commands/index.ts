@@ -8,6 +8,7 @@ import { fetch } from './fetch.ts';
 import { list, lsub, xlist } from './list.ts';
 import { authenticate, login } from './login.ts';
 import { create, remove, rename, subscribe } from './mailbox.ts';
+import { getQuota, getQuotaRoot, setQuota } from './quota.ts';
 import { search } from './search.ts';
 import { close, select, unselect } from './select.ts';
 import { capability, check, enable, getJmapAccess, id, idle, logout, namespace, noop, startTls } from './session.ts';
@@ -53,6 +54,9 @@ export const commandRows: readonly AnyCommandRow[] = [
   copy,
   move,
   uidBatches,
+  getQuota,
+  getQuotaRoot,
+  setQuota,
 ];
 
 const byName = new Map(commandRows.flatMap((row) => row.names.map((name) => [name, row] as const)));

@@ -3,6 +3,7 @@ import { duplexPair } from 'node:stream';
 import { parseMessage } from '../../../indexer/parse-message.ts';
 import { MailError } from '../../../protocol/mail/errors.ts';
 import type { AccountId } from '../../../protocol/mail/ids.ts';
+import type { QuotaLimits } from '../../../protocol/mail/quota.ts';
 import type { Authenticator, Identity } from '../../../server/auth/authenticator.ts';
 import { systemClock } from '../../../server/clock.ts';
 import { createImapServer, type ImapServer } from '../../../server/imap/server.ts';
@@ -35,7 +36,9 @@ export interface ImapApp extends AsyncDisposable {
   listen(): Promise<Listener>;
 }
 
-export async function startImapApp(options: Partial<ImapServerOptions> & { store?: ObjectStore } = {}): Promise<ImapApp> {
+export async function startImapApp(
+  options: Partial<ImapServerOptions> & { store?: ObjectStore; quotaLimits?: QuotaLimits } = {},
+): Promise<ImapApp> {
   const store = options.store ?? new MemoryStore({ clock: systemClock });
   const accounts = new LogAccounts({
     store,
@@ -44,6 +47,7 @@ export async function startImapApp(options: Partial<ImapServerOptions> & { store
     node: 'test',
     kv: () => new MemoryKv(),
     cache: new MemoryBlobCache(),
+    ...(options.quotaLimits === undefined ? {} : { quotaLimits: options.quotaLimits }),
   });
   const account = await accounts.open(accountId);
   await provisionAccount(account);

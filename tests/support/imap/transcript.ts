@@ -8,9 +8,13 @@
  *   …  any text     ⏎  CRLF     $name  a word: bound on first sight, the same from then on
  *   {=+}  in a client's line: announces all that follows as one literal, counted
  *
+ *   server {"quotaLimits": …}                options of this server for the transcript, which other servers are not asked then
+ *
  * Connections open with their first line. They are logged in, unless `anonymous` stands at the top. `ours: why` keeps a transcript from other servers.
  */
 import { connect } from 'node:net';
+import type { QuotaLimits } from '../../../protocol/mail/quota.ts';
+import type { ImapServerOptions } from '../../../server/imap/services.ts';
 import { ImapTestClient } from './client.ts';
 
 export interface TranscriptTarget {
@@ -24,7 +28,13 @@ export interface Transcript {
   readonly isAnonymous: boolean;
   /** Why other servers are not asked. */
   readonly ours: string | undefined;
+  readonly server: ServerOptions;
 }
+
+/** What of the server a transcript may set. */
+export type ServerOptions = Pick<Partial<ImapServerOptions>, 'nonSynchronizingLiterals'> & {
+  readonly quotaLimits?: QuotaLimits;
+};
 
 interface Step {
   readonly lineNumber: number;
@@ -37,6 +47,7 @@ export function parseTranscript(source: string): Transcript {
   const steps: Step[] = [];
   let isAnonymous = false;
   let ours: string | undefined;
+  let server: ServerOptions = {};
   for (const [at, line] of source.split('\n').entries()) {
     const said = /^([CSN])(\d*): ?(.*)$/.exec(line);
     const text = said?.[3]?.replaceAll('⏎', '\r\n') ?? line;
@@ -44,9 +55,12 @@ export function parseTranscript(source: string): Transcript {
     else if (line.startsWith('mailbox ')) steps.push({ lineNumber: at + 1, kind: 'mailbox', connection: '', text });
     else if (line === 'anonymous') isAnonymous = true;
     else if (line.startsWith('ours: ')) ours = line.slice(6);
-    else if (line !== '' && !line.startsWith('#')) throw new Error(`line ${at + 1} is none of a transcript: ${line}`);
+    else if (line.startsWith('server ')) {
+      server = JSON.parse(line.slice(7)) as ServerOptions;
+      ours ??= 'the server is set up for it';
+    } else if (line !== '' && !line.startsWith('#')) throw new Error(`line ${at + 1} is none of a transcript: ${line}`);
   }
-  return { steps, isAnonymous, ours };
+  return { steps, isAnonymous, ours, server };
 }
 
 export async function runTranscript({ steps, isAnonymous }: Transcript, target: TranscriptTarget): Promise<void> {

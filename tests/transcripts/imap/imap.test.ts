@@ -19,7 +19,7 @@ describe('IMAP transcripts', () => {
       continue;
     }
     it(name, async () => {
-      await using app = await startImapApp();
+      await using app = await startImapApp(transcript.server);
       await runTranscript(transcript, { user, password, open: () => app.connect() });
     });
   }

@@ -27,8 +27,11 @@ const advertised = new Set(
   [true, false].flatMap((isLoggedIn) =>
     capabilities(commandRows, {
       messageBytesMax: 1000,
+      nonSynchronizingLiterals: isLoggedIn ? 'all' : 'small',
       canStartTls: true,
       isProtected: true,
+      canBind: true,
+      takesTokens: true,
       isLoggedIn,
       isCompressed: false,
       hasJmap: true,
