@@ -26,7 +26,7 @@ import { stateString } from '../../states.ts';
 import { isVisible, keywordsOf, mailboxIdsOf } from '../../visible.ts';
 
 /** Properties that are the account's, not the message's. */
-const metadata: Readonly<Record<string, (email: Email) => unknown>> = {
+export const metadata: Readonly<Record<string, (email: Email) => unknown>> = {
   id: ({ id }) => formatEmailId(id),
   blobId: ({ id }) => emailBlobId(id),
   threadId: ({ thread }) => formatThreadId(thread),

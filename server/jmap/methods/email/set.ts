@@ -2,7 +2,9 @@
  * Email/set (RFC 8621 §4.6). Messages are built and uploaded first; then one mutation creates, updates and destroys, so that a call is one commit with
  * one modSeq. What an object's part of it refuses is found out before anything of that object is recorded.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { emailBlobId } from '../../../../protocol/jmap/blob-id.ts';
+import { contentProperty, isListProperty } from '../../../../protocol/jmap/email-content.ts';
 import { invalidProperties, SetFailure } from '../../../../protocol/jmap/errors.ts';
 import { blobIdsOf, buildMessage, readEmailSettings } from '../../../../protocol/jmap/message-builder.ts';
 import { applyPatch } from '../../../../protocol/jmap/patch.ts';
@@ -16,6 +18,7 @@ import { defineMethod, type MethodContext, mailCapability } from '../../method.t
 import { notFoundError, requireSetSize, type SetArguments, SetOutcome, willBeDestroyed } from '../../standard/set.ts';
 import { requireState, stateString } from '../../states.ts';
 import { isVisible, keywordsOf, mailboxIdsOf } from '../../visible.ts';
+import { bodyOptions, metadata } from './get.ts';
 
 /** A message that is built and stored, and waits for its commit. */
 export interface PreparedEmail {
@@ -169,7 +172,9 @@ function update(
   const changed = applyPatch(patch, (property) =>
     property === 'keywords' ? keywordsOf(email) : property === 'mailboxIds' ? mailboxIdsOf(email) : undefined,
   );
-  const fixed = [...changed.keys()].filter((name) => name !== 'keywords' && name !== 'mailboxIds');
+  const fixed = [...changed]
+    .filter(([name, value]) => name !== 'keywords' && name !== 'mailboxIds' && !isAsItIs(tx, email, name, value))
+    .map(([name]) => name);
   if (fixed.length > 0) throw invalidProperties(`${fixed[0]} cannot be changed.`, ...fixed);
   const mailboxes = changed.has('mailboxIds') ? readMailboxIds(context, tx, changed.get('mailboxIds')) : undefined;
   const keywords = changed.has('keywords') ? readKeywords(changed.get('keywords')) : undefined;
@@ -182,6 +187,15 @@ function update(
   const group = groups.get(key) ?? { add, remove, emails: [] };
   group.emails.push([email.id, email.id]);
   groups.set(key, group);
+}
+
+/** RFC 8620 §5.3: what never changes may be sent back as it is. Only what the index holds is looked at. */
+function isAsItIs(reader: AccountReader, email: Email, property: string, value: unknown): boolean {
+  if (Object.hasOwn(metadata, property)) return isDeepStrictEqual(metadata[property]!(email), value);
+  const facts = isListProperty(property) ? reader.facts(email.id) : undefined;
+  if (facts === undefined) return false;
+  const content = { facts, blobId: emailBlobId(email.id), preview: reader.preview(email.id) ?? '', raw: undefined };
+  return isDeepStrictEqual(contentProperty(content, property, bodyOptions({})), value);
 }
 
 function existing(reader: AccountReader, id: string): Email {
