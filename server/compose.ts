@@ -15,6 +15,7 @@ import type { AdminServices } from './admin/services.ts';
 import { verbs } from './admin/verbs.ts';
 import type { FirstAccount, Listening } from './announcement.ts';
 import { PasswordAuthenticator } from './auth/authenticator.ts';
+import { OpenIdProvider } from './auth/openid-provider.ts';
 import { Background } from './background.ts';
 import { openAccounts, quotaLimitsOf } from './compose-accounts.ts';
 import { jmapRoutes, openFaces } from './compose-faces.ts';
@@ -24,6 +25,7 @@ import { type OpenedStore, openStore, type StorePorts } from './compose-store.ts
 import { adminSocketPath, type Config, ConfigError } from './config.ts';
 import { deliverDemo } from './demo/deliver-demo.ts';
 import { makeFirstAccount } from './first-account.ts';
+import { fetchProviderText } from './http/fetch-text.ts';
 import { type IndexLock, lockIndexFolder } from './index-lock.ts';
 import { directoryAgeMsMax, directoryRefreshMs, finishRemovalsMs } from './limits.ts';
 import { createMetrics } from './metrics.ts';
@@ -93,7 +95,14 @@ export async function compose(config: Config, ports: Ports, { mode }: ComposeOpt
   async function start(): Promise<void> {
     const certificates = serving.use(new Certificates({ ...ports, files: config.tls, folder: join(config.dataDir, 'tls') }));
     serving.isSelfSigned = certificates.isSelfSigned;
-    const authenticator = new PasswordAuthenticator({ ...ports, directory, defaultDomain: config.defaultDomain, directoryAgeMsMax });
+    const openId = config.openId && new OpenIdProvider({ ...config.openId, clock: ports.clock, fetchText: fetchProviderText });
+    const authenticator = new PasswordAuthenticator({
+      ...ports,
+      directory,
+      defaultDomain: config.defaultDomain,
+      directoryAgeMsMax,
+      openId,
+    });
     const background = serving.use(new Background(ports));
     node.beginWork(background, directory);
     intake.beginWork(background);

@@ -106,6 +106,20 @@ export const ConfigSchema = Type.Object(
       description: 'How browsers and JMAP clients reach this server.',
       derived: 'http:// and listen.http',
     }),
+    openId: Type.Optional(
+      Type.Object(
+        {
+          issuer: Type.String({
+            pattern: '^(https://|http://(localhost|127\\.0\\.0\\.1|\\[::1\\])[:/])',
+            description: 'The OpenID provider, spelt as its tokens spell it; https, unless it is on this machine.',
+          }),
+          audience: Type.String({ minLength: 1, description: 'What "aud" of a token must hold: how the provider calls this server.' }),
+          clientId: Type.Optional(Type.String({ minLength: 1, description: 'The public client that mail programs are to use there.' })),
+          claim: Type.String({ minLength: 1, default: 'email', description: "The token's claim that holds the account's address." }),
+        },
+        { ...closed, description: "Whose bearer tokens open accounts: OAUTHBEARER, XOAUTH2 and HTTP. Default: nobody's." },
+      ),
+    ),
     trustedProxies: Type.Array(Type.String(), {
       default: [],
       description: 'Addresses or networks (10.0.0.0/8) whose connections count as protected, and whose X-Forwarded-For is believed.',

@@ -1,4 +1,5 @@
 /** All administrative verbs: the one list from which routes, command line and help are made. */
+import { appPasswordVerbs } from './app-password-verbs.ts';
 import { directoryVerbs } from './directory-verbs.ts';
 import { heldVerbs } from './held-verbs.ts';
 import { maintenanceVerbs } from './maintenance-verbs.ts';
@@ -9,6 +10,7 @@ import type { Verb } from './verb.ts';
 
 export const verbs: readonly Verb[] = [
   ...directoryVerbs,
+  ...appPasswordVerbs,
   ...maintenanceVerbs,
   ...heldVerbs,
   ...statusVerbs,

@@ -1,5 +1,6 @@
 /**
- * Decides who may log in: by password (LOGIN, PLAIN, HTTP Basic) or by proof (SCRAM), against the directory's credentials.
+ * Decides who may log in: by password (LOGIN, PLAIN, HTTP Basic) or by proof (SCRAM), against the directory's credentials; or by a token of the
+ * configured OpenID provider.
  *
  * Before any answer the directory looks at the store once more, so that a password changed on another node holds here at once; when that fails, so
  * does the login, with StorageError 'unavailable'. A verified password is remembered for some minutes as an HMAC under a key of this process, tied to
@@ -17,12 +18,16 @@ import type { Logger } from '../logger.ts';
 import { argon2SaltBytes, hashArgon2, verifyArgon2 } from './argon2.ts';
 import { Gate } from './gate.ts';
 import { hashesParallelMax, hashesWaitingMax, passwordBytesMax, rememberedMax, rememberedMs } from './limits.ts';
+import type { OpenIdProvider } from './openid-provider.ts';
 import { hashAppPassword } from './password.ts';
+import { addressKey } from './remote-address.ts';
 import { saslPrep } from './saslprep.ts';
 import { scramIterations, scramSaltBytes } from './scram-keys.ts';
 import { LoginThrottle, touch } from './throttle.ts';
 
-export type Service = 'imap' | 'jmap' | 'submission' | 'managesieve';
+/** What an app password may be for. */
+export const services = ['imap', 'jmap', 'submission', 'managesieve'] as const;
+export type Service = (typeof services)[number];
 
 /** Where a login comes from. `remote`: the client's IP address; behind a trusted proxy the one that the proxy names. */
 export interface LoginClient {
@@ -36,7 +41,7 @@ export interface Identity {
   /** The account's primary address. */
   readonly address: string;
   readonly name: string;
-  readonly by: 'password' | 'appPassword' | 'scram';
+  readonly by: 'password' | 'appPassword' | 'scram' | 'token';
 }
 
 /** SCRAM between the client's two messages: the keys to check its proof with, and where to say what came of it. */
@@ -54,6 +59,15 @@ export interface Authenticator {
   beginScram(login: string, client: LoginClient): Promise<ScramAttempt>;
   /** RFC 4616 §2: nobody acts for another, so an authorization identity must name the account itself. '' names nobody. */
   authorize(identity: Identity, authorizationId: string): Identity;
+  /** Absent where no OpenID provider is configured: bearer tokens are not taken. */
+  readonly bearer?: BearerLogin | undefined;
+}
+
+export interface BearerLogin {
+  /** Where clients learn how to get a token. */
+  readonly configurationUrl: string;
+  /** Rejects like Authenticator's verify(); StorageError 'unavailable' when the provider does not answer. */
+  verify(token: string, client: LoginClient): Promise<Identity>;
 }
 
 export interface AuthenticatorPorts {
@@ -63,6 +77,8 @@ export interface AuthenticatorPorts {
   readonly defaultDomain: string;
   /** Milliseconds that knowledge of the directory may be old; 0 asks the store at every login. */
   readonly directoryAgeMsMax?: number;
+  /** Whose tokens are taken. */
+  readonly openId?: Pick<OpenIdProvider, 'configurationUrl' | 'verify'> | undefined;
 }
 
 /** What is known of a login before its password is looked at. */
@@ -73,6 +89,7 @@ interface Subject {
 }
 
 export class PasswordAuthenticator implements Authenticator {
+  readonly bearer: BearerLogin | undefined;
   readonly #ports: AuthenticatorPorts;
   readonly #throttle: LoginThrottle;
   readonly #gate = new Gate(hashesParallelMax, hashesWaitingMax);
@@ -83,6 +100,13 @@ export class PasswordAuthenticator implements Authenticator {
   constructor(ports: AuthenticatorPorts) {
     this.#ports = ports;
     this.#throttle = new LoginThrottle(ports.clock);
+    const { openId } = ports;
+    if (openId !== undefined) {
+      this.bearer = {
+        configurationUrl: openId.configurationUrl,
+        verify: (token, client) => this.#verifyToken(openId, token, client),
+      };
+    }
   }
 
   async verify(login: string, password: string, client: LoginClient): Promise<Identity> {
@@ -114,6 +138,23 @@ export class PasswordAuthenticator implements Authenticator {
     invariant(account && credential, 'a password matches only where there is one');
     touch(this.#remembered, fingerprint, { credential, until: this.#ports.clock.monotonic() + rememberedMs }, rememberedMax);
     return this.#succeed(subject, account, client, 'password');
+  }
+
+  async #verifyToken(openId: Pick<OpenIdProvider, 'verify'>, token: string, client: LoginClient): Promise<Identity> {
+    // Whom a token is for is known once it is verified: until then failures count for where it comes from.
+    const stranger = { login: `token from ${addressKey(client.remote)}` };
+    this.#throttle.admit(stranger.login, client.remote);
+    const verified = await openId.verify(token);
+    if ('refusal' in verified) {
+      const delayMs = this.#throttle.failed(stranger.login, client.remote, { fingerprint: this.#hmac(token), credential: undefined });
+      return this.#refuse(stranger, client, delayMs, verified.refusal);
+    }
+    const login = this.#complete(verified.login);
+    await this.#ports.directory.refresh({ maxAgeMs: this.#ports.directoryAgeMsMax ?? 0 });
+    const account = this.#ports.directory.accountByAddress(login);
+    if (account === undefined) return this.#refuse({ login }, client, 0, 'The token is for somebody who has no account here.');
+    this.#throttle.succeeded(login, client.remote);
+    return { accountId: account.id, address: account.address, name: account.name, by: 'token' };
   }
 
   async beginScram(login: string, client: LoginClient): Promise<ScramAttempt> {
@@ -187,12 +228,20 @@ export class PasswordAuthenticator implements Authenticator {
     return this.#refuse(subject, client, this.#throttle.failed(subject.login, client.remote, guess));
   }
 
-  async #refuse(subject: Subject, client: LoginClient, delayMs: number): Promise<never> {
-    this.#ports.logger.info('login failed', { login: subject.login, remote: client.remote, service: client.service, delayMs });
+  async #refuse({ login }: Pick<Subject, 'login'>, client: LoginClient, delayMs: number, why = wrongPassword): Promise<never> {
+    this.#ports.logger.info('login failed', {
+      login,
+      remote: client.remote,
+      service: client.service,
+      delayMs,
+      ...(why === wrongPassword ? {} : { why }),
+    });
     if (delayMs > 0) await this.#ports.clock.sleep(delayMs);
-    throw new MailError('authenticationFailed', 'The login name or the password is wrong.');
+    throw new MailError('authenticationFailed', why);
   }
 }
+
+const wrongPassword = 'The login name or the password is wrong.';
 
 function appPasswordFor(credential: CredentialRecord | undefined, prepared: string) {
   if (credential === undefined || credential.appPasswords.length === 0) return undefined;

@@ -2,7 +2,21 @@
 
 /** Octets of a password or a SASL message: longer ones are refused before any work is done on them. */
 export const passwordBytesMax = 1_024;
-export const saslMessageBytesMax = 4_096;
+/** What RFC 4954 §4 lets a line hold in base64: tokens of some OpenID providers have several thousand. */
+export const saslMessageBytesMax = 9_216;
+
+/** Octets of a document of the OpenID provider, and the milliseconds that it may take to come: a login waits for it. */
+export const providerDocumentBytesMax = 256 * 1_024;
+export const providerFetchMsMax = 5_000;
+/** Keys of the provider: each is tried to be read. */
+export const providerKeysMax = 100;
+/** Milliseconds after which the provider's keys are fetched anew; a key that is not known is looked for no more often than the second. */
+export const providerKeysFreshMs = 10 * 60_000;
+export const providerKeysPauseMs = 30_000;
+/** Milliseconds that keys are used on while the provider does not answer. */
+export const providerKeysStaleMsMax = 24 * 3_600_000;
+/** Seconds that the provider's clock and ours may differ. */
+export const tokenToleranceSeconds = 30;
 /** Characters of a password to be set: the administrator's policy is the administrator's, only an empty one is a mistake. */
 export const passwordCharactersMin = 1;
 

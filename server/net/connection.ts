@@ -24,6 +24,8 @@ export class Connection implements AsyncDisposable {
   #isTls: boolean;
   #isCompressed = false;
   #stream: Duplex;
+  /** The TLS socket that startTls() made. */
+  #secure: TLSSocket | undefined;
   #chunks: Buffer[] = [];
   #unread = 0;
   #hasEnded = false;
@@ -57,6 +59,16 @@ export class Connection implements AsyncDisposable {
   /** Whether a password may cross in the clear: by TLS, or from this machine or a trusted proxy (which protects its side). */
   get isProtected(): boolean {
     return this.#isTls || this.#isTrustedProxy || isLoopback(this.remote);
+  }
+
+  /** RFC 9266 §2: only TLS 1.3 makes the channel binding `tls-exporter` sound without conditions. */
+  get canBind(): boolean {
+    return this.#secure?.getProtocol() === 'TLSv1.3';
+  }
+
+  /** The channel binding's data, where there is any. */
+  get exportBinding(): (() => Uint8Array) | undefined {
+    return this.canBind ? () => this.#secure!.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding', Buffer.alloc(0)) : undefined;
   }
 
   get isClosed(): boolean {
@@ -187,6 +199,7 @@ export class Connection implements AsyncDisposable {
     try {
       await done.promise;
       this.#isTls = true;
+      this.#secure = secure;
     } finally {
       clearTimeout(timer);
     }

@@ -15,6 +15,8 @@ export type MechanismStep =
   | { readonly kind: 'proof'; readonly isProved: true; readonly data: Uint8Array }
   | { readonly kind: 'proof'; readonly isProved: false }
   | { readonly kind: 'done' }
+  /** Check the bearer token; '' is none. Refused, tell the client by refuseToken(), and fail at its answer. */
+  | { readonly kind: 'token'; readonly token: string; readonly authorizationId: string }
   /** The message does not follow the mechanism. `reason` may be shown to the client. */
   | { readonly kind: 'failed'; readonly reason: string };
 
@@ -25,6 +27,8 @@ export interface Mechanism {
   step(message: Uint8Array): MechanismStep;
   /** Answers 'keys'. */
   provideKeys?(keys: ScramKeys): MechanismStep;
+  /** After 'token'. `configurationUrl`: where the client learns how to get a token. */
+  refuseToken?(configurationUrl: string): MechanismStep;
 }
 
 export const failed = (reason: string): MechanismStep => ({ kind: 'failed', reason });

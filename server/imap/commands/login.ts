@@ -24,8 +24,10 @@ export const login = defineCommand({
 export const authenticate = defineCommand<AuthenticateArguments>({
   names: ['AUTHENTICATE'],
   states: ['notAuthenticated'],
-  capability: ({ isProtected, isLoggedIn }) =>
-    isLoggedIn ? ['SASL-IR'] : ['SASL-IR', ...saslMechanismNames(isProtected).map((name) => `AUTH=${name}`)],
+  capability: ({ isLoggedIn, isProtected, canBind, takesTokens }) => {
+    const names = isLoggedIn ? [] : saslMechanismNames({ mayUsePlaintext: isProtected, canBind, takesTokens });
+    return ['SASL-IR', ...names.map((name) => `AUTH=${name}`)];
+  },
   sequences: 'free',
   isConversation: true,
   decode: decodeAuthenticate,
@@ -39,6 +41,7 @@ async function exchange(session: Session, { mechanism, initialResponse }: Authen
   const sasl = new SaslExchange(mechanism, session.services.authenticator, {
     client: clientOf(session),
     mayUsePlaintext: session.connection.isProtected,
+    exportBinding: session.connection.exportBinding,
   });
   let step = await sasl.start(initialResponse);
   while (step.kind === 'challenge') {

@@ -1,10 +1,13 @@
-/** Who a request comes from: HTTP Basic (RFC 7617), over TLS, from this machine, or by a proxy that is trusted. */
+/** Who a request comes from: HTTP Basic (RFC 7617) or a bearer token (RFC 6750), over TLS, from this machine, or by a proxy that is trusted. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { MailError, StorageError } from '../../../protocol/mail/errors.ts';
 import type { Authenticator, Identity } from '../../auth/authenticator.ts';
 import { isLoopback } from '../../auth/remote-address.ts';
 
-const challenge = 'Basic realm="Satchel", charset="UTF-8"';
+const basicChallenge = 'Basic realm="Satchel", charset="UTF-8"';
+
+/** RFC 6750 §3. */
+const challenges = (takesTokens: boolean, why = '') => (takesTokens ? [`Bearer realm="Satchel"${why}`, basicChallenge] : [basicChallenge]);
 
 /** The identity, or undefined when the refusal has been sent. */
 export async function authenticate(
@@ -16,17 +19,20 @@ export async function authenticate(
     await problem(reply, 403, 'Passwords are taken over TLS only: use https.');
     return undefined;
   }
+  const { bearer } = authenticator;
+  const client = { remote: request.ip, service: 'jmap' } as const;
+  const token = readBearer(request.headers.authorization);
   const given = readBasic(request.headers.authorization);
-  if (given === undefined) {
-    await problem(reply.header('www-authenticate', challenge), 401, 'Log in with HTTP Basic authentication.');
-    return undefined;
-  }
   try {
-    return await authenticator.verify(given.login, given.password, { remote: request.ip, service: 'jmap' });
+    if (token !== undefined && bearer !== undefined) return await bearer.verify(token, client);
+    if (given !== undefined) return await authenticator.verify(given.login, given.password, client);
   } catch (error) {
-    await refuseLogin(reply, error);
+    await refuseLogin(reply, error, challenges(bearer !== undefined, token === undefined ? '' : ', error="invalid_token"'));
     return undefined;
   }
+  const how = bearer === undefined ? 'Log in with HTTP Basic authentication.' : 'Log in with HTTP Basic authentication or a bearer token.';
+  await problem(reply.header('www-authenticate', challenges(bearer !== undefined)), 401, how);
+  return undefined;
 }
 
 /** RFC 7807. */
@@ -51,7 +57,11 @@ function readBasic(header: string | undefined): { login: string; password: strin
   return colon < 0 ? undefined : { login: text.slice(0, colon), password: text.slice(colon + 1) };
 }
 
-function refuseLogin(reply: FastifyReply, error: unknown): FastifyReply {
+function readBearer(header: string | undefined): string | undefined {
+  return /^Bearer +([A-Za-z0-9._~+/-]+=*) *$/i.exec(header ?? '')?.[1];
+}
+
+function refuseLogin(reply: FastifyReply, error: unknown, challenge: readonly string[]): FastifyReply {
   if (error instanceof StorageError) return problem(reply, 503, 'The store cannot be reached, try again.');
   if (!(error instanceof MailError)) throw error;
   if (error.code === 'limit') return problem(reply, 429, error.message);

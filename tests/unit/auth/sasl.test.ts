@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Login } from '../../../server/auth/sasl/login.ts';
+import { OAuthBearer, XOAuth2 } from '../../../server/auth/sasl/oauth-bearer.ts';
 import { Plain } from '../../../server/auth/sasl/plain.ts';
 import { type ScramOptions, ScramSha256 } from '../../../server/auth/sasl/scram-sha-256.ts';
 import { deriveScramKeys } from '../../../server/auth/scram-keys.ts';
@@ -149,4 +150,50 @@ describe('SCRAM-SHA-256', () => {
     expect(scram.step(bytes('more'))).toMatchObject({ kind: 'failed' });
     expect(scram.step(bytes(''))).toMatchObject({ kind: 'failed' });
   });
+});
+
+describe('OAUTHBEARER', () => {
+  test.each([
+    ['a token', 'n,,\x01auth=Bearer abc.d-e_f==\x01\x01', { token: 'abc.d-e_f==', authorizationId: '' }],
+    [
+      'whom it is for, and what else the client knows',
+      'n,a=a=2Cb@x.org,\x01host=mail.x.org\x01port=993\x01auth=bearer t\x01\x01',
+      { token: 't', authorizationId: 'a,b@x.org' },
+    ],
+    ['a client that could bind', 'y,,\x01auth=Bearer t\x01\x01', { token: 't', authorizationId: '' }],
+    ['a client that asks where to get a token', 'n,,\x01auth=\x01\x01', { token: '', authorizationId: '' }],
+    ['a token of another kind as none', 'n,,\x01auth=MAC t\x01\x01', { token: '', authorizationId: '' }],
+  ])('reads %s', (_claim, message, want) => {
+    expect(new OAuthBearer().step(bytes(message))).toEqual({ kind: 'token', ...want });
+  });
+
+  test.each([
+    ['no GS2 header', bytes('\x01auth=Bearer t\x01\x01')],
+    ['a channel binding', bytes('p=tls-exporter,,\x01auth=Bearer t\x01\x01')],
+    ['no end', bytes('n,,\x01auth=Bearer t\x01')],
+    ['a name that is no SASL name', bytes('n,a=x=3,\x01auth=Bearer t\x01\x01')],
+    ['what is not UTF-8', Buffer.from([0x6e, 0xff])],
+  ])('refuses %s', (_claim, message) => {
+    expect(new OAuthBearer().step(message)).toMatchObject({ kind: 'failed' });
+  });
+
+  test('takes one message', () => {
+    const mechanism = new OAuthBearer();
+    mechanism.step(bytes('n,,\x01auth=Bearer t\x01\x01'));
+    expect(mechanism.step(bytes('n,,\x01auth=Bearer t\x01\x01'))).toMatchObject({ kind: 'failed' });
+  });
+});
+
+describe('XOAUTH2', () => {
+  test('reads a user and a token', () => {
+    const message = bytes('user=ann@example.com\x01auth=Bearer ya29.x\x01\x01');
+    expect(new XOAuth2().step(message)).toEqual({ kind: 'token', token: 'ya29.x', authorizationId: 'ann@example.com' });
+  });
+
+  test.each(['user=\x01auth=Bearer t\x01\x01', 'user=ann\x01\x01', 'auth=Bearer t\x01\x01', 'user=ann\x01auth=Bearer t\x01'])(
+    'refuses %j',
+    (message) => {
+      expect(new XOAuth2().step(bytes(message))).toMatchObject({ kind: 'failed' });
+    },
+  );
 });
