@@ -309,7 +309,6 @@ const expected = new Set<string>([
   '@smithy/signature-v4',
   'asn1js',
   'pkijs',
-  're2js',
   'web-push',
   'mailauth',
   'nodemailer',

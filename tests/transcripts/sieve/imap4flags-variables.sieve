@@ -1,0 +1,16 @@
+--- script
+require ["imap4flags","variables","relational"];
+setflag "f" ["$a","$b"]; addflag "f" "$a $c"; removeflag "f" "$b";
+if hasflag :count "eq" "f" "2" { keep :flags "${f}"; }
+--- message
+From: Grace Hopper <grace+navy@example.org>
+To: Ada <ada@example.com>, ben@example.net
+Subject: Hello World 42
+Date: Tue, 24 Nov 2026 10:30:00 +0200
+Message-ID: <m1@example.org>
+X-Spam-Score: 7
+Content-Type: text/plain; charset=utf-8
+
+The quick brown fox.
+--- expect
+keep [$a $c]

@@ -1,0 +1,20 @@
+--- script
+require ["imap4flags","fileinto"];
+setflag "\\Seen"; addflag ["$Label1 \\flagged", "\\SEEN"]; removeflag "$label1";
+if hasflag "\\flagged" { fileinto "a"; }
+if hasflag :contains "label" { discard; }
+fileinto :flags "\\Deleted" "b"; keep;
+--- message
+From: Grace Hopper <grace+navy@example.org>
+To: Ada <ada@example.com>, ben@example.net
+Subject: Hello World 42
+Date: Tue, 24 Nov 2026 10:30:00 +0200
+Message-ID: <m1@example.org>
+X-Spam-Score: 7
+Content-Type: text/plain; charset=utf-8
+
+The quick brown fox.
+--- expect
+fileinto a [\Seen \flagged]
+fileinto b [\Deleted]
+keep [\Seen \flagged]

@@ -1,0 +1,17 @@
+--- script
+require ["regex","variables","fileinto"];
+if header :regex "subject" "(W[a-z]+) ([0-9]+)" { fileinto "${2} ${1}"; }
+set :quoteregex "q" "a.b"; fileinto "${q}";
+--- message
+From: Grace Hopper <grace+navy@example.org>
+To: Ada <ada@example.com>, ben@example.net
+Subject: Hello World 42
+Date: Tue, 24 Nov 2026 10:30:00 +0200
+Message-ID: <m1@example.org>
+X-Spam-Score: 7
+Content-Type: text/plain; charset=utf-8
+
+The quick brown fox.
+--- expect
+fileinto 42 World
+fileinto a\.b

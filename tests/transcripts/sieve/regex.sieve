@@ -1,0 +1,17 @@
+--- script
+require ["fileinto", "regex"];
+if header :regex "subject" "^hello [[:alpha:]]+ [0-9]{2}$" { fileinto "1"; }
+if header :regex :comparator "i;octet" "subject" "^hello" { fileinto "2"; }
+if header :regex "subject" "(a+)+$" { fileinto "3"; }
+--- message
+From: Grace Hopper <grace+navy@example.org>
+To: Ada <ada@example.com>, ben@example.net
+Subject: Hello World 42
+Date: Tue, 24 Nov 2026 10:30:00 +0200
+Message-ID: <m1@example.org>
+X-Spam-Score: 7
+Content-Type: text/plain; charset=utf-8
+
+The quick brown fox.
+--- expect
+fileinto 1

@@ -1,0 +1,19 @@
+--- script
+require ["fileinto", "subaddress"];
+if address :user "from" "grace" { fileinto "1"; }
+if address :detail "from" "navy" { fileinto "2"; }
+if address :detail "to" "" { fileinto "3"; }
+if address :detail :contains "to" "" { fileinto "4"; }
+--- message
+From: Grace Hopper <grace+navy@example.org>
+To: Ada <ada@example.com>, ben@example.net
+Subject: Hello World 42
+Date: Tue, 24 Nov 2026 10:30:00 +0200
+Message-ID: <m1@example.org>
+X-Spam-Score: 7
+Content-Type: text/plain; charset=utf-8
+
+The quick brown fox.
+--- expect
+fileinto 1
+fileinto 2
