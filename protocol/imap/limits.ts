@@ -46,5 +46,8 @@ export const overlappingCommandsMax = 16;
 export const headerFieldsMax = 200;
 export const listPatternsMax = 50;
 
+/** Entries of one GETMETADATA or SETMETADATA. */
+export const annotationEntriesMax = 100;
+
 /** Criteria of one SORT: there are nine keys, and each costs at every comparison. */
 export const sortCriteriaMax = 16;

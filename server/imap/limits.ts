@@ -26,6 +26,11 @@ export const bodyBytesAheadMax = 8 * 1024 * 1024;
 /** RFC 10022 §3.1.3.2: messages of the smallest batch of UIDBATCHES, lest numbers come back by it. */
 export const uidBatchMessagesMin = 500;
 
+/** Octets of one annotation (RFC 5464): they go into the account's log; comments and colours are short. */
+export const annotationBytesMax = 32 * 1024;
+/** Annotations of one account: each look below an entry passes over all of them. */
+export const annotationsMax = 2000;
+
 /** Pairs of number and UID in SELECT's QRESYNC that are looked at: clients send a few dozen, and a short set can name billions. */
 export const matchedPairsMax = 10_000;
 

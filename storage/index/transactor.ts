@@ -2,6 +2,7 @@
  * What a mutation holds: a reader of the state at its place in the commit, and methods that check, assign numbers, record a change and apply it at
  * once, so that what follows sees it. Only changes that changed something are recorded.
  */
+import { annotationPrefix, annotationType } from '../../protocol/mail/annotation.ts';
 import { MailError } from '../../protocol/mail/errors.ts';
 import type { EmailNumber, MailboxNumber, ModSeq, ThreadNumber, Uid } from '../../protocol/mail/ids.ts';
 import { mustFit, noLimits, type QuotaUsage } from '../../protocol/mail/quota.ts';
@@ -80,6 +81,9 @@ export class IndexTransactor extends IndexReader implements AccountTransactor {
     this.existing(id);
     if (this.mailboxes().some((mailbox) => mailbox.parent === id))
       throw new MailError('mailboxHasChild', 'the mailbox has mailboxes below it');
+    const prefix = annotationPrefix(id);
+    for (const { id: annotation } of [...this.objects(annotationType)])
+      if (annotation.startsWith(prefix)) this.removeObject(annotationType, annotation);
     this.record({ do: 'mailbox.remove', id });
   }
 

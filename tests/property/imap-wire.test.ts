@@ -10,6 +10,7 @@ import { decodeFetch, encodeFetch, type FetchArguments } from '../../protocol/im
 import { decodeId, encodeId } from '../../protocol/imap/commands/id.ts';
 import { decodeList, encodeList } from '../../protocol/imap/commands/list.ts';
 import { decodeLogin, encodeLogin } from '../../protocol/imap/commands/login.ts';
+import { decodeGetMetadata, decodeSetMetadata, encodeGetMetadata, encodeSetMetadata } from '../../protocol/imap/commands/metadata.ts';
 import { decodeGetQuota, decodeSetQuota, encodeGetQuota, encodeSetQuota } from '../../protocol/imap/commands/quota.ts';
 import { decodeRename, encodeRename } from '../../protocol/imap/commands/rename.ts';
 import { decodeSearch, encodeSearch, type SearchArguments, type SearchReturnOption } from '../../protocol/imap/commands/search.ts';
@@ -277,6 +278,28 @@ describe('decode is the inverse of encode', () => {
     const limit = fc.record({ resource: fc.constantFrom('STORAGE', 'MESSAGE'), limit: fc.maxSafeNat() });
     inverse(fc.record({ root: texts, limits: fc.array(limit, { maxLength: 3 }) }), encodeSetQuota, decodeSetQuota);
   });
+  it('for GETMETADATA and SETMETADATA', () => {
+    const entry = fc.constantFrom('/private/comment', '/shared/vendor/x y/"z"', '/private/a]b');
+    inverse(
+      fc.record(
+        {
+          mailbox: names,
+          entries: fc.array(entry, { minLength: 1, maxLength: 3 }),
+          depth: fc.constantFrom(0 as const, 1 as const, 'infinity' as const),
+          maxSize: fc.nat(),
+        },
+        { requiredKeys: ['mailbox', 'entries', 'depth'] },
+      ),
+      encodeGetMetadata,
+      decodeGetMetadata,
+    );
+    const value = fc.option(fc.uint8Array({ maxLength: 30 }).map((bytes) => Buffer.from(bytes)));
+    inverse(
+      fc.record({ mailbox: names, values: fc.array(fc.record({ entry, value }), { minLength: 1, maxLength: 3 }) }),
+      encodeSetMetadata,
+      decodeSetMetadata,
+    );
+  });
   it('for UIDBATCHES', () => {
     const number = fc.integer({ min: 1, max: 0xffffffff });
     inverse(
@@ -335,10 +358,12 @@ describe('decode is the inverse of encode', () => {
           select: fc.subarray(['SUBSCRIBED', 'REMOTE', 'SPECIAL-USE'] as ('SUBSCRIBED' | 'REMOTE' | 'SPECIAL-USE')[]),
           return: fc.subarray(['CHILDREN', 'SPECIAL-USE'] as ('CHILDREN' | 'SPECIAL-USE')[]),
           status: fc.subarray(['MESSAGES', 'UNSEEN'] as ('MESSAGES' | 'UNSEEN')[]),
+          metadata: fc.subarray(['/private/comment', '/shared/vendor/x y']),
         })
         .map((value) => ({
           ...value,
-          isExtended: value.patterns.length > 1 || value.select.length + value.return.length + value.status.length > 0,
+          isExtended:
+            value.patterns.length > 1 || value.select.length + value.return.length + value.status.length + value.metadata.length > 0,
         })),
       encodeList,
       decodeList,

@@ -8,6 +8,7 @@ import { fetch } from './fetch.ts';
 import { list, lsub, xlist } from './list.ts';
 import { authenticate, login } from './login.ts';
 import { create, remove, rename, subscribe } from './mailbox.ts';
+import { getMetadata, setMetadata } from './metadata.ts';
 import { getQuota, getQuotaRoot, setQuota } from './quota.ts';
 import { search } from './search.ts';
 import { close, select, unselect } from './select.ts';
@@ -54,6 +55,8 @@ export const commandRows: readonly AnyCommandRow[] = [
   copy,
   move,
   uidBatches,
+  getMetadata,
+  setMetadata,
   getQuota,
   getQuotaRoot,
   setQuota,

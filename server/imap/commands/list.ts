@@ -2,15 +2,17 @@
 import { decodeList, decodeOldList, type ListArguments } from '../../../protocol/imap/commands/list.ts';
 import { hierarchyDelimiter, matchesListPattern } from '../../../protocol/imap/mailbox-name.ts';
 import { ByteWriter } from '../../../protocol/imap/wire/byte-writer.ts';
+import { readAnnotations } from '../annotations.ts';
 import { defineCommand, loggedIn } from '../command.ts';
 import { type ListedMailbox, listedMailboxes, specialUseOf } from '../mailbox-tree.ts';
 import type { Session } from '../session.ts';
+import { writeMetadata } from './metadata.ts';
 import { writeStatus } from './status.ts';
 
 export const list = defineCommand({
   names: ['LIST'],
   states: loggedIn,
-  capability: ['CHILDREN', 'LIST-EXTENDED', 'LIST-STATUS', 'SPECIAL-USE'],
+  capability: ['CHILDREN', 'LIST-EXTENDED', 'LIST-STATUS', 'LIST-METADATA', 'SPECIAL-USE'],
   sequences: 'free',
   decode: decodeList,
   run({ session }, args) {
@@ -26,6 +28,8 @@ export const list = defineCommand({
           if (args.status.includes('HIGHESTMODSEQ')) session.isCondstore = true;
           writeStatus(session, reader, mailbox, name, args.status);
         }
+        // RFC 9590 §3: with NIL for what is not there.
+        if (args.metadata.length > 0) writeMetadata(session, name, readAnnotations(reader, mailbox.id, args.metadata));
       }
     });
     return undefined;
