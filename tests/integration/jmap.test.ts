@@ -138,6 +138,50 @@ describe('a JMAP client', () => {
     expect(list).toMatchObject([{ id: emailId, subject: 'Intermezzo in A' }]);
   });
 
+  it('writes a draft and sends it, which moves it and delivers it', async () => {
+    await using server = await folder.start();
+    const client = await connect(server);
+    const { jam, accountId, origin } = client;
+    const [{ list: mailboxes }] = await jam.api['Mailbox']!['get']!({ accountId });
+    const idOf = (role: string) => mailboxes.find((mailbox) => mailbox.role === role)!.id as string;
+    const [{ list: identities }] = await jam.api['Identity']!['get']!({ accountId });
+    const [identity] = identities;
+    expect(identity).toMatchObject({ email: 'me@localhost', mayDelete: false });
+
+    const [{ created }] = await jam.api['Email']!['set']!({
+      accountId,
+      create: {
+        draft: {
+          mailboxIds: { [idOf('drafts')]: true },
+          keywords: { $draft: true, $seen: true },
+          from: [{ name: 'Me', email: 'me@localhost' }],
+          to: [{ name: null, email: 'me@localhost' }],
+          bcc: [{ name: null, email: 'me+hidden@localhost' }],
+          subject: 'Sonata',
+          bodyValues: { 1: { value: 'Allegro.' } },
+          textBody: [{ partId: '1', type: 'text/plain' }],
+        },
+      },
+    });
+    const draft = created['draft']!.id;
+    const events = await fetch(`${origin}/jmap/eventsource?types=EmailDelivery&closeafter=state&ping=0`, { headers: { authorization } });
+    const [sent] = await jam.api['EmailSubmission']!['set']!({
+      accountId,
+      create: { k: { identityId: identity.id, emailId: draft } },
+      onSuccessUpdateEmail: {
+        '#k': { [`mailboxIds/${idOf('drafts')}`]: null, [`mailboxIds/${idOf('sent')}`]: true, 'keywords/$draft': null },
+      },
+    });
+    expect(sent.created['k']).toMatchObject({ undoStatus: 'pending' });
+    await events.text();
+
+    const [{ ids }] = await jam.api['Email']!['query']!({ accountId, filter: { inMailbox: idOf('inbox') } });
+    const [{ list }] = await jam.api['Email']!['get']!({ accountId, ids: [draft, ...ids], properties: ['subject', 'mailboxIds', 'bcc'] });
+    expect(list[0]).toMatchObject({ id: draft, mailboxIds: { [idOf('sent')]: true }, bcc: [{ email: 'me+hidden@localhost' }] });
+    // RFC 8621 §7.5: nobody is told of Bcc.
+    expect(list[1]).toMatchObject({ subject: 'Sonata', bcc: null });
+  });
+
   it('is let go when the server stops, also while it listens for events', async () => {
     const server = await folder.start();
     const { origin } = await connect(server);

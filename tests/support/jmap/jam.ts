@@ -14,6 +14,7 @@ export interface JamResult {
   readonly state: string;
   // biome-ignore lint/suspicious/noExplicitAny: what a JMAP server answers, looked at by the test.
   readonly list: readonly any[];
+  readonly ids: readonly string[];
   readonly created: Readonly<Record<string, { readonly id: string }>>;
 }
 
