@@ -15,6 +15,8 @@ import * as mutations from './mutations.ts';
 import { provisionAccount } from './provision.ts';
 import { type AppPassword, type CredentialRecord, type PasswordKeys, type RecordType, recordTypes } from './records.ts';
 import { type Resolution, resolve } from './resolve.ts';
+import { addFlowKey, addRule, moveRule, removeFlowKey, removeRule, sortedRules } from './rule-mutations.ts';
+import type { Rule, RuleRecord } from './rule-records.ts';
 import { DirectoryState } from './state.ts';
 
 export interface DirectoryPorts {
@@ -39,6 +41,7 @@ export class Directory implements Disposable {
   readonly #state = new DirectoryState();
   readonly #watch: Disposable;
   #modSeq = 0;
+  #rules: readonly Rule[] | undefined;
   #refreshing: Promise<void> | undefined;
   #queued: Promise<void> | undefined;
   #freshAt = Number.NEGATIVE_INFINITY;
@@ -244,6 +247,48 @@ export class Directory implements Disposable {
     return this.#transact((tx) => mutations.removeGroup(tx, address, members));
   }
 
+  // Rules of the organisation, and the keys of their functions
+
+  /** In the order in which they are asked; the same array until they change. */
+  rules(): readonly Rule[] {
+    this.#rules ??= sortedRules(this.#state.rules);
+    return this.#rules;
+  }
+
+  addRule(rule: Omit<RuleRecord, 'order' | 'createdAt'>): Promise<Rule> {
+    const id = `r${this.#ports.random.hex(6)}`;
+    return this.#transact((tx) => addRule(tx, id, rule));
+  }
+
+  /** By name or id. */
+  removeRule(nameOrId: string): Promise<Rule> {
+    return this.#transact((tx) => removeRule(tx, nameOrId));
+  }
+
+  moveRule(nameOrId: string, position: number): Promise<void> {
+    return this.#transact((tx) => moveRule(tx, nameOrId, position));
+  }
+
+  flowSecret(accessKeyId: string): string | undefined {
+    return this.#state.flowKeys.get(accessKeyId)?.secret;
+  }
+
+  listFlowKeys(): readonly { readonly accessKeyId: string; readonly name: string; readonly createdAt: number }[] {
+    return sorted(this.#state.flowKeys).map(([accessKeyId, { name, createdAt }]) => ({ accessKeyId, name, createdAt }));
+  }
+
+  /** The secret is told this once. */
+  async addFlowKey(name: string): Promise<{ readonly accessKeyId: string; readonly secretAccessKey: string }> {
+    const accessKeyId = `SATCHEL${this.#ports.random.hex(8).toUpperCase()}`;
+    const secretAccessKey = this.#ports.random.hex(20);
+    await this.#transact((tx) => addFlowKey(tx, accessKeyId, secretAccessKey, name));
+    return { accessKeyId, secretAccessKey };
+  }
+
+  removeFlowKey(accessKeyId: string): Promise<void> {
+    return this.#transact((tx) => removeFlowKey(tx, accessKeyId));
+  }
+
   // Following the log
 
   #transact<T>(mutation: (tx: AccountTransactor) => T): Promise<T> {
@@ -252,6 +297,7 @@ export class Directory implements Disposable {
 
   #load(): void {
     this.#account.read((reader) => {
+      this.#rules = undefined;
       this.#state.clear();
       for (const type of recordTypes) for (const { id, value } of reader.objects(type)) this.#state.put(type, id, value);
       this.#modSeq = reader.modSeq;
@@ -268,7 +314,10 @@ export class Directory implements Disposable {
     }
     this.#account.read((reader) => {
       for (const { objects } of effects) {
-        for (const { type, id } of objects) if (isRecordType(type)) this.#state.put(type, id, reader.object(type, id));
+        for (const { type, id } of objects) {
+          if (isRecordType(type)) this.#state.put(type, id, reader.object(type, id));
+          if (type === 'rule') this.#rules = undefined;
+        }
       }
     });
     this.#modSeq = effects.at(-1)!.modSeq;

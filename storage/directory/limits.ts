@@ -16,3 +16,7 @@ export const recipientAccountsMax = 5_000;
 export const nameCharactersMax = 200;
 /** App passwords of one account: they are one record with the password. */
 export const appPasswordsMax = 50;
+/** Rules of the organisation: each is asked of every message. WorkMail has as many patterns. */
+export const rulesMax = 1_000;
+/** Keys for functions' calls: one a function, and a second while it is changed. */
+export const flowKeysMax = 100;

@@ -11,6 +11,8 @@
  * | group      | an address         | GroupRecord      |
  * | credential | the account id     | CredentialRecord |
  * | setting    | `decoy`            | DecoyRecord      |
+ * | rule       | drawn              | RuleRecord       |
+ * | flowKey    | an access key id   | FlowKeyRecord    |
  */
 import type { AccountId } from '../../protocol/mail/ids.ts';
 
@@ -83,10 +85,17 @@ export interface CredentialRecord {
   readonly changedAt: number;
 }
 
+/** A key that functions sign their calls of the message flow interface with (SigV4): the secret is needed to check them. */
+export interface FlowKeyRecord {
+  readonly name: string;
+  readonly secret: string;
+  readonly createdAt: number;
+}
+
 /** 32 random bytes in hex, from which unknown logins get a SCRAM salt that is the same on every node and after every restart. */
 export interface DecoyRecord {
   readonly key: string;
 }
 
-export const recordTypes = ['domain', 'account', 'address', 'alias', 'group', 'credential', 'setting'] as const;
+export const recordTypes = ['domain', 'account', 'address', 'alias', 'group', 'credential', 'setting', 'rule', 'flowKey'] as const;
 export type RecordType = (typeof recordTypes)[number];

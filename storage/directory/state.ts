@@ -9,10 +9,12 @@ import type {
   CredentialRecord,
   DecoyRecord,
   DomainRecord,
+  FlowKeyRecord,
   GroupRecord,
   RecordType,
 } from './records.ts';
 import type { AddressBook } from './resolve.ts';
+import type { RuleRecord } from './rule-records.ts';
 
 export class DirectoryState implements AddressBook {
   readonly domains = new Map<string, DomainRecord>();
@@ -22,6 +24,8 @@ export class DirectoryState implements AddressBook {
   readonly groups = new Map<string, GroupRecord>();
   readonly credentials = new Map<AccountId, CredentialRecord>();
   readonly settings = new Map<string, DecoyRecord>();
+  readonly rules = new Map<string, RuleRecord>();
+  readonly flowKeys = new Map<string, FlowKeyRecord>();
   /** Aliases by the account they name, for `addressesOf`. */
   readonly #aliasesOf = new Map<AccountId, Set<string>>();
 
@@ -55,7 +59,18 @@ export class DirectoryState implements AddressBook {
   }
 
   clear(): void {
-    const all = [this.domains, this.accounts, this.addresses, this.aliases, this.groups, this.credentials, this.settings, this.#aliasesOf];
+    const all = [
+      this.domains,
+      this.accounts,
+      this.addresses,
+      this.aliases,
+      this.groups,
+      this.credentials,
+      this.settings,
+      this.rules,
+      this.flowKeys,
+      this.#aliasesOf,
+    ];
     for (const map of all) map.clear();
   }
 
@@ -77,6 +92,8 @@ export class DirectoryState implements AddressBook {
       group: this.groups,
       credential: this.credentials,
       setting: this.settings,
+      rule: this.rules,
+      flowKey: this.flowKeys,
     };
     return maps[type] as Map<string, unknown>;
   }
