@@ -28,6 +28,7 @@ export const mailboxSet = defineMethod({
       async create(steps, settings) {
         const change = readSettings(context, settings, true);
         const mailbox = await steps.transact((tx) => {
+          requireRoleIsFree(tx, change, undefined);
           const made = tx.createMailbox({ parent: null, ...change, name: change.name! });
           return { value: made, isChanged: true };
         });
@@ -38,6 +39,8 @@ export const mailboxSet = defineMethod({
         await steps.transact((tx) => {
           const mailbox = existing(tx, id);
           requireInboxStays(mailbox, change);
+          requireRoleIsFree(tx, change, mailbox);
+          requireNoLoop(tx, change, mailbox);
           return { value: undefined, isChanged: tx.updateMailbox(mailbox.id, change).recordModSeq > tx.modSeq };
         });
         return null;
@@ -128,6 +131,19 @@ function currentOf({ account, cache }: MethodContext, id: string, patch: Readonl
     const named = Object.entries(mailboxProperties).filter(([name]) => Object.hasOwn(patch, name));
     return Object.fromEntries(named.map(([name, valueFrom]) => [name, valueFrom(row)]));
   });
+}
+
+/** RFC 8621 §2: a role is of one mailbox. */
+function requireRoleIsFree(reader: AccountReader, { role }: MailboxChange, mailbox: Mailbox | undefined): void {
+  const holder = role === undefined || role === null ? undefined : reader.mailboxByRole(role);
+  if (holder !== undefined && holder.id !== mailbox?.id) throw invalidProperties(`Another mailbox has the role ${role}.`, 'role');
+}
+
+/** RFC 8621 §2: nothing is below itself. */
+function requireNoLoop(reader: AccountReader, { parent }: MailboxChange, mailbox: Mailbox): void {
+  for (let above = parent ?? null; above !== null; above = reader.mailbox(above)?.parent ?? null) {
+    if (above === mailbox.id) throw invalidProperties('A mailbox is not below itself.', 'parentId');
+  }
 }
 
 function requireInboxStays(mailbox: Mailbox, change: MailboxChange): void {
