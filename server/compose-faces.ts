@@ -1,4 +1,4 @@
-/** The line protocols' listeners: IMAP and LMTP. Ending stops accepting everywhere first, then lets the sessions end, then cuts what is left. */
+/** The line protocols' listeners: IMAP, LMTP and submission. Ending stops accepting everywhere first, then lets the sessions end, then cuts what is left. */
 import { BlockList, isIP } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import type { Accounts } from '../storage/account/api.ts';
@@ -7,6 +7,7 @@ import type { Listening } from './announcement.ts';
 import type { Authenticator } from './auth/authenticator.ts';
 import { cannotListen, formatAddress } from './compose-http.ts';
 import type { Intake } from './compose-intake.ts';
+import type { Outbox } from './compose-outbox.ts';
 import { type Config, ConfigError, parseListen } from './config.ts';
 import { createImapServer } from './imap/server.ts';
 import { addJmapRoutes } from './jmap/routes.ts';
@@ -22,6 +23,7 @@ export interface FacesOptions {
   readonly accounts: Accounts;
   readonly authenticator: Authenticator;
   readonly intake: Intake;
+  readonly outbox: Outbox;
   readonly certificates: Certificates;
   readonly hostname: string;
   readonly version: string;
@@ -52,10 +54,17 @@ export async function openFaces(options: FacesOptions): Promise<Faces> {
     // A client that is told of it sends its password there: only where that is protected.
     ...(config.publicUrl.startsWith('https:') ? { jmapSessionUrl: `${config.publicUrl.replace(/\/+$/, '')}/.well-known/jmap` } : {}),
   });
-  const faces: readonly { readonly name: 'imap' | 'imaps' | 'lmtp'; readonly face: Face; readonly isTls: boolean }[] = [
+  const submission = options.outbox.submission(options.authenticator, certificates);
+  const faces: readonly {
+    readonly name: 'imap' | 'imaps' | 'lmtp' | 'submission' | 'submissions';
+    readonly face: Face;
+    readonly isTls: boolean;
+  }[] = [
     { name: 'imap', face: imap, isTls: false },
     { name: 'imaps', face: imap, isTls: true },
     { name: 'lmtp', face: options.intake.lmtp(certificates), isTls: false },
+    { name: 'submission', face: submission, isTls: false },
+    { name: 'submissions', face: submission, isTls: true },
   ];
   const trustedProxies = parseNetworks(config.trustedProxies);
   const opened: { readonly listening: Listening; readonly listener: Listener; readonly face: Face }[] = [];
@@ -82,6 +91,7 @@ export async function openFaces(options: FacesOptions): Promise<Faces> {
     throw error;
   }
   options.metrics.gauge('satchel_imap_sessions', 'IMAP sessions that are open.', () => imap.sessions);
+  options.metrics.gauge('satchel_submission_sessions', 'Connections of users who send.', () => submission.sessions);
   return { listening: opened.map(({ listening }) => listening), [Symbol.asyncDispose]: close };
 }
 

@@ -23,6 +23,7 @@ import { openAdminSocket, openHttp } from './compose-http.ts';
 import { openIntake } from './compose-intake.ts';
 import { type OpenedStore, openStore, type StorePorts } from './compose-store.ts';
 import { adminSocketPath, type Config, ConfigError } from './config.ts';
+import { openOutbox } from './compose-outbox.ts';
 import { deliverDemo } from './demo/deliver-demo.ts';
 import { makeFirstAccount } from './first-account.ts';
 import { fetchProviderText } from './http/fetch-text.ts';
@@ -72,6 +73,7 @@ export async function compose(config: Config, ports: Ports, { mode }: ComposeOpt
   const { pipeline } = intake;
   const services: AdminServices = {
     directory,
+  const outbox = opening.use(await openOutbox({ ...ports, config, store, nodeId, accounts, directory, intake, metrics }));
     maintenance: node,
     held: pipeline.held,
     mail: {
@@ -111,6 +113,7 @@ export async function compose(config: Config, ports: Ports, { mode }: ComposeOpt
 
     const admin = { verbs, services, logger: ports.logger };
     const socket = await openAdminSocket(adminSocketPath(config), admin, ports.logger);
+    outbox.beginWork(background);
     if (socket !== undefined) serving.use(socket);
     const faces = {
       ...ports,
@@ -123,6 +126,7 @@ export async function compose(config: Config, ports: Ports, { mode }: ComposeOpt
       version: ports.version,
       metrics,
     };
+      outbox,
     serving.listening.push(...serving.use(await openFaces(faces)).listening);
     const { inbound } = intake;
     const addFaces = jmapRoutes({ ...faces, ...ports, directory, messageBytesMax: config.limits.messageBytesMax });

@@ -5,6 +5,7 @@
  * `secret` marks what is never printed.
  */
 import Type, { type Static } from 'typebox';
+import { RelaySchema, SubmissionSchema } from './config-relay.ts';
 
 /** What the walkers of config.ts and satchel.schema.json read of a TypeBox schema. */
 export interface SchemaNode {
@@ -169,10 +170,8 @@ export const ConfigSchema = Type.Object(
       ],
       description: 'What the verdicts of the receiving service do.',
     }),
-    relay: Type.Object(
-      { driver: Type.Literal('none', { description: '"none": mail goes to accounts of this server only.' }) },
-      { ...closed, default: { driver: 'none' }, description: "How users' mail leaves." },
-    ),
+    relay: RelaySchema,
+    submission: SubmissionSchema,
     limits: Type.Object(
       {
         messageBytesMax: Type.Integer({

@@ -65,7 +65,10 @@ export class Dispatcher implements AsyncDisposable {
 
   /** Takes an opened account in. Every account that this node opens is given, so that whatever is enqueued in it leaves. */
   attach(account: Account): void {
-    if (this.#attached.has(account.id) || this.#isStopped) return;
+    const before = this.#attached.get(account.id);
+    if (before?.account === account || this.#isStopped) return;
+    // It was rebuilt: another stands in its place.
+    before?.watch[Symbol.dispose]();
     const attached: Attached = {
       account,
       due: new Map(),

@@ -91,7 +91,11 @@ async function deliverHere(
 function outcomeOf(results: readonly (DeliveryResult | undefined)[]): Outcome {
   if (results.some((result) => result === undefined || result.kind === 'unavailable')) return away;
   const refused = results.filter((result) => result?.kind === 'refused');
-  if (refused.length === results.length) return { kind: 'failed', smtpReply: '550 5.1.1 There is nobody here with this address' };
+  if (refused.length === results.length) {
+    const byRule = refused.find((result) => result?.kind === 'refused' && result.isByRule);
+    if (byRule?.kind === 'refused') return { kind: 'failed', smtpReply: `550 5.7.1 ${byRule.reason.replace(/[\r\n]+/g, ' ')}` };
+    return { kind: 'failed', smtpReply: '550 5.1.1 There is nobody here with this address' };
+  }
   return { kind: 'delivered', smtpReply: '250 2.1.5 Delivered' };
 }
 

@@ -1,9 +1,11 @@
 /** All administrative verbs: the one list from which routes, command line and help are made. */
 import { appPasswordVerbs } from './app-password-verbs.ts';
 import { directoryVerbs } from './directory-verbs.ts';
+import { dkimVerbs } from './dkim-verbs.ts';
 import { heldVerbs } from './held-verbs.ts';
 import { maintenanceVerbs } from './maintenance-verbs.ts';
 import { messageVerbs } from './message-verbs.ts';
+import { outboxVerbs } from './outbox-verbs.ts';
 import { statusVerbs } from './status-verbs.ts';
 import { traceVerbs } from './trace-verbs.ts';
 import type { Verb } from './verb.ts';
@@ -13,6 +15,8 @@ export const verbs: readonly Verb[] = [
   ...appPasswordVerbs,
   ...maintenanceVerbs,
   ...heldVerbs,
+  ...outboxVerbs,
+  ...dkimVerbs,
   ...statusVerbs,
   ...traceVerbs,
   ...messageVerbs,

@@ -26,3 +26,6 @@ export const lingerMs = 5_000;
 export const deflateWindowBits = 13;
 export const deflateMemLevel = 6;
 export const deflateLevel = 4;
+
+/** Milliseconds that an SMTP server waits for the next command: RFC 5321 §4.5.3.2.7 asks for at least five minutes. */
+export const smtpIdleTimeoutMs = 5 * 60_000;

@@ -54,6 +54,7 @@ export class LogAccounts implements Accounts, AsyncDisposable {
   private readonly opened = new Map<AccountId, LogAccount>();
   /** Names of snapshot parts that were found damaged, by account: the next snapshot does not take them over. */
   private readonly distrusted = new Map<AccountId, Set<string>>();
+  private readonly openedListeners: ((account: LogAccount) => void)[] = [];
   private isClosed = false;
 
   constructor(options: LogAccountsOptions) {
@@ -68,10 +69,19 @@ export class LogAccounts implements Accounts, AsyncDisposable {
     const opening = this.openAnew(id);
     this.accounts.set(id, opening);
     opening.then(
-      (account) => this.opened.set(id, account),
+      (account) => {
+        this.opened.set(id, account);
+        for (const listener of this.openedListeners) listener(account);
+      },
       () => this.accounts.delete(id),
     );
     return opening;
+  }
+
+  /** Tells of every account that is opened, before whoever opens it has it; and of those that are open now. */
+  onOpened(listener: (account: LogAccount) => void): void {
+    this.openedListeners.push(listener);
+    for (const account of this.openAccounts()) listener(account);
   }
 
   /** The accounts that are open now. */

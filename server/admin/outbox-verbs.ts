@@ -1,0 +1,182 @@
+/** Verbs on mail out: `outbox` (what waits, and why), who may send (`outbox reputation`, `outbox release`). */
+import Type from 'typebox';
+import { MailError } from '../../protocol/mail/errors.ts';
+import type { AccountId } from '../../protocol/mail/ids.ts';
+import type { Account } from '../../storage/account/api.ts';
+import { ratesOf, releaseSending, sendingHistory } from '../../storage/outbox/history.ts';
+import { cancel, isSettled, serviceOutboxId, submission, submissions } from '../../storage/outbox/outbox.ts';
+import type { SubmissionRecord } from '../../storage/outbox/record.ts';
+import type { AdminServices } from './services.ts';
+import { defineVerb, formatTable, parameters, type Verb } from './verb.ts';
+
+/** `outbox list` says that there are more. */
+const listedMax = 1_000;
+
+const AccountName = Type.String({
+  minLength: 1,
+  maxLength: 320,
+  description: "the account's address, or `outbox` for mail that no account owns",
+});
+const Id = Type.String({ minLength: 1, maxLength: 255, description: 'its id, as `outbox list` shows it' });
+
+async function accountNamed({ directory, mail }: AdminServices, name: string): Promise<Account> {
+  await directory.refresh();
+  const id = name === serviceOutboxId ? serviceOutboxId : directory.accountByAddress(name)?.id;
+  if (id === undefined) throw new MailError('notFound', `There is no account ${name}.`);
+  return mail.accounts.open(id);
+}
+
+/** Every account, and the one of mail that nobody owns. */
+async function* everyAccount({ directory, mail }: AdminServices): AsyncGenerator<readonly [address: string, account: Account]> {
+  await directory.refresh();
+  for (const { id, address } of directory.listAccounts()) yield [address, await mail.accounts.open(id as AccountId)];
+  yield [serviceOutboxId, await mail.accounts.open(serviceOutboxId)];
+}
+
+function describe(account: string, id: string, record: SubmissionRecord) {
+  const { origin, envelope, messageId, createdAt, sendAt, undoStatus, recipients } = record;
+  const waiting = recipients.filter(({ state }) => state === 'queued' || state === 'claimed');
+  return {
+    account,
+    id,
+    state: undoStatus,
+    origin,
+    from: envelope.mailFrom.email,
+    messageId,
+    createdAt: new Date(createdAt).toISOString(),
+    nextAt: waiting.length === 0 ? null : new Date(Math.max(sendAt, Math.min(...waiting.map(({ nextAt }) => nextAt)))).toISOString(),
+    recipients: recipients.map(({ state, attempts, smtpReply, relayId }, index) => ({
+      address: envelope.rcptTo[index]!.email,
+      state,
+      attempts,
+      smtpReply,
+      ...(relayId === undefined ? {} : { relayId }),
+    })),
+  };
+}
+
+export const outboxVerbs: readonly Verb[] = [
+  defineVerb({
+    name: 'outbox list',
+    summary: 'List mail on its way out: what waits, and what was said to it last.',
+    method: 'GET',
+    path: '/outbox',
+    parameters: parameters({ account: Type.Optional(AccountName) }),
+    positional: ['account'],
+    run: async (services, { account: name }) => {
+      const found: ReturnType<typeof describe>[] = [];
+      const accounts = name === undefined ? everyAccount(services) : [[name, await accountNamed(services, name)] as const];
+      for await (const [address, account] of accounts) {
+        account.read((reader) => {
+          for (const { id, value } of submissions(reader)) if (!isSettled(value)) found.push(describe(address, id, value));
+        });
+        if (found.length >= listedMax) break;
+      }
+      return { submissions: found.slice(0, listedMax), hasMore: found.length > listedMax };
+    },
+    print: ({ submissions: found, hasMore }) => {
+      if (found.length === 0) return '';
+      const rows = found.flatMap(({ account, id, nextAt, recipients }) =>
+        recipients
+          .filter(({ state }) => state === 'queued' || state === 'claimed')
+          .map(({ address, attempts, smtpReply }) => [account, id, nextAt ?? '-', address, attempts, smtpReply]),
+      );
+      return `${formatTable(['ACCOUNT', 'ID', 'NEXT', 'RECIPIENT', 'ATTEMPTS', 'LAST REPLY'], rows)}${hasMore ? '\nand more' : ''}`;
+    },
+  }),
+  defineVerb({
+    name: 'outbox show',
+    summary: 'Show a message on its way out, or that has left within thirty days, recipient by recipient.',
+    method: 'GET',
+    path: '/outbox/:account/:id',
+    parameters: parameters({ account: AccountName, id: Id }),
+    positional: ['account', 'id'],
+    run: async (services, { account: name, id }) => {
+      const record = (await accountNamed(services, name)).read((reader) => submission(reader, id));
+      if (record === undefined) throw new MailError('notFound', `${name} has no submission ${id}.`);
+      return describe(name, id, record);
+    },
+    print: ({ from, messageId, createdAt, state, origin, recipients }) =>
+      [
+        `${state}, from ${from || '<>'} (${origin}), ${createdAt}, <${messageId}>`,
+        ...recipients.map(({ address, state: where, attempts, smtpReply }) => `  ${address}: ${where} after ${attempts}, ${smtpReply}`),
+      ].join('\n'),
+  }),
+  defineVerb({
+    name: 'outbox cancel',
+    summary: 'Take a message back that has not begun to leave.',
+    method: 'DELETE',
+    path: '/outbox/:account/:id',
+    parameters: parameters({ account: AccountName, id: Id }),
+    positional: ['account', 'id'],
+    run: async (services, { account: name, id }) => {
+      const account = await accountNamed(services, name);
+      const isCanceled = await account.transact((tx) => {
+        if (submission(tx, id) === undefined) throw new MailError('notFound', `${name} has no submission ${id}.`);
+        return cancel(tx, id);
+      });
+      if (!isCanceled) throw new MailError('forbidden', `${id} has begun to leave: it cannot be taken back.`);
+      return { account: name, id };
+    },
+    print: ({ id }) => `Took ${id} back.`,
+  }),
+  defineVerb({
+    name: 'outbox reputation',
+    summary: 'What came back of the mail that accounts sent in seven days, and who is warned, slowed or stopped.',
+    method: 'GET',
+    path: '/outbox-reputation',
+    parameters: parameters({}),
+    positional: [],
+    run: async (services) => {
+      const now = services.mail.clock.now();
+      const accounts: {
+        address: string;
+        step: string;
+        reason: string;
+        relayed: number;
+        bounced: number;
+        complained: number;
+        rejected: number;
+      }[] = [];
+      const domains = new Map<string, { relayed: number; bounced: number; complained: number }>();
+      for await (const [address, account] of everyAccount(services)) {
+        const history = account.read(sendingHistory);
+        const { relayed, bounced, complained, rejected } = ratesOf(history, now);
+        const domain = address.slice(address.lastIndexOf('@') + 1);
+        const sum = domains.get(domain) ?? { relayed: 0, bounced: 0, complained: 0 };
+        domains.set(domain, { relayed: sum.relayed + relayed, bounced: sum.bounced + bounced, complained: sum.complained + complained });
+        if (relayed + bounced + complained + rejected === 0 && history.containment === null) continue;
+        const { step = '-', reason = '' } = history.containment ?? {};
+        accounts.push({ address, step, reason, relayed, bounced, complained, rejected });
+      }
+      return { accounts, domains: [...domains].map(([domain, counts]) => ({ domain, ...counts })).filter(({ relayed }) => relayed > 0) };
+    },
+    print: ({ accounts, domains }) => {
+      const rows = [...accounts, ...domains.map(({ domain, ...counts }) => ({ address: domain, step: '-', rejected: 0, ...counts }))];
+      if (rows.length === 0) return '';
+      const cells = rows.map(({ address, step, relayed, bounced, complained, rejected }) => [
+        address,
+        step,
+        relayed,
+        bounced,
+        complained,
+        rejected,
+      ]);
+      return formatTable(['ACCOUNT OR DOMAIN', 'STEP', 'SENT', 'BOUNCED', 'COMPLAINED', 'REJECTED'], cells);
+    },
+  }),
+  defineVerb({
+    name: 'outbox release',
+    summary: 'Let an account send again that was slowed or stopped. What came back until now counts no more.',
+    method: 'POST',
+    path: '/outbox-release/:account',
+    parameters: parameters({ account: AccountName }),
+    positional: ['account'],
+    run: async (services, { account: name }) => {
+      const account = await accountNamed(services, name);
+      if (!(await account.transact(releaseSending))) throw new MailError('notFound', `${name} is neither warned nor slowed nor stopped.`);
+      return { account: name };
+    },
+    print: ({ account }) => `${account} may send again.`,
+  }),
+];

@@ -1,0 +1,156 @@
+/** Mail out: the dispatcher with its relay, and submission by SMTP. */
+import { hostname } from 'node:os';
+import { Dispatcher } from '../indexer/outbox/dispatcher.ts';
+import { markLookMs, settledLookMs } from '../indexer/outbox/limits.ts';
+import { OutboxMarks } from '../indexer/outbox/marks.ts';
+import type { OutboxEvent } from '../indexer/outbox/outbox-events.ts';
+import { noRelay, type Relay } from '../indexer/outbox/relay.ts';
+import type { AccountId } from '../protocol/mail/ids.ts';
+import type { Account } from '../storage/account/api.ts';
+import type { LogAccounts } from '../storage/account/log-accounts.ts';
+import type { Clock } from '../storage/clock.ts';
+import type { Directory } from '../storage/directory/directory.ts';
+import { activeKeys } from '../storage/directory/dkim.ts';
+import { directoryAccountId } from '../storage/objects/object-keys.ts';
+import { serviceOutboxId } from '../storage/outbox/outbox.ts';
+import type { Random } from '../storage/random.ts';
+import type { Authenticator } from './auth/authenticator.ts';
+import type { Background } from './background.ts';
+import type { Intake } from './compose-intake.ts';
+import type { OpenedStore } from './compose-store.ts';
+import type { Config } from './config.ts';
+import type { Logger } from './logger.ts';
+import type { Metrics } from './metrics.ts';
+import { createSmtpServer, type SmtpServer } from './net/smtp-server.ts';
+import { openSesRelay } from './submission/relay/ses.ts';
+import { openSmtpRelay } from './submission/relay/smtp.ts';
+import { SubmissionService } from './submission/submission-service.ts';
+import type { Certificates } from './tls/certificates.ts';
+
+export interface Outbox extends AsyncDisposable {
+  readonly dispatcher: Dispatcher;
+  submission(authenticator: Authenticator, certificates: Certificates): SmtpServer;
+  /** Begins to hand over. */
+  beginWork(background: Background): void;
+}
+
+export interface OutboxOptions {
+  readonly config: Config;
+  readonly store: OpenedStore;
+  readonly nodeId: string;
+  readonly accounts: LogAccounts;
+  readonly directory: Directory;
+  readonly intake: Intake;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
+  const { config, store, nodeId, accounts, directory, intake, metrics, clock, random } = options;
+  const logger = options.logger.child({ face: 'outbox' });
+  const directoryAccount = await accounts.open(directoryAccountId as AccountId);
+  const relay = openRelay(options, directoryAccount, logger);
+  const dispatcher = new Dispatcher({
+    accounts,
+    marks: new OutboxMarks(store.of('outbox'), clock),
+    clock,
+    random,
+    node: nodeId,
+    reportDomain: config.defaultDomain,
+    hostName: hostname(),
+    catchUp: accounts.catchUp,
+    pipeline: intake.pipeline,
+    directory,
+    relay,
+    observe: (event) => tell(event, logger, metrics),
+  });
+  metrics.gauge('satchel_outbox_pending', 'Submissions with copies left to hand over, in the open accounts.', () => dispatcher.pending);
+  return {
+    dispatcher,
+    submission(authenticator, certificates) {
+      const { submission, relay: relayConfig, limits } = config;
+      const service = new SubmissionService({
+        accounts,
+        directory,
+        authenticator,
+        announce: (account) => dispatcher.announce(account),
+        readMessage: (raw) => intake.parsers.parse(raw),
+        clock,
+        random,
+        logger: options.logger.child({ face: 'submission' }),
+        hostName: hostname(),
+        messageBytesMax: limits.messageBytesMax,
+        recipientsPerMessageMax: submission.recipientsPerMessage,
+        limits: { messagesPerDayMax: submission.messagesPerDay, recipientsPerDayMax: submission.recipientsPerDay },
+        keepsSent: submission.keepSent,
+        relay: { isThere: relayConfig.driver !== 'none', takesUtf8: relayConfig.driver === 'smtp' },
+      });
+      return createSmtpServer({ service, secureContext: () => certificates.current.context });
+    },
+    beginWork(background) {
+      const attach = (account: Account) => dispatcher.attach(account);
+      accounts.onOpened(attach);
+      background.repeat({ name: 'outbox', pauseMs: 1000, firstMs: 1, run: (signal) => dispatcher.run(signal) });
+      background.repeat({
+        name: 'outbox marks',
+        pauseMs: markLookMs,
+        firstMs: 1,
+        run: async () => {
+          await accounts.open(serviceOutboxId);
+          await dispatcher.look();
+        },
+      });
+      background.repeat({ name: 'old submissions', pauseMs: settledLookMs, run: () => dispatcher.removeOld() });
+    },
+    async [Symbol.asyncDispose]() {
+      await dispatcher[Symbol.asyncDispose]();
+      relay[Symbol.dispose]();
+    },
+  };
+}
+
+function openRelay({ config, clock }: OutboxOptions, directory: Account, logger: Logger): Relay & Disposable {
+  const { relay } = config;
+  switch (relay.driver) {
+    case 'none':
+      return { ...noRelay, [Symbol.dispose]() {} };
+    case 'smtp': {
+      const { connections, driver: _driver, ...server } = relay;
+      const keysOf = (domain: string) => directory.read((reader) => activeKeys(reader, domain));
+      return openSmtpRelay({ ...server, connectionsMax: connections, hostName: hostname(), keysOf, now: () => clock.now() });
+    }
+    case 'ses': {
+      const { driver: _driver, ...service } = relay;
+      return openSesRelay({ ...service, clock, onRateUnknown: (error) => logger.warn('SES does not tell the rate it grants.', { error }) });
+    }
+  }
+}
+
+function tell(event: OutboxEvent, logger: Logger, metrics: Metrics): void {
+  metrics.count('satchel_outbox_events_total', 'What became of copies on their way out.', { kind: event.kind });
+  const { kind, ...fields } = event;
+  switch (kind) {
+    case 'delivered':
+    case 'relayed':
+      if ('latencyMs' in event) metrics.observe('satchel_outbox_seconds', 'From when a message may leave to when it did.', event.latencyMs);
+      logger.info(kind === 'delivered' ? 'Delivered here.' : 'Handed to the relay.', fields);
+      break;
+    case 'deferred':
+      logger.info('Not taken now; it is tried again.', fields);
+      break;
+    case 'failed':
+      logger.warn('Could not be delivered.', fields);
+      break;
+    case 'reported':
+      logger.info('The sender is told.', fields);
+      break;
+    case 'takenOver':
+      logger.warn('An attempt that was cut short is made again; the copy may arrive twice.', fields);
+      break;
+    case 'faulted':
+      logger.error('Handing over failed; it is tried again.', fields);
+      break;
+  }
+}

@@ -1,0 +1,74 @@
+/** A server of somebody else's: takes mail by SMTP and keeps it. What it answers is the test's to say. */
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import type { MailTransaction } from '../../protocol/smtp/handler.ts';
+import { type Reply, reply } from '../../protocol/smtp/reply.ts';
+import { SmtpSession } from '../../protocol/smtp/session.ts';
+
+export interface SunkMessage {
+  readonly from: string;
+  readonly to: readonly string[];
+  readonly bytes: Buffer;
+  readonly messageId: string;
+}
+
+export class SmtpSink implements AsyncDisposable {
+  readonly messages: SunkMessage[] = [];
+  port = 0;
+  /** What is said to a recipient; undefined: ok. */
+  refusal: (address: string) => Reply | undefined = () => undefined;
+  /** Awaited before the final reply; the message is kept before. */
+  beforeReply: (message: SunkMessage) => Promise<void> | void = () => {};
+  readonly #waiting: (() => void)[] = [];
+  readonly #server = createServer((socket) => {
+    const session = new SmtpSession<string>(
+      {
+        mode: 'smtp',
+        hostName: 'sink.example',
+        messageBytesMax: 40 * 1024 * 1024,
+        bareLineEnds: 'keep',
+        handler: {
+          recipient: (address) => {
+            const refused = this.refusal(address);
+            return refused === undefined ? { accept: address } : { refuse: refused };
+          },
+          message: async (transaction, { chunks, octets }) => {
+            const message = this.#keep(transaction, Buffer.concat(chunks, octets));
+            await this.beforeReply(message);
+            return [reply(250, '2.0.0', `taken as ${this.messages.length}`)];
+          },
+        },
+      },
+      { write: (text) => void socket.write(text), pause: () => socket.pause(), resume: () => socket.resume(), close: () => socket.end() },
+    );
+    socket.on('data', (bytes: Buffer) => session.receive(bytes));
+    socket.on('error', () => socket.destroy());
+    session.start();
+  });
+
+  static async open(): Promise<SmtpSink> {
+    const sink = new SmtpSink();
+    sink.#server.listen(0, '127.0.0.1');
+    await once(sink.#server, 'listening');
+    sink.port = (sink.#server.address() as AddressInfo).port;
+    return sink;
+  }
+
+  /** Resolves when so many messages have come in all. */
+  async received(count: number): Promise<readonly SunkMessage[]> {
+    while (this.messages.length < count) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    return this.messages;
+  }
+
+  #keep({ sender, recipients }: MailTransaction<string>, bytes: Buffer): SunkMessage {
+    const [, messageId = ''] = /^message-id: *<([^>]*)>/im.exec(bytes.toString('latin1')) ?? [];
+    const message = { from: sender, to: recipients.map(({ address }) => address), bytes, messageId };
+    this.messages.push(message);
+    for (const wake of this.#waiting.splice(0)) wake();
+    return message;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.close();
+  }
+}
