@@ -9,6 +9,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { FastifyInstance } from 'fastify';
 import type { LogAccounts } from '../storage/account/log-accounts.ts';
 import { Directory } from '../storage/directory/directory.ts';
 import type { AdminServices } from './admin/services.ts';
@@ -17,6 +18,7 @@ import type { FirstAccount, Listening } from './announcement.ts';
 import { PasswordAuthenticator } from './auth/authenticator.ts';
 import { OpenIdProvider } from './auth/openid-provider.ts';
 import { Background } from './background.ts';
+import { clientSetupOf } from './client-setup.ts';
 import { openAccounts, quotaLimitsOf } from './compose-accounts.ts';
 import { jmapRoutes, openFaces } from './compose-faces.ts';
 import { openAdminSocket, openHttp } from './compose-http.ts';
@@ -27,6 +29,7 @@ import { openOutbox } from './compose-outbox.ts';
 import { deliverDemo } from './demo/deliver-demo.ts';
 import { makeFirstAccount } from './first-account.ts';
 import { fetchProviderText } from './http/fetch-text.ts';
+import { addSetupRoutes } from './http/setup/setup-routes.ts';
 import { type IndexLock, lockIndexFolder } from './index-lock.ts';
 import { directoryAgeMsMax, directoryRefreshMs, finishRemovalsMs } from './limits.ts';
 import { createMetrics } from './metrics.ts';
@@ -71,8 +74,11 @@ export async function compose(config: Config, ports: Ports, { mode }: ComposeOpt
   const directory = opening.use(await Directory.open({ ...ports, accounts, catchUp: accounts.catchUp }));
   const intake = opening.use(openIntake({ ...ports, config, store, accounts, directory, metrics }));
   const { pipeline } = intake;
+  const serving = new Serving();
+  const setup = () => clientSetupOf(config, serving.listening.length === 0 ? undefined : serving.listening);
   const services: AdminServices = {
     directory,
+    setup,
   const outbox = opening.use(await openOutbox({ ...ports, config, store, nodeId, accounts, directory, intake, metrics }));
     maintenance: node,
     held: pipeline.held,
@@ -89,7 +95,6 @@ export async function compose(config: Config, ports: Ports, { mode }: ComposeOpt
     },
     release: (name, recipients) => pipeline.release(name, recipients),
   };
-  const serving = new Serving();
   // Listeners and work beside end before what they stand on.
   opening.use(serving);
   const owned = opening.move();
@@ -129,7 +134,12 @@ export async function compose(config: Config, ports: Ports, { mode }: ComposeOpt
       outbox,
     serving.listening.push(...serving.use(await openFaces(faces)).listening);
     const { inbound } = intake;
-    const addFaces = jmapRoutes({ ...faces, ...ports, directory, messageBytesMax: config.limits.messageBytesMax });
+    const addJmap = jmapRoutes({ ...faces, ...ports, directory, messageBytesMax: config.limits.messageBytesMax });
+    const certificate = () => certificates.current;
+    const addFaces = async (server: FastifyInstance) => {
+      await addJmap(server);
+      await addSetupRoutes(server, { directory, setup, certificate, clock: ports.clock, publicUrl: config.publicUrl });
+    };
     const http = { logger: ports.logger, notReady: () => serving.notReady, metrics: () => metrics.render(), admin, inbound, addFaces };
     for (const listener of await openHttp(config, http, certificates)) serving.listening.push(serving.use(listener).listening);
     serving.notReady = undefined;

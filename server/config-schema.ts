@@ -33,6 +33,12 @@ function listener(description: string, address: string) {
   });
 }
 
+function publicPort() {
+  return Type.Optional(
+    Type.Integer({ minimum: 1, maximum: 65_535, description: 'The port as it is seen from outside. Without it the port of the listener.' }),
+  );
+}
+
 const FileStore = Type.Object(
   {
     driver: Type.Literal('file'),
@@ -107,6 +113,21 @@ export const ConfigSchema = Type.Object(
       description: 'How browsers and JMAP clients reach this server.',
       derived: 'http:// and listen.http',
     }),
+    clients: Type.Object(
+      {
+        host: Type.String({
+          pattern: '^[A-Za-z0-9.:-]+$',
+          description: 'The name of this server that mail programs are told: the one in the certificate.',
+          derived: 'the host of publicUrl',
+        }),
+        imap: publicPort(),
+        imaps: publicPort(),
+        submission: publicPort(),
+        submissions: publicPort(),
+        managesieve: publicPort(),
+      },
+      { ...closed, description: 'How mail programs reach this server: what autoconfig, autodiscover, profiles and `domain add` tell.' },
+    ),
     openId: Type.Optional(
       Type.Object(
         {

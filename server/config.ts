@@ -67,6 +67,9 @@ export function effectiveConfig(given: unknown, options: { readonly base: string
     }
   }
   config.publicUrl ??= `http://${listen.http ?? 'localhost'}`;
+  if (!URL.canParse(config.publicUrl))
+    throw new ConfigError(`publicUrl is not a URL: ${show(config.publicUrl)}. Write it like https://mail.example.com.`);
+  config.clients.host ??= new URL(config.publicUrl).hostname.replace(/^\[|\]$/g, '');
   inbound.sweepSeconds ??= store.driver === 'file' ? 5 : 300;
   if (config.firstAccount === undefined) config.firstAccount = options.hasFile ? null : `me@${config.defaultDomain}`;
   check(config);

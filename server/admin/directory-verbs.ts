@@ -2,6 +2,7 @@
 import Type from 'typebox';
 import { MailError } from '../../protocol/mail/errors.ts';
 import { makePasswordKeys, randomPassword } from '../auth/password.ts';
+import { type DnsRecord, dnsRecords } from './client-setup.ts';
 import type { AdminServices } from './services.ts';
 import { defineVerb, formatTable, parameters } from './verb.ts';
 
@@ -19,8 +20,14 @@ export const directoryVerbs = [
     path: '/domains',
     parameters: parameters({ name: Domain }),
     positional: ['name'],
-    run: async ({ directory }, { name }) => ({ name: await directory.addDomain(name) }),
-    print: ({ name }) => `Added the domain ${name}.`,
+    run: async ({ directory, setup }, { name }) => {
+      const added = await directory.addDomain(name);
+      return { name: added, records: dnsRecords(added, setup()) };
+    },
+    print: ({ name, records }) =>
+      [`Added the domain ${name}.`, ...(records.length === 0 ? [] : ['', recordsIntroduction, '', ...records.map(formatRecord)])].join(
+        '\n',
+      ),
   }),
   defineVerb({
     name: 'domain list',
@@ -205,6 +212,9 @@ export async function addAccount(
   await directory.setPassword(account.address, keys);
   return { address: account.address, id, ...(password === undefined ? { password: made } : {}) };
 }
+
+const recordsIntroduction = 'Records for its DNS, so that mail programs find this server:';
+const formatRecord = ({ name, type, value }: DnsRecord) => `${name} IN ${type} ${value}`;
 
 const passwordLines = (password: string | undefined) => (password === undefined ? [] : [`Password (shown this once): ${password}`]);
 const iso = (ms: number) => new Date(ms).toISOString();

@@ -11,9 +11,12 @@ import type { StoreMeter } from '../../storage/objects/metered.ts';
 import type { ObjectStore } from '../../storage/objects/object-store.ts';
 import type { Finding } from '../../storage/snapshot/findings.ts';
 import type { VerifySummary } from '../../storage/snapshot/verify.ts';
+import type { ClientSetup } from './client-setup.ts';
 
 export interface AdminServices {
   readonly directory: Directory;
+  /** How mail programs reach this server. */
+  readonly setup: () => ClientSetup;
   readonly maintenance: Maintenance;
   readonly held: Pick<HeldMail, 'list' | 'get' | 'remove'>;
   readonly mail: MailServices;

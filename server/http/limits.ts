@@ -4,6 +4,8 @@
 export const adminBodyBytesMax = 1024 * 1024;
 /** Bytes of an event of new mail: a little above what the source takes, so that it says itself why it refuses. */
 export const eventBodyBytesMax = 2 * 1024 * 1024;
+/** Bytes of Outlook's question for its settings: some 400 are usual. */
+export const setupBodyBytesMax = 16 * 1024;
 /** Milliseconds for a client to send its request's header: longer is a client that only holds the connection. */
 export const headersTimeoutMs = 20_000;
 /** Bytes of a certificate or an answer of SNS: some 2 KB are usual. */

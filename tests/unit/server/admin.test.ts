@@ -28,6 +28,7 @@ beforeEach(async () => {
   verified = [];
   services = {
     directory,
+    setup: () => ({ host: 'localhost', isInDns: false, services: {} }),
     held: new HeldMail(store),
     mail: mailOf(store),
     release: async (name) =>
@@ -183,7 +184,7 @@ describe('/admin/v1', () => {
       expect([url, answer.statusCode]).toEqual([url, status]);
       expect(answer.json().error.message).toMatch(message);
     }
-    expect((await call('POST', '/domains', { name: 'example.com' })).json()).toEqual({ name: 'example.com' });
+    expect((await call('POST', '/domains', { name: 'example.com' })).json()).toEqual({ name: 'example.com', records: [] });
     expect((await call('POST', '/domains', { name: 'example.com' })).statusCode).toBe(409);
   });
 
