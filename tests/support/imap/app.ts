@@ -22,6 +22,8 @@ import type { ObjectStore } from '../../../storage/objects/object-store.ts';
 import { ImapTestClient } from './client.ts';
 
 export const user = 'me@example.com';
+/** Has an account of its own, `account2`, and the same password. */
+export const otherUser = 'you@example.com';
 export const password = 'correct horse';
 
 const accountId = 'account1' as AccountId;
@@ -87,12 +89,16 @@ export async function startImapApp(
   };
 }
 
-const identity: Identity = { accountId, address: user, name: 'Me', by: 'password' };
+const identities: Readonly<Record<string, Identity>> = {
+  [user]: { accountId, address: user, name: 'Me', by: 'password' },
+  [otherUser]: { accountId: 'account2' as AccountId, address: otherUser, name: 'You', by: 'password' },
+};
 
-/** Knows one login. */
+/** Knows two logins. */
 const onePassword: Authenticator = {
   async verify(login, given) {
-    if (login === user && given === password) return identity;
+    const identity = identities[login];
+    if (identity !== undefined && given === password) return identity;
     throw new MailError('authenticationFailed', 'The login name or the password is wrong.');
   },
   beginScram: () => Promise.reject(new MailError('unsupported', 'Not in this test.')),
