@@ -23,9 +23,9 @@ import { openAccounts, quotaLimitsOf } from './compose-accounts.ts';
 import { jmapRoutes, openFaces } from './compose-faces.ts';
 import { openAdminSocket, openHttp } from './compose-http.ts';
 import { openIntake } from './compose-intake.ts';
+import { openOutbox } from './compose-outbox.ts';
 import { type OpenedStore, openStore, type StorePorts } from './compose-store.ts';
 import { adminSocketPath, type Config, ConfigError } from './config.ts';
-import { openOutbox } from './compose-outbox.ts';
 import { deliverDemo } from './demo/deliver-demo.ts';
 import { makeFirstAccount } from './first-account.ts';
 import { fetchProviderText } from './http/fetch-text.ts';
@@ -73,13 +73,13 @@ export async function compose(config: Config, ports: Ports, { mode }: ComposeOpt
   const { accounts } = node;
   const directory = opening.use(await Directory.open({ ...ports, accounts, catchUp: accounts.catchUp }));
   const intake = opening.use(openIntake({ ...ports, config, store, accounts, directory, metrics }));
+  const outbox = opening.use(await openOutbox({ ...ports, config, store, nodeId, accounts, directory, intake, metrics }));
   const { pipeline } = intake;
   const serving = new Serving();
   const setup = () => clientSetupOf(config, serving.listening.length === 0 ? undefined : serving.listening);
   const services: AdminServices = {
     directory,
     setup,
-  const outbox = opening.use(await openOutbox({ ...ports, config, store, nodeId, accounts, directory, intake, metrics }));
     maintenance: node,
     held: pipeline.held,
     mail: {
@@ -113,12 +113,12 @@ export async function compose(config: Config, ports: Ports, { mode }: ComposeOpt
     const background = serving.use(new Background(ports));
     node.beginWork(background, directory);
     intake.beginWork(background);
+    outbox.beginWork(background);
     background.repeat({ name: 'directory refresh', pauseMs: directoryRefreshMs, run: () => serving.watchStore(directory.refresh()) });
     background.repeat({ name: 'finish removals', pauseMs: finishRemovalsMs, firstMs: 1, run: () => directory.finishRemovals() });
 
     const admin = { verbs, services, logger: ports.logger };
     const socket = await openAdminSocket(adminSocketPath(config), admin, ports.logger);
-    outbox.beginWork(background);
     if (socket !== undefined) serving.use(socket);
     const faces = {
       ...ports,
@@ -126,12 +126,12 @@ export async function compose(config: Config, ports: Ports, { mode }: ComposeOpt
       accounts,
       authenticator,
       intake,
+      outbox,
       certificates,
       hostname: hostname(),
       version: ports.version,
       metrics,
     };
-      outbox,
     serving.listening.push(...serving.use(await openFaces(faces)).listening);
     const { inbound } = intake;
     const addJmap = jmapRoutes({ ...faces, ...ports, directory, messageBytesMax: config.limits.messageBytesMax });

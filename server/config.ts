@@ -84,9 +84,6 @@ function check(config: Config): void {
     throw new ConfigError(
       "store.accessKeyId and store.secretAccessKey go together: give both, or neither to use the AWS SDK's credentials.",
     );
-  for (const [index, { equals, contains, above, below }] of config.verdicts.entries()) {
-    if (equals === undefined && contains === undefined && above === undefined && below === undefined)
-      throw new ConfigError(`verdicts[${index}] compares nothing. Give it equals, contains, above or below.`);
   const { relay } = config;
   if (relay.driver === 'ses' && (relay.accessKeyId === undefined) !== (relay.secretAccessKey === undefined))
     throw new ConfigError(
@@ -94,6 +91,9 @@ function check(config: Config): void {
     );
   if (relay.driver === 'smtp' && (relay.user === undefined) !== (relay.password === undefined))
     throw new ConfigError('relay.user and relay.password go together: give both, or neither.');
+  for (const [index, { equals, contains, above, below }] of config.verdicts.entries()) {
+    if (equals === undefined && contains === undefined && above === undefined && below === undefined)
+      throw new ConfigError(`verdicts[${index}] compares nothing. Give it equals, contains, above or below.`);
   }
   for (const [name, address] of Object.entries(config.listen)) {
     if (address !== null && parseListen(address).port > 65_535) throw new ConfigError(`The port of listen.${name} must be 0 to 65535.`);
