@@ -6,40 +6,55 @@ import { MailError, StorageError } from '../protocol/mail/errors.ts';
 import type { AccountId, MailboxNumber } from '../protocol/mail/ids.ts';
 import type { Account, Accounts, AccountTransactor, PreparedBlob } from '../storage/account/api.ts';
 import { provisionAccount } from '../storage/directory/provision.ts';
-import type { DeliveryFacts, MailboxRole } from '../storage/log/record.ts';
+import type { DeliveryFacts } from '../storage/log/record.ts';
+import type { Filed, FiledMessage, Filing, Filter } from './filter/filing.ts';
+import { createPath } from './filter/mailboxes.ts';
 import type { ParsedMessage } from './parse-message.ts';
 
 export interface OutgoingMessage {
+  readonly bytes: Buffer;
   readonly parse: () => Promise<ParsedMessage>;
   /** Stores the bytes for the account. */
   readonly upload: (account: Account) => Promise<PreparedBlob>;
   /** Milliseconds since the epoch. */
   readonly receivedAt: number;
   readonly placement: 'inbox' | 'junk';
+  /** Path of the mailbox that a rule of the organisation chose; made where it is missing. */
+  readonly mailbox?: readonly string[];
   readonly facts: DeliveryFacts;
   /** The message is taken in once under this key; undefined where each arrival is a message of its own. */
   readonly ingestKey: string | undefined;
 }
 
 export type DeliveryResult =
-  | { readonly kind: 'delivered'; readonly mailbox: MailboxRole }
+  /** `mailbox`: its role, or its path where it has none. */
+  | { readonly kind: 'delivered'; readonly mailbox: string }
   | { readonly kind: 'duplicate' }
   /** Policy dropped it, or holds it. */
   | { readonly kind: 'disposed' }
-  /** The account was removed. */
-  | { readonly kind: 'refused'; readonly reason: string }
+  /** The account was removed; or a rule of the organisation, or the owner's script, bounces it, and the reason is for its sender. */
+  | { readonly kind: 'refused'; readonly reason: string; readonly isByRule?: true }
   /** Nothing was acknowledged: try again. */
   | { readonly kind: 'unavailable'; readonly error: StorageError };
 
 /** Never rejects for what one account does: the others' results stand. */
-export async function deliver(accounts: Accounts, id: AccountId, address: string, message: OutgoingMessage): Promise<DeliveryResult> {
+export async function deliver(
+  accounts: Accounts,
+  id: AccountId,
+  address: string,
+  message: OutgoingMessage,
+  filter?: Pick<Filter, 'decide'>,
+): Promise<DeliveryResult> {
   try {
     const account = await accounts.open(id);
     const { ingestKey } = message;
     if (ingestKey !== undefined && account.read((reader) => reader.ingested(ingestKey)) !== undefined) return { kind: 'duplicate' };
     await provisionAccount(account);
     const [parsed, upload] = await Promise.all([message.parse(), message.upload(account)]);
-    return await account.transact((tx) => add(tx, message, parsed, upload, address), { uploads: [upload] });
+    const { bytes, facts, placement, receivedAt } = message;
+    const filed = { bytes, blob: upload, parsed, facts, address, placement, receivedAt };
+    const filing = (await filter?.decide(account, filed)) ?? (await unfiltered.decide(account, filed));
+    return await account.transact((tx) => add(tx, message, filing), { uploads: [upload, ...filing.uploads] });
   } catch (error) {
     if (error instanceof MailError && error.code === 'accountClosed') return { kind: 'refused', reason: error.message };
     if (error instanceof StorageError) return { kind: 'unavailable', error };
@@ -51,26 +66,38 @@ export async function deliver(accounts: Accounts, id: AccountId, address: string
   }
 }
 
-function add(
-  tx: AccountTransactor,
-  message: OutgoingMessage,
-  parsed: ParsedMessage,
-  upload: PreparedBlob,
-  address: string,
-): DeliveryResult {
-  const { ingestKey } = message;
+/** Filing without a script. */
+const unfiltered = {
+  async decide(_account: Account, message: FiledMessage): Promise<Filing> {
+    return { uploads: [], apply: (tx, usual) => keep(tx, message, usual(tx)) };
+  },
+};
+
+function keep(tx: AccountTransactor, { blob, parsed, facts, address, placement, receivedAt }: FiledMessage, mailbox: MailboxNumber): Filed {
+  const { id } = tx.addEmail({
+    blob: blob.ref,
+    receivedAt,
+    keywords: placement === 'junk' ? ['$junk'] : [],
+    mailboxes: [mailbox],
+    ...parsed,
+    delivery: { ...facts, envelopeTo: address },
+  });
+  return { kind: 'kept', email: id, mailbox };
+}
+
+function add(tx: AccountTransactor, { ingestKey, placement, mailbox }: OutgoingMessage, filing: Filing): DeliveryResult {
   // Looked at again: another node may have been first.
   if (ingestKey !== undefined && tx.ingested(ingestKey) !== undefined) return { kind: 'duplicate' };
-  const { id } = tx.addEmail({
-    blob: upload.ref,
-    receivedAt: message.receivedAt,
-    keywords: message.placement === 'junk' ? ['$junk'] : [],
-    mailboxes: [mailboxFor(tx, message.placement)],
-    ...parsed,
-    delivery: { ...message.facts, envelopeTo: address },
-  });
-  if (ingestKey !== undefined) tx.rememberIngest(ingestKey, id);
-  return { kind: 'delivered', mailbox: message.placement };
+  const filed = filing.apply(tx, () => (mailbox === undefined ? mailboxFor(tx, placement) : createPath(tx, mailbox)));
+  if (ingestKey !== undefined) tx.rememberIngest(ingestKey, filed.kind === 'kept' ? filed.email : null);
+  switch (filed.kind) {
+    case 'kept':
+      return { kind: 'delivered', mailbox: tx.mailbox(filed.mailbox)?.role ?? tx.pathOf(filed.mailbox).join('/') };
+    case 'gone':
+      return { kind: 'disposed' };
+    case 'rejected':
+      return { kind: 'refused', reason: filed.reason, isByRule: true };
+  }
 }
 
 /** Every account has an INBOX; an owner may have removed Junk. */

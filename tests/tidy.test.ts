@@ -55,10 +55,12 @@ const importRules: readonly ImportRule[] = [
   },
   { from: /^storage\/directory\//, ours: [mail, time, port, /^storage\/(account|log)\//], packages: [] },
   { from: /^storage\/outbox\//, ours: [mail, time, /^storage\/(account|log)\//], packages: [] },
+  // Scripts stand beside the mail: objects of the account.
+  { from: /^storage\/sieve\//, ours: [mail, time, /^storage\/(account|log)\//], packages: [] },
   { from: /^indexer\/sources\/sqs\.ts$/, ours: [/^protocol\//, time, port], packages: ['@aws-sdk/client-sqs'] },
   {
     from: /^indexer\//,
-    ours: [/^protocol\//, time, port, /^storage\/(account|directory|outbox)\//, /^storage\/log\/record\.ts$/],
+    ours: [/^protocol\//, time, port, /^storage\/(account|directory|outbox|sieve)\//, /^storage\/log\/record\.ts$/],
     packages: ['typebox'],
   },
   { from: /^server\/(compose(-[a-z]+)?|main)\.ts$/, ours: [anything], packages: ['fastify'] },
@@ -80,11 +82,11 @@ const importRules: readonly ImportRule[] = [
     packages: [],
   },
   {
-    from: /^server\/(imap|lmtp|smtp)\//,
+    from: /^server\/(imap|lmtp|smtp|managesieve)\//,
     ours: [
       /^protocol\//,
       time,
-      /^storage\/(account|directory|outbox)\//,
+      /^storage\/(account|directory|outbox|sieve)\//,
       /^storage\/log\/record\.ts$/,
       /^indexer\//,
       /^server\/(auth|net|tls)\//,
@@ -97,7 +99,7 @@ const importRules: readonly ImportRule[] = [
     ours: [
       /^protocol\//,
       time,
-      /^storage\/(account|directory|outbox)\//,
+      /^storage\/(account|directory|outbox|sieve)\//,
       /^indexer\//,
       /^server\/(auth|net|tls)\//,
       /^server\/(logger|limits|events)\.ts$/,
@@ -109,7 +111,7 @@ const importRules: readonly ImportRule[] = [
     ours: [
       /^protocol\//,
       time,
-      /^storage\/(account|directory|outbox)\//,
+      /^storage\/(account|directory|outbox|sieve)\//,
       /^storage\/log\/record\.ts$/,
       /^server\/(auth|net)\//,
       /^server\/(logger|limits|events)\.ts$/,

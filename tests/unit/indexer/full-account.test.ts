@@ -7,6 +7,7 @@ import { openProvisioned, openTestBucket, rawMessage, testAccount } from '../../
 const message = (number: number): OutgoingMessage => {
   const raw = rawMessage({ Subject: `Message ${number}` });
   return {
+    bytes: raw,
     parse: async () => parseMessage(raw),
     upload: (account) => account.upload(raw),
     receivedAt: 1_790_000_000_000,
