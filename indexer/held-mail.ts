@@ -16,7 +16,11 @@ export type HeldReason =
   | 'encrypted'
   | 'error'
   | 'verdict'
-  | 'objectGone';
+  | 'objectGone'
+  /** A rule of the organisation sent it where nobody is, or would bounce it to somebody who may not be written to. */
+  | 'rule'
+  /** A message of a queue that is no event that we know; what is held is its text, no mail. */
+  | 'event';
 
 export interface HeldRecord {
   readonly version: 1;

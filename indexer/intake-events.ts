@@ -19,6 +19,13 @@ export type IntakeEvent =
       readonly latencyMs: number;
     })
   | (MessageIdentity & { readonly kind: 'duplicate'; readonly account: AccountId; readonly address: string })
+  /** Rules of the organisation, by name, had something to say; for how many recipients it was dropped (or sent elsewhere), and bounced. */
+  | (MessageIdentity & {
+      readonly kind: 'ruled';
+      readonly rules: readonly string[];
+      readonly dropped: number;
+      readonly bounced: number;
+    })
   | (MessageIdentity & { readonly kind: 'dropped'; readonly because: string })
   | (MessageIdentity & {
       readonly kind: 'held';

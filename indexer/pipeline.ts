@@ -7,10 +7,8 @@
  */
 import { StorageError } from '../protocol/mail/errors.ts';
 import type { AccountId } from '../protocol/mail/ids.ts';
-import type { Accounts } from '../storage/account/api.ts';
-import type { Clock } from '../storage/clock.ts';
+import type { Account, PreparedBlob } from '../storage/account/api.ts';
 import { parseInboundKey } from '../storage/objects/object-keys.ts';
-import type { ObjectStore } from '../storage/objects/object-store.ts';
 import { type Arrival, understand } from './arrival.ts';
 import { type DeliveryResult, deliver, type OutgoingMessage } from './delivery.ts';
 import { Gate } from './gate.ts';
@@ -25,70 +23,14 @@ import {
   messagesInFlightMax,
   reasonCharsMax,
 } from './limits.ts';
-import type { ParsePool } from './parse-pool.ts';
+import type { HandedMessage, InboundObject, IntakeOutcome, PipelineOptions, PipelinePorts } from './pipeline-types.ts';
 import { Remover } from './remover.ts';
-import { type RecipientDirectory, type Route, route } from './routing.ts';
-import type { ReceiptEvent } from './ses/events.ts';
+import { type Route, route } from './routing.ts';
+import type { AccountCopy, Passage } from './rules/passage.ts';
 import { setupNotificationId } from './ses/header-block.ts';
 import { decide, type Verdict, type VerdictRule } from './verdict.ts';
 
-export interface PipelinePorts {
-  /** Where inbound and failed mail are; retries what may be retried. */
-  readonly store: ObjectStore;
-  readonly accounts: Accounts;
-  readonly directory: RecipientDirectory;
-  readonly parsers: Pick<ParsePool, 'parse'>;
-  readonly clock: Clock;
-  readonly observe?: IntakeObserver;
-}
-
-export interface PipelineOptions {
-  /** `inbound/`. */
-  readonly inboundPrefix: string;
-  readonly verdicts: readonly VerdictRule[];
-  readonly messageBytesMax: number;
-  /**
-   * Messages of at least this size, written by SES, get into an account by a copy inside the store. Default: none. A copy costs a HEAD more
-   * than an upload and saves sending the bytes; on a file store it saves nothing.
-   */
-  readonly copyBytesMin?: number;
-}
-
-export interface InboundObject {
-  readonly key: string;
-  /** Bytes, where the source knows. */
-  readonly size?: number;
-  /** What the source knows of envelope and verdicts, of all rules that matched. */
-  readonly receipts?: readonly ReceiptEvent[];
-  /** The object stays: another receipt may come for it. */
-  readonly isKept?: boolean;
-  /** Rather than wait for an account that is busy, answer so. */
-  readonly mayBePutOff?: boolean;
-}
-
-export type IntakeOutcome =
-  | { readonly kind: 'delivered'; readonly results: ReadonlyMap<AccountId, DeliveryResult> }
-  | { readonly kind: 'held'; readonly reason: HeldReason; readonly name: string }
-  | { readonly kind: 'dropped' }
-  /** SES's setup notification. */
-  | { readonly kind: 'skipped' }
-  /** There is no such object (any more). */
-  | { readonly kind: 'gone' }
-  | { readonly kind: 'busy'; readonly account: AccountId };
-
-/** A message that came with its recipients resolved: LMTP, and later our own submission. */
-export interface HandedMessage {
-  readonly bytes: Buffer;
-  /** Accounts, each with the address that led there. */
-  readonly targets: ReadonlyMap<AccountId, string>;
-  readonly envelopeFrom: string;
-  readonly evidence: Parameters<typeof decide>[1];
-  readonly source: 'lmtp' | 'submission';
-  /** What it is held under, if it is: unique. */
-  readonly name: string;
-  /** It is taken in once under this key; undefined where each is a message of its own. */
-  readonly ingestKey?: string;
-}
+export type { HandedMessage, InboundObject, IntakeOutcome, PipelineOptions, PipelinePorts } from './pipeline-types.ts';
 
 export class Pipeline {
   readonly held: HeldMail;
@@ -145,6 +87,8 @@ export class Pipeline {
     const held = await this.held.get(name);
     if (held === undefined) return undefined;
     const { bytes, record } = held;
+    // The text of an event, no mail.
+    if (record?.reason === 'event') return { kind: 'held', reason: 'event', name };
     const key = record?.key ?? `${this.#options.inboundPrefix}${name}`;
     const arrival = understand(key, this.#options.inboundPrefix, bytes, []);
     const wanted = recipients ?? record?.recipients ?? [];
@@ -243,22 +187,36 @@ export class Pipeline {
     }
     const isCopied =
       key !== undefined && arrival.isWrittenBySes && bytes.length >= (this.#options.copyBytesMin ?? Number.POSITIVE_INFINITY);
-    const results = await this.#deliverToAll(destination.targets, identityOf(entry), {
-      parse: once(() => this.#ports.parsers.parse(bytes)),
-      upload: (account) => (isCopied ? account.uploadCopy(key, arrival.sha256, bytes.length) : account.upload(bytes)),
+    const passage = await this.#ports.passRules?.({
+      bytes,
+      envelopeFrom: arrival.envelopeFrom,
+      results: arrival.evidence.isProven ? arrival.evidence.results : {},
+      key: arrival.ingestKey,
+      targets: destination.targets,
+      sendsBounces: true,
+    });
+    if (passage !== undefined) this.#tellRules(passage, identityOf(entry));
+    const results = await this.#deliverToAll(destination.targets, passage, identityOf(entry), bytes, {
+      upload: (account, copy) =>
+        isCopied && copy === bytes ? account.uploadCopy(key, arrival.sha256, bytes.length) : account.prepareBlob(copy),
       receivedAt: entry.receivedAt,
       placement: verdict.action,
       facts: arrival.facts,
       ingestKey: arrival.ingestKey,
     });
     for (const result of results.values()) if (result.kind === 'unavailable') throw result.error;
-    const refused = [...results].filter(([, result]) => result.kind === 'refused').map(([account]) => destination.targets.get(account)!);
-    const missed = [...destination.unknown, ...refused];
+    const refused = [...results]
+      .filter(([account, result]) => result.kind === 'refused' && destination.targets.has(account))
+      .map(([account]) => destination.targets.get(account)!);
+    const byRule = passage?.missed ?? [];
+    const missed = [...destination.unknown, ...refused, ...byRule.map(({ address }) => address)];
     if (missed.length > 0) {
       const deliveredTo = [...destination.targets.values()].filter((address) => !refused.includes(address));
       const reasons = [...results.values()].flatMap((result) => (result.kind === 'refused' ? [result.reason] : []));
-      const detail = reasons[0] ?? `There is nobody here with the address ${destination.unknown.join(', ')}.`;
-      const reason = destination.unknown.length > 0 ? 'unknownRecipient' : 'accountRefused';
+      const nobody =
+        destination.unknown.length > 0 ? `There is nobody here with the address ${destination.unknown.join(', ')}.` : undefined;
+      const detail = reasons[0] ?? nobody ?? byRule[0]!.detail;
+      const reason = nobody !== undefined ? 'unknownRecipient' : reasons.length > 0 ? 'accountRefused' : 'rule';
       const outcome = await this.#hold(entry, { kind: 'failed', reason, detail, recipients: missed, deliveredTo });
       if (deliveredTo.length === 0 || entry.key === undefined) return outcome;
     }
@@ -267,8 +225,7 @@ export class Pipeline {
 
   async #deliverHanded(message: HandedMessage): Promise<ReadonlyMap<AccountId, DeliveryResult>> {
     const { bytes, targets, evidence, envelopeFrom } = message;
-    const { clock, parsers } = this.#ports;
-    const receivedAt = clock.now();
+    const receivedAt = this.#ports.clock.now();
     const verdict = decide(this.#options.verdicts, evidence);
     const all = (result: DeliveryResult) => new Map([...targets.keys()].map((account) => [account, result] as const));
     const octets = bytes.length;
@@ -277,30 +234,40 @@ export class Pipeline {
       return all({ kind: 'disposed' });
     }
     if (verdict.action === 'quarantine') return all(await this.#quarantineHanded(message, verdict, receivedAt));
+    let passage: Passage | undefined;
+    try {
+      passage = await this.#ports.passRules?.({
+        bytes,
+        envelopeFrom,
+        results: evidence.results,
+        key: message.ingestKey ?? message.name,
+        targets,
+        sendsBounces: false,
+      });
+      for (const { address, detail } of passage?.missed ?? [])
+        await this.#holdHanded(message, 'failed', 'rule', detail, [address], receivedAt);
+    } catch (error) {
+      if (error instanceof StorageError) return all({ kind: 'unavailable', error });
+      throw error;
+    }
+    if (passage !== undefined) this.#tellRules(passage, { octets, receivedAt });
     const { spam, virus, spf, dkim, dmarc } = evidence.results;
-    return this.#deliverToAll(
-      targets,
-      { octets, receivedAt },
-      {
-        parse: once(() => parsers.parse(bytes)),
-        upload: (account) => account.upload(bytes),
-        receivedAt,
-        placement: verdict.action,
-        facts: { source: message.source, envelopeFrom, spam, virus, spf, dkim, dmarc },
-        ingestKey: message.ingestKey,
-      },
+    const results = await this.#deliverToAll(targets, passage, { octets, receivedAt }, bytes, {
+      upload: (account, copy) => account.prepareBlob(copy),
+      receivedAt,
+      placement: verdict.action,
+      facts: { source: message.source, envelopeFrom, spam, virus, spf, dkim, dmarc },
+      ingestKey: message.ingestKey,
+    });
+    const refusals = [...(passage?.bounced ?? [])].map(
+      ([account, reason]) => [account, { kind: 'refused', reason, isByRule: true }] as const,
     );
+    return new Map<AccountId, DeliveryResult>([...results, ...refusals]);
   }
 
   async #quarantineHanded(message: HandedMessage, verdict: Verdict, receivedAt: number): Promise<DeliveryResult> {
-    const recipients = [...message.targets.values()];
-    const at = new Date(receivedAt).toISOString();
-    const { bytes, envelopeFrom } = message;
-    const detail = sentenceOf(verdict);
-    const record = { version: 1, kind: 'quarantine', reason: 'verdict', detail, recipients, deliveredTo: [], envelopeFrom } as const;
     try {
-      const name = await this.held.hold(message.name, { bytes }, { ...record, octets: bytes.length, receivedAt: at, heldAt: at });
-      this.#observe({ kind: 'held', octets: bytes.length, name, reason: 'verdict', recipients });
+      await this.#holdHanded(message, 'quarantine', 'verdict', sentenceOf(verdict), [...message.targets.values()], receivedAt);
       return { kind: 'disposed' };
     } catch (error) {
       if (error instanceof StorageError) return { kind: 'unavailable', error };
@@ -308,15 +275,62 @@ export class Pipeline {
     }
   }
 
+  async #holdHanded(
+    message: HandedMessage,
+    kind: HeldRecord['kind'],
+    reason: HeldReason,
+    detail: string,
+    recipients: readonly string[],
+    receivedAt: number,
+  ): Promise<void> {
+    const at = new Date(receivedAt).toISOString();
+    const { bytes, envelopeFrom } = message;
+    const record = {
+      version: 1,
+      kind,
+      reason,
+      detail: detail.slice(0, reasonCharsMax),
+      recipients,
+      deliveredTo: [],
+      envelopeFrom,
+    } as const;
+    const name = await this.held.hold(message.name, { bytes }, { ...record, octets: bytes.length, receivedAt: at, heldAt: at });
+    this.#observe({ kind: 'held', octets: bytes.length, name, reason, recipients });
+  }
+
+  #tellRules({ rules, dropped, bounced }: Passage, { receivedAt: _receivedAt, ...identity }: MessageInFlight): void {
+    if (rules.length > 0) this.#observe({ kind: 'ruled', ...identity, rules, dropped: dropped.length, bounced: bounced.size });
+  }
+
   async #deliverToAll(
     targets: ReadonlyMap<AccountId, string>,
+    passage: Passage | undefined,
     { receivedAt, ...identity }: MessageInFlight,
-    message: OutgoingMessage,
+    bytes: Buffer,
+    common: CommonMessage,
   ): Promise<ReadonlyMap<AccountId, DeliveryResult>> {
-    const deliverOne = async ([account, address]: readonly [AccountId, string]) => {
+    const copies =
+      passage?.deliveries ?? new Map([...targets].map(([account, address]): [AccountId, AccountCopy] => [account, { address, bytes }]));
+    // One parse serves all accounts that get the same bytes.
+    const parses = new Map<Buffer, OutgoingMessage['parse']>();
+    const parseOf = (copy: Buffer) => {
+      const parse = parses.get(copy) ?? once(() => this.#ports.parsers.parse(copy));
+      parses.set(copy, parse);
+      return parse;
+    };
+    const deliverOne = async ([account, copy]: readonly [AccountId, AccountCopy]) => {
+      const { address, mailbox } = copy;
+      const message: OutgoingMessage = {
+        ...common,
+        bytes: copy.bytes,
+        parse: parseOf(copy.bytes),
+        upload: (opened) => common.upload(opened, copy.bytes),
+        placement: copy.placement ?? common.placement,
+        ...(mailbox && { mailbox }),
+      };
       this.#inFlight.set(account, (this.#inFlight.get(account) ?? 0) + 1);
       try {
-        const result = await deliver(this.#ports.accounts, account, address, message);
+        const result = await deliver(this.#ports.accounts, account, address, message, this.#ports.filter);
         if (result.kind === 'delivered') {
           const latencyMs = Math.max(0, this.#ports.clock.now() - receivedAt);
           this.#observe({ kind: 'delivered', ...identity, account, address, mailbox: result.mailbox, latencyMs });
@@ -328,7 +342,9 @@ export class Pipeline {
         else this.#inFlight.set(account, left);
       }
     };
-    return new Map(await Promise.all([...targets].map(deliverOne)));
+    const results = new Map<AccountId, DeliveryResult>(await Promise.all([...copies].map(deliverOne)));
+    for (const account of passage?.dropped ?? []) results.set(account, { kind: 'disposed' });
+    return results;
   }
 
   #holdUnroutable(entry: Entry, { unknown }: Route): Promise<IntakeOutcome> {
@@ -410,6 +426,11 @@ interface Entry {
   readonly mayBePutOff: boolean;
 }
 
+/** What all accounts' copies share. */
+interface CommonMessage extends Omit<OutgoingMessage, 'bytes' | 'parse' | 'upload' | 'mailbox'> {
+  readonly upload: (account: Account, bytes: Buffer) => Promise<PreparedBlob>;
+}
+
 interface MessageInFlight {
   readonly key?: string;
   readonly sesMessageId?: string;
@@ -425,7 +446,6 @@ function sentenceOf({ because }: Verdict): string {
   return because === undefined ? 'policy' : `${because.header}: ${because.value}`;
 }
 
-/** One parse serves all accounts. */
 function once<T>(make: () => Promise<T>): () => Promise<T> {
   let made: Promise<T> | undefined;
   return () => {

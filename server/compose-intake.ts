@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import type { IntakeEvent } from '../indexer/intake-events.ts';
 import { ParsePool } from '../indexer/parse-pool.ts';
 import { Pipeline } from '../indexer/pipeline.ts';
+import type { FeedbackEvent } from '../indexer/ses/events.ts';
 import { AnnouncedMail } from '../indexer/sources/announced.ts';
 import { HttpSource } from '../indexer/sources/http.ts';
 import { LmtpService } from '../indexer/sources/lmtp.ts';
@@ -37,13 +38,15 @@ export interface IntakeOptions {
   readonly store: OpenedStore;
   readonly accounts: Accounts;
   readonly directory: Directory;
+  /** Takes what SES tells of mail that we sent. */
+  readonly onFeedback?: (event: FeedbackEvent) => Promise<void>;
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
 }
 
-export function openIntake({ config, store, accounts, directory, metrics, clock, random, logger }: IntakeOptions): Intake {
+export function openIntake({ config, onFeedback, store, accounts, directory, metrics, clock, random, logger }: IntakeOptions): Intake {
   const { inbound, verdicts, limits } = config;
   const parsers = new ParsePool({
     onCasualty: (reason, bytes) => logger.warn('A message could not be parsed; it is kept, and shown as it is.', { reason, bytes }),
@@ -74,6 +77,7 @@ export function openIntake({ config, store, accounts, directory, metrics, clock,
       inboundPrefix: inbound.prefix,
       bucket,
       hasReceipts: topicArns.length > 0,
+      ...(onFeedback === undefined ? {} : { onFeedback }),
     });
     return new HttpSource({ mail, topicArns, token, fetchText: fetchSnsText, clock, observe });
   };
@@ -122,6 +126,9 @@ function tell(event: IntakeEvent, logger: Logger, metrics: Metrics): void {
       break;
     case 'duplicate':
       logger.debug('Taken in before; not delivered again.', fields);
+      break;
+    case 'ruled':
+      logger.info('Rules of the organisation were followed.', fields);
       break;
     case 'dropped':
       logger.info('Dropped by policy.', fields);

@@ -1,4 +1,5 @@
 /** One attempt at some recipients of a submission: those who live here by the pipeline, the others by the relay. */
+import { StorageError } from '../../protocol/mail/errors.ts';
 import type { AccountId } from '../../protocol/mail/ids.ts';
 import type { Account } from '../../storage/account/api.ts';
 import type { Clock } from '../../storage/clock.ts';
@@ -6,10 +7,12 @@ import type { SubmissionRecord } from '../../storage/outbox/record.ts';
 import type { DeliveryResult } from '../delivery.ts';
 import type { Pipeline } from '../pipeline.ts';
 import type { RecipientDirectory } from '../routing.ts';
+import { type OutboundPorts, passOutbound } from '../rules/outbound.ts';
 import { mailDate } from './delivery-report.ts';
 import { hopsMax } from './limits.ts';
 import { hopsOf, withoutPrivateFields } from './outgoing-message.ts';
 import type { Relay, RelayMessage } from './relay.ts';
+import type { Restraint } from './restraint.ts';
 import type { Outcome } from './settle.ts';
 
 export interface HandoverPorts {
@@ -17,6 +20,9 @@ export interface HandoverPorts {
   readonly directory: RecipientDirectory & { isLocalDomain(address: string): boolean };
   readonly relay: Relay;
   readonly clock: Clock;
+  /** The organisation's rules on what its users send. */
+  readonly rules?: OutboundPorts;
+  readonly restraint?: Pick<Restraint, 'ofAddress' | 'ofAccount'>;
   /** What we call ourselves in Received and in reports. */
   readonly hostName: string;
 }
@@ -36,12 +42,85 @@ export async function handOver(
   const bytes = withoutPrivateFields(await account.blobBytes(record.blob));
   // RFC 5321 §6.3.
   if (hopsOf(bytes) > hopsMax) return all(indexes, { kind: 'failed', smtpReply: '554 5.4.6 The message goes round in circles' });
+  const restrained = restrain(ports, account, record, indexes);
+  const free = indexes.filter((index) => !restrained.has(index));
+  if (free.length === 0) return restrained;
+  const { outcomes, groups } = await passRules(ports, account.id, id, record, free, bytes);
+  const parts = await Promise.all([...groups].map(([copy, group]) => handOverCopy(ports, account.id, id, record, group, copy)));
+  return new Map([...restrained, ...outcomes, ...parts.flatMap((part) => [...part])]);
+}
+
+function restrain(
+  { restraint, directory }: HandoverPorts,
+  account: Account,
+  { envelope }: SubmissionRecord,
+  indexes: readonly number[],
+): Outcomes {
+  const outcomes: Outcomes = new Map();
+  const elsewhere = indexes.filter((index) => !directory.isLocalDomain(envelope.rcptTo[index]!.email));
+  if (restraint === undefined || elsewhere.length === 0) return outcomes;
+  const ofAccount = restraint.ofAccount(account);
+  for (const index of elsewhere) {
+    const outcome = restraint.ofAddress(envelope.rcptTo[index]!.email) ?? ofAccount;
+    if (outcome !== undefined) outcomes.set(index, outcome);
+  }
+  return outcomes;
+}
+
+interface Ruled {
+  readonly outcomes: Outcomes;
+  /** Recipients by the bytes that they are to get. */
+  readonly groups: ReadonlyMap<Buffer, readonly number[]>;
+}
+
+/** Users' own mail is asked about; what the server writes itself is not. */
+async function passRules(
+  { rules }: HandoverPorts,
+  account: AccountId,
+  id: string,
+  { origin, envelope }: SubmissionRecord,
+  indexes: readonly number[],
+  bytes: Buffer,
+): Promise<Ruled> {
+  if (rules === undefined || (origin !== 'jmap' && origin !== 'smtp')) return { outcomes: new Map(), groups: new Map([[bytes, indexes]]) };
+  const recipients = indexes.map((index) => envelope.rcptTo[index]!.email);
+  const outcomes: Outcomes = new Map();
+  const groups = new Map<Buffer, number[]>();
+  try {
+    const copies = await passOutbound(rules, {
+      bytes,
+      envelopeFrom: envelope.mailFrom.email,
+      recipients,
+      key: `outbound:${account}:${id}`,
+    });
+    for (const [at, index] of indexes.entries()) {
+      const copy = copies[at]!;
+      if (copy.kind === 'bounced') outcomes.set(index, { kind: 'failed', smtpReply: `550 5.7.1 ${copy.message.replace(/[\r\n]+/g, ' ')}` });
+      else if (copy.kind === 'disposed')
+        outcomes.set(index, { kind: 'delivered', smtpReply: '250 2.0.0 Disposed of by a rule of the organisation' });
+      else groups.set(copy.bytes, [...(groups.get(copy.bytes) ?? []), index]);
+    }
+    return { outcomes, groups };
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error;
+    return { outcomes: all(indexes, { kind: 'deferred', smtpReply: `451 4.3.0 ${error.message.replace(/[\r\n]+/g, ' ')}` }), groups };
+  }
+}
+
+async function handOverCopy(
+  ports: HandoverPorts,
+  account: AccountId,
+  id: string,
+  record: SubmissionRecord,
+  indexes: readonly number[],
+  bytes: Buffer,
+): Promise<Outcomes> {
   const isLocal = (index: number) => ports.directory.isLocalDomain(record.envelope.rcptTo[index]!.email);
   const here = indexes.filter(isLocal);
   const elsewhere = indexes.filter((index) => !isLocal(index));
   const parts = await Promise.all([
-    here.length === 0 ? new Map<number, Outcome>() : deliverHere(ports, account.id, id, record, here, bytes),
-    ...chunksOf(elsewhere, ports.relay.recipientsMax).map((chunk) => relay(ports, account.id, id, record, chunk, bytes)),
+    here.length === 0 ? new Map<number, Outcome>() : deliverHere(ports, account, id, record, here, bytes),
+    ...chunksOf(elsewhere, ports.relay.recipientsMax).map((chunk) => relay(ports, account, id, record, chunk, bytes)),
   ]);
   return new Map(parts.flatMap((part) => [...part]));
 }

@@ -12,5 +12,3 @@ export const addedRecipientsMax = 100;
 export const bannerPartBytesMax = 8 * 1024 * 1024;
 /** Bytes of a message that is searched for attachments or given a banner on the event loop. */
 export const editedBytesMax = 48 * 1024 * 1024;
-/** Passages through this server after which a forwarded message is taken to go in circles (RFC 5321 §6.3 wants at least 100 Received fields). */
-export const forwardedHopsMax = 100;

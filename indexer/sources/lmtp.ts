@@ -106,5 +106,10 @@ export class LmtpService {
  */
 function answerTo(results: readonly (DeliveryResult | undefined)[]): Reply {
   if (results.some((result) => result === undefined || result.kind === 'unavailable')) return unavailable;
-  return results.every((result) => result?.kind === 'refused') ? nobody : delivered;
+  if (!results.every((result) => result?.kind === 'refused')) return delivered;
+  const byRule = results.find((result) => result?.kind === 'refused' && result.isByRule);
+  return byRule?.kind === 'refused' ? reply(550, '5.7.1', oneLine(byRule.reason)) : nobody;
 }
+
+/** RFC 5321 §4.5.3.1.5: a reply line has at most 512 octets, of printable ASCII. */
+const oneLine = (text: string) => text.replace(/[^\x20-\x7e]/g, '?').slice(0, 400);

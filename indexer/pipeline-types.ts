@@ -1,0 +1,76 @@
+/** What the pipeline stands on, what it is given, and what becomes of it. */
+import type { AccountId } from '../protocol/mail/ids.ts';
+import type { Accounts } from '../storage/account/api.ts';
+import type { Clock } from '../storage/clock.ts';
+import type { ObjectStore } from '../storage/objects/object-store.ts';
+import type { DeliveryResult } from './delivery.ts';
+import type { Filter } from './filter/filing.ts';
+import type { HeldReason } from './held-mail.ts';
+import type { IntakeObserver } from './intake-events.ts';
+import type { ParsePool } from './parse-pool.ts';
+import type { RecipientDirectory } from './routing.ts';
+import type { Passage, PassingMessage } from './rules/passage.ts';
+import type { ReceiptEvent } from './ses/events.ts';
+import type { decide, VerdictRule } from './verdict.ts';
+
+export interface PipelinePorts {
+  /** Where inbound and failed mail are; retries what may be retried. */
+  readonly store: ObjectStore;
+  readonly accounts: Accounts;
+  readonly directory: RecipientDirectory;
+  readonly parsers: Pick<ParsePool, 'parse'>;
+  readonly clock: Clock;
+  readonly observe?: IntakeObserver;
+  /** The accounts' own scripts and vacation responses. */
+  readonly filter?: Pick<Filter, 'decide'>;
+  /** The organisation's rules: asked after the verdict, before delivery. Undefined: they have nothing to say. */
+  readonly passRules?: (message: PassingMessage) => Promise<Passage | undefined>;
+}
+
+export interface PipelineOptions {
+  /** `inbound/`. */
+  readonly inboundPrefix: string;
+  readonly verdicts: readonly VerdictRule[];
+  readonly messageBytesMax: number;
+  /**
+   * Messages of at least this size, written by SES, get into an account by a copy inside the store. Default: none. A copy costs a HEAD more
+   * than an upload and saves sending the bytes; on a file store it saves nothing.
+   */
+  readonly copyBytesMin?: number;
+}
+
+export interface InboundObject {
+  readonly key: string;
+  /** Bytes, where the source knows. */
+  readonly size?: number;
+  /** What the source knows of envelope and verdicts, of all rules that matched. */
+  readonly receipts?: readonly ReceiptEvent[];
+  /** The object stays: another receipt may come for it. */
+  readonly isKept?: boolean;
+  /** Rather than wait for an account that is busy, answer so. */
+  readonly mayBePutOff?: boolean;
+}
+
+export type IntakeOutcome =
+  | { readonly kind: 'delivered'; readonly results: ReadonlyMap<AccountId, DeliveryResult> }
+  | { readonly kind: 'held'; readonly reason: HeldReason; readonly name: string }
+  | { readonly kind: 'dropped' }
+  /** SES's setup notification. */
+  | { readonly kind: 'skipped' }
+  /** There is no such object (any more). */
+  | { readonly kind: 'gone' }
+  | { readonly kind: 'busy'; readonly account: AccountId };
+
+/** A message that came with its recipients resolved: LMTP, and later our own submission. */
+export interface HandedMessage {
+  readonly bytes: Buffer;
+  /** Accounts, each with the address that led there. */
+  readonly targets: ReadonlyMap<AccountId, string>;
+  readonly envelopeFrom: string;
+  readonly evidence: Parameters<typeof decide>[1];
+  readonly source: 'lmtp' | 'submission';
+  /** What it is held under, if it is: unique. */
+  readonly name: string;
+  /** It is taken in once under this key; undefined where each is a message of its own. */
+  readonly ingestKey?: string;
+}
