@@ -1,5 +1,6 @@
 /** The line protocols' listeners: IMAP, LMTP and submission. Ending stops accepting everywhere first, then lets the sessions end, then cuts what is left. */
 import { BlockList, isIP } from 'node:net';
+import { getCACertificates } from 'node:tls';
 import type { FastifyInstance } from 'fastify';
 import type { Accounts } from '../storage/account/api.ts';
 import type { Clock } from '../storage/clock.ts';
@@ -97,12 +98,14 @@ export async function openFaces(options: FacesOptions): Promise<Faces> {
 
 /** JMAP, for each of the HTTP listeners. */
 export function jmapRoutes(
-  options: Omit<JmapServices, 'readMessage' | 'reachableAccounts'> & { readonly intake: Intake },
+  options: Omit<JmapServices, 'readMessage' | 'trustAnchors' | 'reachableAccounts'> & { readonly intake: Intake },
 ): (server: FastifyInstance) => Promise<void> {
   const services: JmapServices = {
     ...options,
     logger: options.logger.child({ face: 'jmap' }),
     readMessage: (raw) => options.intake.parsers.parse(raw),
+    // Node's own, and those of NODE_EXTRA_CA_CERTS.
+    trustAnchors: () => getCACertificates('default'),
     reachableAccounts: ({ accountId, address }) => [{ id: accountId, name: address, isPersonal: true, isReadOnly: false }],
   };
   return (server) => addJmapRoutes(server, services);

@@ -107,6 +107,8 @@ const importRules: readonly ImportRule[] = [
     packages: ['typebox', 'nodemailer', '@aws-sdk/client-sesv2'],
   },
   {
+  // RFC 9219: certificates and signatures are read in one file.
+  { from: /^server\/jmap\/smime\/verify\.ts$/, ours: [/^protocol\//, /^server\/jmap\//], packages: ['pkijs', 'asn1js'] },
     from: /^server\/jmap\//,
     ours: [
       /^protocol\//,

@@ -1,6 +1,7 @@
 /** What the face remembers of an open account: nothing that could not be read again. It goes with the account. */
 import type { Account, AccountReader } from '../../storage/account/api.ts';
-import { rememberedEmailsMax, rememberedListsMax, rememberedVerdictsMax } from './limits.ts';
+import { rememberedEmailsMax, rememberedListsMax, rememberedVerdictsMax, smimeRememberedMax } from './limits.ts';
+import type { SmimeResult } from './smime/status.ts';
 import { statesOf, type TypeStates } from './states.ts';
 
 /** A map that forgets what was not asked for the longest. */
@@ -45,6 +46,9 @@ export class AccountCache {
   readonly lists = new Remembered<RememberedList>(rememberedListsMax);
   /** Verdicts of text conditions by email number: 0 not known, 1 no, 2 yes. */
   readonly verdicts = new Remembered<{ bytes: Uint8Array }>(rememberedVerdictsMax);
+  /** Verified signatures by email number; `smimeVersion` rises where one becomes another. */
+  readonly smime = new Remembered<SmimeResult>(smimeRememberedMax);
+  smimeVersion = 0;
   /** List properties of emails, which never change. */
   readonly emails = new Remembered<Map<string, unknown>>(rememberedEmailsMax);
   /** Sort keys by property and email number. */

@@ -28,3 +28,11 @@ export const identitiesMax = 200;
 export const maxDelayedSend = 365 * 24 * 60 * 60;
 /** Submissions of an account that wait to leave: what one person sends in a day, and a year's plans, many times over. */
 export const submissionsPendingMax = 10_000;
+/** Signers of a message, and certificates that come with it: one chain each, some CAs send a few more. Verifying costs about a millisecond each. */
+export const smimeSignersMax = 5;
+export const smimeCertificatesMax = 50;
+/** Signed messages that one query verifies: each is read whole. Results that are remembered, some 100 octets each. */
+export const smimeVerifiedInQueryMax = 500;
+export const smimeRememberedMax = 10_000;
+/** Milliseconds after which a signature is verified anew: certificates expire. */
+export const smimeFreshMs = 24 * 60 * 60 * 1000;

@@ -33,6 +33,8 @@ export interface JmapServices {
   readonly authenticator: Authenticator;
   /** Reads a message, off the event loop where it may be large. Must not reject for what a message says. */
   readonly readMessage: (raw: Uint8Array) => Promise<ReadMessage>;
+  /** Certificates in PEM that S/MIME signatures may lead to. */
+  readonly trustAnchors: () => readonly string[];
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: Random;

@@ -13,6 +13,7 @@ import {
   deliveryCapability,
   mailCapability,
   mdnCapability,
+  smimeCapability,
   submissionCapability,
   vacationCapability,
 } from './method.ts';
@@ -34,6 +35,7 @@ export const capabilities: Readonly<Record<string, object>> = {
   [vacationCapability]: {},
   [mdnCapability]: {},
   [blobCapability]: {},
+  [smimeCapability]: {},
   [deliveryCapability]: {},
 };
 
@@ -55,6 +57,7 @@ const accountCapabilities: Readonly<Record<string, object>> = {
   [submissionCapability]: { maxDelayedSend, submissionExtensions: { FUTURERELEASE: [], SIZE: [], '8BITMIME': [], DSN: [] } },
   [vacationCapability]: {},
   [mdnCapability]: {},
+  [smimeCapability]: {},
   [deliveryCapability]: { emailQueryConditions: Object.keys(DeliveryFilter.properties) },
   // RFC 9404 §2.
   [blobCapability]: {

@@ -2,6 +2,7 @@
 import { type Static, Type } from 'typebox';
 import { Id, nullable, strict, UnsignedInt } from './common.ts';
 import { DeliveryFilter } from './delivery.ts';
+import { SmimeFilter } from './smime.ts';
 
 export const EmailAddress = strict({ name: Type.Optional(nullable(Type.String())), email: Type.String() });
 export const EmailAddressGroup = strict({ name: Type.Optional(nullable(Type.String())), addresses: Type.Array(EmailAddress) });
@@ -114,6 +115,7 @@ export const EmailFilter = strict({
   body: Text,
   header: Type.Optional(Type.Array(Type.String(), { minItems: 1, maxItems: 2 })),
   ...DeliveryFilter.properties,
+  ...SmimeFilter.properties,
 });
 export type EmailFilter = Static<typeof EmailFilter>;
 

@@ -4,25 +4,31 @@ import { MethodError } from '../../../protocol/jmap/errors.ts';
 import { conditionsOf, type Filter, passes, readFilter } from '../../../protocol/jmap/filter.ts';
 import { DeliveryFilter } from '../../../protocol/jmap/schema/delivery.ts';
 import { EmailFilter } from '../../../protocol/jmap/schema/email.ts';
+import { SmimeFilter } from '../../../protocol/jmap/schema/smime.ts';
 import { parseJmapDate } from '../../../protocol/jmap/utc-date.ts';
 import { type EmailNumber, type MailboxNumber, parseMailboxId } from '../../../protocol/mail/ids.ts';
 import { isTraceName } from '../../../protocol/mime/header-facts.ts';
 import type { AccountReader } from '../../../storage/account/api.ts';
 import { type AccountCache, roomFor } from '../account-cache.ts';
 import { deliveryTest } from '../delivery-facts.ts';
+import { deliveryCapability, smimeCapability } from '../method.ts';
+import { smimeTest } from '../smime/status.ts';
 import { BitSet } from './bit-set.ts';
 import { type Columns, columnsOfAll, emailsIn, keywordTest, threadKeyword } from './columns.ts';
 import { type TextPlace, textMatcher } from './text-match.ts';
 
-const standardConditions = Object.fromEntries(
-  Object.entries(EmailFilter.properties).filter(([name]) => !Object.hasOwn(DeliveryFilter.properties, name)),
-);
+/** Conditions that are there for requests that use their capability. */
+const furtherConditions: Readonly<Record<string, object>> = {
+  [deliveryCapability]: DeliveryFilter.properties,
+  [smimeCapability]: SmimeFilter.properties,
+};
 
-/** `hasDelivery`: whether the request uses the capability of our own conditions. */
-export function readEmailFilter(value: unknown, hasDelivery: boolean): Filter<EmailFilter> | undefined {
-  const known = hasDelivery ? EmailFilter.properties : standardConditions;
+/** `using`: the capabilities of the request. */
+export function readEmailFilter(value: unknown, using: ReadonlySet<string>): Filter<EmailFilter> | undefined {
+  const isHidden = (name: string) =>
+    Object.entries(furtherConditions).some(([capability, names]) => !using.has(capability) && Object.hasOwn(names, name));
   return readFilter(value, (condition) => {
-    const unknown = Object.keys(condition).find((name) => !Object.hasOwn(known, name));
+    const unknown = Object.keys(condition).find((name) => !Object.hasOwn(EmailFilter.properties, name) || isHidden(name));
     if (unknown !== undefined)
       throw new MethodError('unsupportedFilter', `Emails are not filtered by ${JSON.stringify(unknown.slice(0, 100))}.`);
     // null stands for a property that is not given, as some clients send it.
@@ -137,6 +143,8 @@ function conditionTest({ reader, cache, columns, scope, all }: FilterContext, co
   if (hasAttachment !== undefined) tests.push((at) => isWithAttachment(reader, cache, email[at]!) === hasAttachment);
   const delivered = deliveryTest(reader, cache, condition);
   if (delivered !== undefined) tests.push((at) => delivered(email[at]!));
+  const signed = smimeTest(reader, cache, condition);
+  if (signed !== undefined) tests.push((at) => signed(email[at]!));
   tests.push(
     ...textTests(reader, cache, condition).map(
       (test): RowTest =>

@@ -4,6 +4,7 @@ import type { EmailFilter } from '../../../protocol/jmap/schema/email.ts';
 import { parseMailboxId } from '../../../protocol/mail/ids.ts';
 import type { AccountReader } from '../../../storage/account/api.ts';
 import type { AccountCache, RememberedList } from '../account-cache.ts';
+import { looksAtVerification } from '../smime/status.ts';
 import { BitSet } from './bit-set.ts';
 import { type Columns, columnsOfAll, columnsOfMailbox } from './columns.ts';
 import { filterContext, filterTest, mailboxOf } from './email-filter.ts';
@@ -17,7 +18,7 @@ export interface EmailQuery {
 
 /** Email numbers in the order of the result. Shared: do not modify. */
 export function listEmails(reader: AccountReader, cache: AccountCache, { filter, sort, collapseThreads }: EmailQuery): Uint32Array {
-  const key = JSON.stringify([filter, sort]);
+  const key = JSON.stringify([filter, sort, looksAtVerification(filter) ? cache.smimeVersion : 0]);
   const emailState = cache.states(reader).Email;
   let list = cache.lists.get(key);
   if (list?.emailState !== emailState) list = cache.lists.set(key, { emailState, ...runQuery(reader, cache, filter, sort) });

@@ -1,4 +1,5 @@
 /** The JMAP routes over accounts in memory, reached through inject(), or listening where a client wants a socket. */
+import { readFileSync } from 'node:fs';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { parseMessage } from '../../../indexer/parse-message.ts';
 import { MailError } from '../../../protocol/mail/errors.ts';
@@ -77,6 +78,7 @@ export async function startJmapApp(): Promise<JmapApp> {
     },
     authenticator: onePassword,
     readMessage: parseMessage,
+    trustAnchors: () => [readFileSync(new URL('../../fixtures/smime/ca.pem', import.meta.url), 'utf8')],
     logger: silentLogger,
     clock: systemClock,
     random: systemRandom,

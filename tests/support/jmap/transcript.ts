@@ -4,6 +4,8 @@
  * In a pattern, an object names members that must be there (`"$absent"`: must not), a list has just these items (a last `"…"`: at least these),
  * `"…"` is anything, and `$name` in a string binds what is there on first sight and stands for it from then on, in requests too.
  */
+
+import { readFileSync } from 'node:fs';
 import type { DeliveryFacts } from '../../../storage/log/record.ts';
 import { deliver, rawMessage } from '../open-accounts.ts';
 import { type JmapApp, team, users } from './app.ts';
@@ -21,6 +23,8 @@ interface GivenMessage {
   readonly in?: string;
   readonly headers?: Record<string, string>;
   readonly body?: string;
+  /** A whole message instead, by its name in tests/fixtures. */
+  readonly file?: string;
   readonly keywords?: readonly string[];
   readonly receivedAt?: string;
   /** \Deleted, as an IMAP client marks it. */
@@ -70,7 +74,10 @@ export async function runTranscript(transcript: Transcript, app: JmapApp): Promi
 async function give(app: JmapApp, bound: Map<string, unknown>, number: number, message: GivenMessage): Promise<void> {
   const mailbox = app.account.read((reader) => reader.mailboxByRole((message.in ?? 'inbox') as 'inbox'))!;
   const receivedAt = message.receivedAt === undefined ? Date.UTC(2026, 0, number, 12) : Date.parse(message.receivedAt);
-  const raw = rawMessage({ Subject: `Message ${number}`, 'Message-ID': `<${number}@example.org>`, ...message.headers }, message.body);
+  const raw =
+    message.file !== undefined
+      ? readFileSync(new URL(`../../fixtures/${message.file}`, import.meta.url))
+      : rawMessage({ Subject: `Message ${number}`, 'Message-ID': `<${number}@example.org>`, ...message.headers }, message.body);
   const { id, thread } = await deliver(app.account, mailbox.id, raw, {
     receivedAt,
     keywords: message.keywords ?? [],
@@ -104,9 +111,14 @@ async function runHttp(app: JmapApp, bound: Map<string, unknown>, step: Step, wh
   const type = String(response.headers['content-type'] ?? '');
   const shown = /json/.test(type) ? JSON.parse(response.body) : response.body;
   const faults = compare(step.status ?? 200, response.statusCode, bound, 'status');
-  if (step.headers !== undefined) faults.push(...compare(step.headers, response.headers, bound, 'headers'));
+  if (step.headers !== undefined) faults.push(...compare(step.headers, headersOf(response.headers), bound, 'headers'));
   if (step.body !== undefined) faults.push(...compare(step.body, shown, bound, 'body'));
   report(faults, where, { status: response.statusCode, headers: response.headers, body: shown });
+}
+
+/** A field that is there several times as one list (RFC 9110 §5.3). */
+function headersOf(headers: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : value]));
 }
 
 function report(faults: readonly string[], where: string, got: unknown): void {

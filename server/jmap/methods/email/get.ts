@@ -13,14 +13,16 @@ import {
 import { MethodError } from '../../../../protocol/jmap/errors.ts';
 import { getArguments } from '../../../../protocol/jmap/schema/common.ts';
 import { bodyArguments } from '../../../../protocol/jmap/schema/email.ts';
+import { smimeProperties } from '../../../../protocol/jmap/schema/smime.ts';
 import { formatUtcDate } from '../../../../protocol/jmap/utc-date.ts';
 import { type EmailNumber, formatEmailId, formatThreadId, parseEmailId } from '../../../../protocol/mail/ids.ts';
 import type { AccountReader, Email } from '../../../../storage/account/api.ts';
 import type { BlobRef } from '../../../../storage/log/record.ts';
 import type { AccountCache } from '../../account-cache.ts';
 import { deliveryOf } from '../../delivery-facts.ts';
-import { defineMethod, deliveryCapability, type MethodContext, mailCapability } from '../../method.ts';
+import { defineMethod, deliveryCapability, type MethodContext, mailCapability, smimeCapability } from '../../method.ts';
 import { columnsOfAll } from '../../search/columns.ts';
+import { smimePropertiesOf } from '../../smime/status.ts';
 import { askedIds, askedProperties } from '../../standard/get.ts';
 import { stateString } from '../../states.ts';
 import { isVisible, keywordsOf, mailboxIdsOf } from '../../visible.ts';
@@ -44,6 +46,8 @@ const defaults: readonly string[] = [
 ];
 
 export const isEmailProperty = (name: string): boolean => Object.hasOwn(metadata, name) || isContentProperty(name);
+
+const isSmimeProperty = (name: string): boolean => (smimeProperties as readonly string[]).includes(name);
 
 /** Of requests that use its capability. */
 const deliveryProperty = 'delivery';
@@ -86,11 +90,14 @@ export const emailGet = defineMethod({
   arguments: getArguments(bodyArguments),
   async run(context, args) {
     const options = bodyOptions(args);
+    const hasSmime = context.using.has(smimeCapability);
     const hasDelivery = context.using.has(deliveryCapability);
-    const isProperty = (name: string) => isEmailProperty(name) || (hasDelivery && name === deliveryProperty);
+    const isProperty = (name: string) =>
+      isEmailProperty(name) || (hasDelivery && name === deliveryProperty) || (hasSmime && isSmimeProperty(name));
     const properties = askedProperties(args.properties, defaults, isProperty);
     const ofMetadata = properties.filter((name) => Object.hasOwn(metadata, name));
-    const ofContent = properties.filter((name) => !Object.hasOwn(metadata, name) && name !== deliveryProperty);
+    const ofContent = properties.filter((name) => !Object.hasOwn(metadata, name) && name !== deliveryProperty && !isSmimeProperty(name));
+    const ofSmime = properties.filter(isSmimeProperty);
     const notFound: string[] = [];
     const pending: Pending[] = [];
     const { list, state } = context.account.read((reader) => {
@@ -113,9 +120,15 @@ export const emailGet = defineMethod({
       return { list: shownList, state: stateString(context.cache.states(reader), 'Email') };
     });
     for (const waiting of pending) await finish(context, waiting, options);
+    if (ofSmime.length > 0) for (const shown of list) await showSmime(context, shown, ofSmime);
     return { accountId: args.accountId, state, list, notFound };
   },
 });
+
+async function showSmime(context: MethodContext, shown: Record<string, unknown>, names: readonly string[]): Promise<void> {
+  const smime = await smimePropertiesOf(context, parseEmailId(String(shown['id']))!);
+  for (const name of names) shown[name] = smime[name as keyof typeof smime];
+}
 
 /** Fills in what the index can tell. Returns what is left for the message's bytes. */
 function showContent(

@@ -1,13 +1,15 @@
 /** Email/queryChanges (RFC 8621 §4.5). */
 import { Type } from 'typebox';
+import { MethodError } from '../../../../protocol/jmap/errors.ts';
 import { queryChangesArguments } from '../../../../protocol/jmap/schema/common.ts';
 import { type EmailNumber, formatEmailId, type ThreadNumber } from '../../../../protocol/mail/ids.ts';
 import { eachOf } from '../../../../protocol/mail/ranges.ts';
 import type { AccountReader, Effect } from '../../../../storage/account/api.ts';
-import { defineMethod, deliveryCapability, mailCapability } from '../../method.ts';
+import { defineMethod, mailCapability } from '../../method.ts';
 import { looksAtThreads, readEmailFilter } from '../../search/email-filter.ts';
 import { listEmails } from '../../search/email-list.ts';
 import { readEmailSort, sortLooksAtThreads } from '../../search/email-sort.ts';
+import { looksAtVerification } from '../../smime/status.ts';
 import { standardQueryChanges } from '../../standard/query-changes.ts';
 import { effectsAfter, stateString } from '../../states.ts';
 
@@ -18,11 +20,13 @@ export const emailQueryChanges = defineMethod({
   arguments: queryChangesArguments({ collapseThreads: Type.Optional(Type.Boolean()) }),
   run({ account, cache, using }, args) {
     const query = {
-      filter: readEmailFilter(args.filter, using.has(deliveryCapability)),
+      filter: readEmailFilter(args.filter, using),
       sort: readEmailSort(args.sort),
       collapseThreads: args.collapseThreads === true,
     };
     const isByThread = query.collapseThreads || looksAtThreads(query.filter) || sortLooksAtThreads(query.sort);
+    if (looksAtVerification(query.filter))
+      throw new MethodError('cannotCalculateChanges', 'Signatures are verified anew without a change of their emails.');
     return account.read((reader) => {
       const { since, effects } = effectsAfter(reader, args.sinceQueryState);
       return standardQueryChanges({

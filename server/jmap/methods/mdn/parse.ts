@@ -46,7 +46,7 @@ function emailOf({ account, cache }: MethodContext, originalMessageId: string | 
   const [messageId] = asMessageIds(originalMessageId ?? '') ?? [];
   if (messageId === undefined) return null;
   const query = {
-    filter: readEmailFilter({ header: ['Message-ID', messageId] }, false),
+    filter: readEmailFilter({ header: ['Message-ID', messageId] }, new Set()),
     sort: readEmailSort(null),
     collapseThreads: false,
   };

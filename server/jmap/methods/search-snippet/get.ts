@@ -7,7 +7,7 @@ import { AskedId, maybe, onAccount } from '../../../../protocol/jmap/schema/comm
 import { markText, parseSearchText } from '../../../../protocol/jmap/search-text.ts';
 import { parseEmailId } from '../../../../protocol/mail/ids.ts';
 import { snippetTextCharsMax } from '../../limits.ts';
-import { defineMethod, deliveryCapability, mailCapability } from '../../method.ts';
+import { defineMethod, mailCapability } from '../../method.ts';
 import { readEmailFilter } from '../../search/email-filter.ts';
 import { isVisible } from '../../visible.ts';
 
@@ -19,7 +19,7 @@ export const searchSnippetGet = defineMethod({
   run(context, args) {
     if (args.emailIds.length > maxObjectsInGet)
       throw new MethodError('requestTooLarge', `At most ${maxObjectsInGet} snippets are given at once.`);
-    const conditions = [...conditionsOf(readEmailFilter(args.filter, context.using.has(deliveryCapability)))];
+    const conditions = [...conditionsOf(readEmailFilter(args.filter, context.using))];
     const wordsOf = (...texts: (string | undefined)[]) => texts.flatMap((text) => (text === undefined ? [] : parseSearchText(text)));
     const inSubject = conditions.flatMap(({ subject, text }) => wordsOf(subject, text));
     const inBody = conditions.flatMap(({ body, text }) => wordsOf(body, text));
