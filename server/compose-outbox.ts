@@ -1,10 +1,12 @@
 /** Mail out: the dispatcher with its relay, and submission by SMTP. */
 import { hostname } from 'node:os';
 import { Dispatcher } from '../indexer/outbox/dispatcher.ts';
+import { Feedback, type FeedbackObservation } from '../indexer/outbox/feedback.ts';
 import { markLookMs, settledLookMs } from '../indexer/outbox/limits.ts';
 import { OutboxMarks } from '../indexer/outbox/marks.ts';
 import type { OutboxEvent } from '../indexer/outbox/outbox-events.ts';
 import { noRelay, type Relay } from '../indexer/outbox/relay.ts';
+import { Restraint } from '../indexer/outbox/restraint.ts';
 import type { AccountId } from '../protocol/mail/ids.ts';
 import type { Account } from '../storage/account/api.ts';
 import type { LogAccounts } from '../storage/account/log-accounts.ts';
@@ -47,6 +49,16 @@ export interface OutboxOptions {
   readonly logger: Logger;
 }
 
+/** Takes what SES tells of mail that we sent. */
+export function openFeedback(
+  options: Pick<OutboxOptions, 'config' | 'accounts' | 'directory' | 'metrics' | 'clock' | 'random' | 'logger'>,
+): Feedback {
+  const { config, accounts, directory, metrics, clock, random } = options;
+  const logger = options.logger.child({ face: 'outbox' });
+  const observe = (event: FeedbackObservation) => tellFeedback(event, logger, metrics);
+  return new Feedback({ accounts, directory, clock, random, hostName: hostname(), reportDomain: config.defaultDomain, observe });
+}
+
 export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
   const { config, store, nodeId, accounts, directory, intake, metrics, clock, random } = options;
   const logger = options.logger.child({ face: 'outbox' });
@@ -64,6 +76,7 @@ export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
     pipeline: intake.pipeline,
     directory,
     relay,
+    restraint: new Restraint(await accounts.open(serviceOutboxId), clock),
     observe: (event) => tell(event, logger, metrics),
   });
   metrics.gauge('satchel_outbox_pending', 'Submissions with copies left to hand over, in the open accounts.', () => dispatcher.pending);
@@ -97,10 +110,7 @@ export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
         name: 'outbox marks',
         pauseMs: markLookMs,
         firstMs: 1,
-        run: async () => {
-          await accounts.open(serviceOutboxId);
-          await dispatcher.look();
-        },
+        run: () => dispatcher.look(),
       });
       background.repeat({ name: 'old submissions', pauseMs: settledLookMs, run: () => dispatcher.removeOld() });
     },
@@ -151,6 +161,30 @@ function tell(event: OutboxEvent, logger: Logger, metrics: Metrics): void {
       break;
     case 'faulted':
       logger.error('Handing over failed; it is tried again.', fields);
+      break;
+  }
+}
+
+function tellFeedback(event: FeedbackObservation, logger: Logger, metrics: Metrics): void {
+  const { kind, ...fields } = event;
+  const what = 'event' in event ? event.event : kind;
+  metrics.count('satchel_feedback_total', 'What SES told of mail that was sent.', { what, outcome: kind });
+  switch (kind) {
+    case 'taken':
+      logger.info('SES tells what became of a message.', fields);
+      break;
+    case 'suppressed':
+      logger.warn('Nothing is sent to this address any more: see `satchel suppression`.', fields);
+      break;
+    case 'contained':
+      logger.error('An account is restrained in sending: see `satchel outbox reputation`, and `satchel outbox release`.', fields);
+      break;
+    case 'unknown':
+      logger.debug('SES tells of a message that is not known here.', fields);
+      break;
+    case 'repeated':
+    case 'ignored':
+      logger.debug('An event of SES that changes nothing.', fields);
       break;
   }
 }

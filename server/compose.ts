@@ -23,7 +23,7 @@ import { openAccounts, quotaLimitsOf } from './compose-accounts.ts';
 import { jmapRoutes, openFaces } from './compose-faces.ts';
 import { openAdminSocket, openHttp } from './compose-http.ts';
 import { openIntake } from './compose-intake.ts';
-import { openOutbox } from './compose-outbox.ts';
+import { openFeedback, openOutbox } from './compose-outbox.ts';
 import { type OpenedStore, openStore, type StorePorts } from './compose-store.ts';
 import { adminSocketPath, type Config, ConfigError } from './config.ts';
 import { deliverDemo } from './demo/deliver-demo.ts';
@@ -72,7 +72,10 @@ export async function compose(config: Config, ports: Ports, { mode }: ComposeOpt
   const node = opening.use(openAccounts({ ...ports, store, nodeId, folder: index.folder, metrics, quotaLimits: quotaLimitsOf(config) }));
   const { accounts } = node;
   const directory = opening.use(await Directory.open({ ...ports, accounts, catchUp: accounts.catchUp }));
-  const intake = opening.use(openIntake({ ...ports, config, store, accounts, directory, metrics }));
+  const feedback = openFeedback({ ...ports, config, accounts, directory, metrics });
+  const intake = opening.use(
+    openIntake({ ...ports, config, store, accounts, directory, metrics, onFeedback: (event) => feedback.take(event) }),
+  );
   const outbox = opening.use(await openOutbox({ ...ports, config, store, nodeId, accounts, directory, intake, metrics }));
   const { pipeline } = intake;
   const serving = new Serving();

@@ -54,7 +54,8 @@ const importRules: readonly ImportRule[] = [
     packages: [],
   },
   { from: /^storage\/directory\//, ours: [mail, time, port, /^storage\/(account|log)\//], packages: [] },
-  { from: /^storage\/outbox\//, ours: [mail, time, /^storage\/(account|log)\//], packages: [] },
+  // Addresses are compared as the directory compares them.
+  { from: /^storage\/outbox\//, ours: [mail, time, /^storage\/(account|log)\//, /^storage\/directory\/address\.ts$/], packages: [] },
   // Scripts stand beside the mail: objects of the account.
   { from: /^storage\/sieve\//, ours: [mail, time, /^storage\/(account|log)\//], packages: [] },
   { from: /^indexer\/sources\/sqs\.ts$/, ours: [/^protocol\//, time, port], packages: ['@aws-sdk/client-sqs'] },

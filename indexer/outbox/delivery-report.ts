@@ -11,8 +11,8 @@ import { isAsciiOnly } from '../../protocol/smtp/path.ts';
 import type { EnvelopeAddress, SubmissionRecord } from '../../storage/outbox/record.ts';
 import { returnedBytesMax } from './limits.ts';
 
-/** RFC 3464 §2.3.3, with what this server calls a complaint: it has no action of its own, and is a failure to please. */
-export type ReportAction = 'failed' | 'delayed' | 'delivered' | 'relayed';
+/** RFC 3464 §2.3.3. A complaint is of what was delivered: it has no action of its own there. */
+export type ReportAction = 'failed' | 'delayed' | 'delivered' | 'relayed' | 'complaint';
 
 export interface ReportedRecipient {
   readonly rcptTo: EnvelopeAddress;
@@ -30,14 +30,13 @@ export interface ReportFacts {
   /** Fresh: of letters and digits. */
   readonly token: string;
   readonly now: number;
-  /** What is said above the list, in place of the usual sentence. */
-  readonly sentence?: string;
 }
 
 const words: Readonly<Record<ReportAction, { readonly tag: string; readonly sentence: string }>> = {
   failed: { tag: 'Undelivered', sentence: 'Your message could not be delivered, and will not be tried again, to:' },
   delayed: { tag: 'Delayed', sentence: 'Your message has not been delivered yet. You need not send it again: it is tried further, to:' },
   delivered: { tag: 'Delivered', sentence: 'Your message was delivered to:' },
+  complaint: { tag: 'Complaint', sentence: 'Your message was reported as unwanted. Nothing is sent to this address any more:' },
   relayed: { tag: 'Relayed', sentence: 'Your message was handed to a server that sends no notice of its delivery, for:' },
 };
 
@@ -69,7 +68,7 @@ export function deliveryReport(
     '',
   ];
   const text = [
-    facts.sentence ?? words[action].sentence,
+    words[action].sentence,
     '',
     ...recipients.flatMap(({ rcptTo, smtpReply, remoteMta }) => [
       `  ${rcptTo.email}`,
@@ -109,7 +108,7 @@ function recipientFields(
   return [
     ...(original ? [`Original-Recipient: ${printable(original)}`] : []),
     `Final-Recipient: ${type}; ${rcptTo.email}`,
-    `Action: ${action}`,
+    `Action: ${action === 'complaint' ? 'delivered' : action}`,
     `Status: ${statusOf(smtpReply, action)}`,
     ...(remoteMta === undefined ? [] : [`Remote-MTA: dns; ${printable(remoteMta)}`]),
     `Diagnostic-Code: smtp; ${printable(smtpReply)}`,
@@ -134,6 +133,7 @@ const printable = (text: string) => text.replace(/[^\x20-\x7e]/g, '?');
 
 /** RFC 3461 §4.1: what the sender wants to hear of this recipient. Without NOTIFY: failures and delays. */
 export function wantsReport({ parameters }: EnvelopeAddress, action: ReportAction): boolean {
+  if (action === 'complaint') return true;
   const notify = parameters?.['NOTIFY']?.toUpperCase().split(',');
   const word = action === 'failed' ? 'FAILURE' : action === 'delayed' ? 'DELAY' : 'SUCCESS';
   return notify === undefined ? word !== 'SUCCESS' : notify.includes(word);

@@ -7,27 +7,22 @@
  * crash arrives twice, which no commit can prevent, since SMTP has no name for a message that a relay would know again.
  */
 import type { AccountId } from '../../protocol/mail/ids.ts';
-import type { Account, Accounts, Effect, Upload } from '../../storage/account/api.ts';
-import type { Clock } from '../../storage/clock.ts';
-import { enqueue, isSettled, submission, submissions } from '../../storage/outbox/outbox.ts';
+import type { Account, Accounts, Effect } from '../../storage/account/api.ts';
+import { countSending } from '../../storage/outbox/history.ts';
+import { isSettled, submission, submissions } from '../../storage/outbox/outbox.ts';
 import { type RecipientStatus, type SubmissionRecord, submissionType } from '../../storage/outbox/record.ts';
-import type { Random } from '../../storage/random.ts';
-import { deliveryReport, type ReportedRecipient } from './delivery-report.ts';
 import { type HandoverPorts, handOver } from './hand-over.ts';
 import { accountHandoversMax, claimMs, faultPauseMs, handoversMax, markKeptMs, settledKeptMs } from './limits.ts';
 import type { OutboxMarks } from './marks.ts';
 import type { OutboxObserver } from './outbox-events.ts';
+import { enqueueReports, prepareReports, type ReportPorts } from './reports.ts';
 import { type Outcome, settle } from './settle.ts';
 
-export interface DispatcherPorts extends HandoverPorts {
+export interface DispatcherPorts extends HandoverPorts, ReportPorts {
   readonly accounts: Accounts;
   readonly marks: OutboxMarks;
-  readonly clock: Clock;
-  readonly random: Random;
   /** The name that claims carry; the same after a restart. */
   readonly node: string;
-  /** Domain that reports are from. */
-  readonly reportDomain: string;
   /** Applies what other nodes have committed to an open account. */
   readonly catchUp: (account: Account) => Promise<void>;
   readonly observe: OutboxObserver;
@@ -263,7 +258,8 @@ export class Dispatcher implements AsyncDisposable {
     const { clock, random, observe, node } = this.#ports;
     const now = clock.now();
     const { recipients, reports } = settle(record, outcomes, now, random.fraction());
-    const notices = await Promise.all(groupByAction(reports).map((group) => this.#notice(account, record, group)));
+    const relayed = [...outcomes.values()].filter(({ kind }) => kind === 'relayed').length;
+    const notices = await prepareReports(this.#ports, account, record, reports);
     await account.transact(
       (tx) => {
         const current = submission(tx, id);
@@ -280,11 +276,8 @@ export class Dispatcher implements AsyncDisposable {
         };
         if (after.isDestroyed && isSettled(after)) tx.removeObject(submissionType, id);
         else tx.putObject(submissionType, id, after);
-        for (const { upload, noticeId, messageId } of notices) {
-          const rcptTo = [{ email: record.envelope.mailFrom.email, parameters: null }];
-          const envelope = { mailFrom: { email: '', parameters: null }, rcptTo };
-          enqueue(tx, { id: noticeId, origin: 'bounce', blob: upload.ref, messageId, envelope });
-        }
+        enqueueReports(tx, notices);
+        if (relayed > 0) countSending(tx, { relayed });
       },
       { uploads: notices.map(({ upload }) => upload) },
     );
@@ -298,21 +291,6 @@ export class Dispatcher implements AsyncDisposable {
     }
     for (const { action } of notices) observe({ kind: 'reported', ...identity, to: record.envelope.mailFrom.email, action });
   }
-
-  /** A report, uploaded: it goes out by the outbox, in the commit that it reports of. */
-  async #notice(account: Account, record: SubmissionRecord, recipients: readonly ReportedRecipient[]) {
-    const { random, clock, hostName, reportDomain } = this.#ports;
-    const token = random.hex(12);
-    const facts = { hostName, domain: reportDomain, token, now: clock.now() };
-    const bytes = deliveryReport(record, recipients, await account.blobBytes(record.blob), facts);
-    const upload: Upload = await account.upload(bytes);
-    return { upload, noticeId: `s${token}`, messageId: `${token}.report@${reportDomain}`, action: recipients[0]!.action };
-  }
-}
-
-/** RFC 3464 reports several recipients at once; what was delivered and what was not are told apart, so that each has its own subject. */
-function groupByAction(reports: readonly ReportedRecipient[]): readonly (readonly ReportedRecipient[])[] {
-  return [...Map.groupBy(reports, ({ action }) => action).values()];
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

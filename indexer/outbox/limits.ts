@@ -30,3 +30,8 @@ export const markLookMs = 60 * 1000;
 export const settledKeptMs = 30 * 24 * 60 * 60 * 1000;
 /** Milliseconds between looks for those. */
 export const settledLookMs = 60 * 60 * 1000;
+
+/** Milliseconds between two messages of an account that was slowed down, to other servers: 720 a day. */
+export const slowedPauseMs = 2 * 60 * 1000;
+/** Milliseconds between looks whether a stopped account was released. */
+export const stoppedLookMs = 30 * 60 * 1000;

@@ -7,6 +7,7 @@ import { maintenanceVerbs } from './maintenance-verbs.ts';
 import { messageVerbs } from './message-verbs.ts';
 import { outboxVerbs } from './outbox-verbs.ts';
 import { statusVerbs } from './status-verbs.ts';
+import { suppressionVerbs } from './suppression-verbs.ts';
 import { traceVerbs } from './trace-verbs.ts';
 import type { Verb } from './verb.ts';
 
@@ -16,6 +17,7 @@ export const verbs: readonly Verb[] = [
   ...maintenanceVerbs,
   ...heldVerbs,
   ...outboxVerbs,
+  ...suppressionVerbs,
   ...dkimVerbs,
   ...statusVerbs,
   ...traceVerbs,
