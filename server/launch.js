@@ -18,8 +18,14 @@ if (node === undefined) {
   );
   process.exitCode = 1;
 } else {
-  // The default pool of 4 threads would serialise the file store's fsyncs.
-  const env = { UV_THREADPOOL_SIZE: '16', ...process.env };
+  const env = {
+    // The default pool of 4 threads would serialise the file store's fsyncs.
+    UV_THREADPOOL_SIZE: '16',
+    // glibc: what a password hash works on (19 MiB) goes back to the system after it. By default each of those threads would keep its own for good.
+    MALLOC_MMAP_THRESHOLD_: String(16 * 1024 * 1024),
+    MALLOC_TRIM_THRESHOLD_: String(32 * 1024 * 1024),
+    ...process.env,
+  };
   const child = spawn(node, ['--disable-warning=ExperimentalWarning', join(root, 'server', 'main.ts'), ...process.argv.slice(2)], {
     stdio: 'inherit',
     env,

@@ -1,22 +1,24 @@
 /** The server that is measured: a process of its own, on an empty folder, as its users start it. */
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 export interface BenchServer extends AsyncDisposable {
-  readonly ports: { readonly imap: number; readonly lmtp: number; readonly http: number };
+  readonly ports: { readonly imap: number; readonly imaps: number; readonly lmtp: number; readonly http: number };
   /** Of me@localhost. */
   readonly password: string;
   rssMb(): Promise<number>;
+  /** `satchel …` beside it; rejects when it fails. */
+  satchel(args: readonly string[], input?: string): Promise<void>;
 }
 
 export async function startBenchServer(path: string): Promise<BenchServer> {
   const any = '127.0.0.1:0';
-  const off = { https: null, imaps: null, submission: null, submissions: null, managesieve: null };
+  const off = { https: null, submission: null, submissions: null, managesieve: null };
   const config = {
     dataDir: 'data',
     firstAccount: 'me@localhost',
-    listen: { http: any, imap: any, lmtp: any, ...off },
+    listen: { http: any, imap: any, imaps: any, lmtp: any, ...off },
     inbound: { sweepSeconds: 0.1 },
     log: { level: 'warn' },
   };
@@ -37,7 +39,7 @@ export async function startBenchServer(path: string): Promise<BenchServer> {
     const line = said.split('\n').find((text) => text.trim().startsWith(`${title} `));
     return Number(/:(\d+)$/.exec(line?.trim() ?? '')![1]);
   };
-  const ports = { imap: portOf('IMAP (STARTTLS)'), lmtp: portOf('LMTP'), http: portOf('HTTP') };
+  const ports = { imap: portOf('IMAP (STARTTLS)'), imaps: portOf('IMAP (TLS)'), lmtp: portOf('LMTP'), http: portOf('HTTP') };
   return {
     ports,
     password: /^Password: +(\S+)/m.exec(said)![1]!,
@@ -45,6 +47,13 @@ export async function startBenchServer(path: string): Promise<BenchServer> {
       const text = await (await fetch(`http://127.0.0.1:${ports.http}/metrics`)).text();
       return Math.round(Number(/^process_resident_memory_bytes (\S+)/m.exec(text)?.[1]) / 2 ** 20);
     },
+    satchel: (args, input = '') =>
+      new Promise((resolve, reject) => {
+        const verb = execFile(process.execPath, [launcher, ...args, '--config', file], (error) =>
+          error === null ? resolve() : reject(error),
+        );
+        verb.stdin!.end(input);
+      }),
     async [Symbol.asyncDispose]() {
       child.kill('SIGTERM');
       await ended;
