@@ -27,6 +27,8 @@ export interface ViewOptions {
 }
 
 export interface SyncOptions {
+  /** Changed flags are told; else they are forgotten (RFC 5465 §5.1). */
+  readonly withFlags: boolean;
   readonly mayExpunge: boolean;
   /** MODSEQ goes with the flags (RFC 7162 §3.2). */
   readonly withModSeq: boolean;
@@ -64,6 +66,8 @@ export class MailboxView implements Disposable {
   /** All changes up to this one were told. */
   #toldModSeq: ModSeq;
   readonly #own = new Set<ModSeq>();
+  /** New messages of this session, of which the client knows by its own command. */
+  readonly #ownUids = new Set<number>();
   /** Keywords that the client was told in FLAGS, and keyword sets that hold no others. */
   readonly #knownKeywords: Set<string>;
   readonly #knownSets = new Set<number>();
@@ -177,6 +181,11 @@ export class MailboxView implements Disposable {
     this.#own.add(modSeq);
   }
 
+  /** The same of messages that it added. */
+  noteOwnUids(uids: Iterable<number>): void {
+    for (const uid of uids) this.#ownUids.add(uid);
+  }
+
   #note(effects: readonly Effect[]): boolean {
     let isNews = false;
     for (const { modSeq, mailboxes } of effects) {
@@ -192,6 +201,7 @@ export class MailboxView implements Disposable {
       const others = this.#pending.filter(({ modSeq }) => !this.#own.has(modSeq));
       const changed = normalizeRanges(others.flatMap(({ effect }) => effect.changed));
       this.#pending = [{ modSeq: 0 as ModSeq, effect: { changed } }];
+      this.#own.clear();
     }
     return isNews;
   }
@@ -203,12 +213,14 @@ export class MailboxView implements Disposable {
     this.#pending = [{ modSeq: 0 as ModSeq, effect: { changed: [[1, 0xffffffff]] } }];
   }
 
-  /** Tells the client what has changed. Writes to `out` and waits for nothing. */
-  sync(out: ByteWriter, options: SyncOptions): void {
+  /** Tells the client what has changed, and returns the UIDs of new messages that it did not add itself. Writes to `out` and waits for nothing. */
+  sync(out: ByteWriter, options: SyncOptions): Ranges {
     if (!this.#isStale && this.#pending.length === 0) {
       this.#own.clear();
-      return;
+      return [];
     }
+    const lastUid = this.#lastUid;
+    if (!options.withFlags) this.#pending = [];
     this.account.read((reader) => {
       if (this.#isStale) this.#tellMessages(out, reader, options);
       this.#tellFlags(out, reader, options);
@@ -217,6 +229,9 @@ export class MailboxView implements Disposable {
       else if (options.asVanished && options.withModSeq)
         out.ascii(`* OK [HIGHESTMODSEQ ${this.#toldModSeq}] Removals are to be told yet.`).crlf();
     });
+    if (this.#lastUid === lastUid) return [];
+    const added = this.#uids.subarray(lowerBound(this.#uids, lastUid + 1)).filter((uid) => !this.#ownUids.delete(uid));
+    return rangesOf(added);
   }
 
   /** RFC 9051 §7.5.1, §7.4.1: EXPUNGE from the highest number down, so that each number is still right; then EXISTS. */

@@ -4,9 +4,14 @@
  * its tagged answer the client is told what has changed in the selected mailbox, as far as RFC 9051 §7.5.1 allows.
  */
 
+import type { NotifyGroup } from '../../protocol/imap/commands/notify.ts';
+import type { FetchAttribute } from '../../protocol/imap/fetch-attribute.ts';
 import { overlappingCommandsMax } from '../../protocol/imap/limits.ts';
 import { encodeMailboxName } from '../../protocol/imap/mailbox-name.ts';
+import type { ByteWriter } from '../../protocol/imap/wire/byte-writer.ts';
 import { InvariantError, ProtocolError } from '../../protocol/mail/errors.ts';
+import type { MailboxNumber } from '../../protocol/mail/ids.ts';
+import type { Ranges } from '../../protocol/mail/ranges.ts';
 import type { Account } from '../../storage/account/api.ts';
 import type { Identity } from '../auth/authenticator.ts';
 import type { Logger } from '../logger.ts';
@@ -14,8 +19,10 @@ import type { Connection } from '../net/connection.ts';
 import { capabilities } from './capability.ts';
 import type { AnyCommandRow, CapabilityContext, Invocation, SessionState } from './command.ts';
 import { commandRows, rowOf } from './commands/index.ts';
+import { fetchMessages } from './fetch/fetch.ts';
 import { type Incoming, Input } from './input.ts';
 import type { MailboxView } from './mailbox-view.ts';
+import { AccountNews } from './news.ts';
 import { Output } from './output.ts';
 import { answered, type Refusal, type Reply, refusalOf } from './refusal.ts';
 import type { ImapServices } from './services.ts';
@@ -45,6 +52,12 @@ export class Session {
   #view: MailboxView | undefined;
   #isOver = false;
   #isNewsDue = false;
+  /** A command is under way: what is news is told with its answer. */
+  #isBusy = false;
+  /** What is told beside the selected mailbox, to who has asked for it. */
+  news: AccountNews | undefined;
+  /** Events of the selected mailbox: all as long as NOTIFY was never used (RFC 5465 §3.1). */
+  #selectedEvents: SelectedEvents = allEvents;
   #farewell: string | undefined;
   /** Settles when all begun commands are answered. Never rejects. */
   #begun: Promise<void> = Promise.resolve();
@@ -87,6 +100,29 @@ export class Session {
     this.logger = this.logger.child({ account: identity.address });
     this.input.trust();
     this.connection.setDeadline(this.services.idleTimeoutMs, this.#onSilence);
+  }
+
+  /** RFC 5465 §3.1: `selected` undefined is the same as SELECTED NONE. */
+  notify(groups: readonly NotifyGroup[], selected: NotifyGroup | undefined): void {
+    this.watchAccount().set(groups);
+    const { events = [], attributes = [] } = selected ?? {};
+    this.#selectedEvents = {
+      messages: events.includes('MessageNew'),
+      flags: events.includes('FlagChange'),
+      isImmediate: true,
+      mayExpungeAtOnce: selected?.filter.kind === 'selected',
+      attributes,
+    };
+  }
+
+  /** Messages that this client added: it need not be told what is in them (RFC 5465 §5.2). */
+  noteOwnUids(mailbox: MailboxNumber, uids: readonly number[]): void {
+    if (this.#selectedEvents.attributes.length > 0 && this.#view?.mailbox === mailbox) this.#view.noteOwnUids(uids);
+  }
+
+  watchAccount(): AccountNews {
+    this.news ??= new AccountNews(this, this.#onNews);
+    return this.news;
   }
 
   select(view: MailboxView): void {
@@ -145,8 +181,12 @@ export class Session {
 
   /** A mailbox name into `out`, as this client reads names. */
   writeMailboxName(name: string): void {
-    if (this.acceptsUtf8) this.output.utf8String(name);
-    else this.output.string(encodeMailboxName(name));
+    this.writeMailboxNameTo(this.output, name);
+  }
+
+  writeMailboxNameTo(out: ByteWriter, name: string): void {
+    if (this.acceptsUtf8) out.utf8String(name);
+    else out.string(encodeMailboxName(name));
   }
 
   /** Serves the client until it leaves. Never rejects for what a client does. */
@@ -157,11 +197,15 @@ export class Session {
       while (!this.#isOver) {
         const incoming = await this.input.next();
         if (this.#isOver) break;
+        this.#isBusy = true;
         await this.#serve(incoming);
+        this.#isBusy = false;
+        if (this.#isNewsWaiting) this.#onNews();
       }
       await this.#begun;
     } finally {
       this.unselect();
+      this.news?.[Symbol.dispose]();
       this.output.send();
     }
   }
@@ -233,7 +277,8 @@ export class Session {
   #answer({ tag, name, isUid }: Invocation, row: AnyCommandRow | undefined, reply: Reply | undefined, isAlone: boolean): void {
     if (reply === answered) return;
     const holdsSequence = row?.sequences === 'hold' && !isUid;
-    this.tellChanges(isAlone && !holdsSequence && reply?.status !== 'BAD');
+    const mayExpunge = isAlone && !holdsSequence && reply?.status !== 'BAD';
+    this.tellChanges(mayExpunge, removes(name));
     this.output.reply(tag, reply ?? { status: 'OK', text: `${name} completed` });
     if (this.#isOver || this.#farewell !== undefined) return;
     if (this.#view?.isGone) {
@@ -243,27 +288,59 @@ export class Session {
     }
   }
 
-  /** Untagged responses about the selected mailbox. */
-  tellChanges(mayExpunge: boolean): void {
+  /** Untagged responses about what has changed. `isAnswer`: the client's own command removed messages, which it hears of in any case. */
+  tellChanges(mayExpunge: boolean, isAnswer = false): void {
     const view = this.#view;
-    if (view === undefined || view.isGone) return;
-    const { isUidOnly, isQresync } = this;
-    view.sync(this.output, { mayExpunge, withModSeq: this.isCondstore, asVanished: isQresync || isUidOnly, isUidOnly });
+    const { messages, flags, attributes } = this.#selectedEvents;
+    if (view !== undefined && !view.isGone && (messages || isAnswer)) {
+      const { isUidOnly, isQresync } = this;
+      const options = { withFlags: flags, withModSeq: this.isCondstore, asVanished: isQresync || isUidOnly, isUidOnly };
+      const added = view.sync(this.output, { ...options, mayExpunge });
+      if (attributes.length > 0 && added.length > 0) this.#fetchNew(view, attributes, added);
+    }
+    this.news?.tell();
     this.output.schedule();
   }
 
-  /** The selected mailbox has changed. News leave in this turn of the event loop. */
-  readonly onMailboxChange = (): void => {
-    if (!this.isIdle || this.#isNewsDue) return;
+  /** RFC 5465 §5.2: what was asked for of new messages. Commands wait for it, so that the numbers hold. */
+  #fetchNew(view: MailboxView, attributes: readonly FetchAttribute[], uids: Ranges): void {
+    this.#begunCount += 1;
+    this.#begun = this.#begun
+      .then(async () => {
+        if (this.#view === view) await fetchMessages(this, view, { attributes, indexes: view.indexesOfUids(uids), seen: [] });
+      })
+      .catch((error: unknown) => this.logger.error('new messages cannot be told', { error }))
+      .finally(() => {
+        this.#begunCount -= 1;
+      });
+  }
+
+  get #isNewsWaiting(): boolean {
+    return this.news !== undefined;
+  }
+
+  /** The selected mailbox has changed. */
+  readonly onMailboxChange = (): void => this.#onNews();
+
+  /** News leave in this turn of the event loop, to who waits for them; a client that is behind hears of them when it has read. */
+  readonly #onNews = (): void => {
+    if (this.#isNewsDue || !this.#mayTellNow) return;
     this.#isNewsDue = true;
-    setImmediate(() => {
+    setImmediate(async () => {
+      if (this.connection.isBehind) await this.connection.drained();
       this.#isNewsDue = false;
-      if (!this.isIdle) return;
+      if (!this.#mayTellNow) return;
       if (this.#view?.isGone) this.sayBye('The selected mailbox was deleted.');
-      else this.tellChanges(true);
+      else this.tellChanges(this.isIdle || this.#selectedEvents.mayExpungeAtOnce);
       this.output.send();
     });
   };
+
+  /** RFC 2177: in IDLE. RFC 5465 §3.1: after NOTIFY also when no command is in progress. */
+  get #mayTellNow(): boolean {
+    if (this.#isOver) return false;
+    return this.isIdle || (this.#selectedEvents.isImmediate && !this.#isBusy && this.#begunCount === 0);
+  }
 
   #refuse(error: unknown, name: string): Reply {
     const refusal: Refusal = refusalOf(error);
@@ -275,6 +352,24 @@ export class Session {
     }
     return refusal;
   }
+}
+
+interface SelectedEvents {
+  /** EXISTS and EXPUNGE are told. */
+  readonly messages: boolean;
+  readonly flags: boolean;
+  /** Also when no command is in progress. */
+  readonly isImmediate: boolean;
+  readonly mayExpungeAtOnce: boolean;
+  /** Of new messages. */
+  readonly attributes: readonly FetchAttribute[];
+}
+
+const allEvents: SelectedEvents = { messages: true, flags: true, isImmediate: false, mayExpungeAtOnce: false, attributes: [] };
+
+/** Commands that are answered with EXPUNGE. */
+function removes(name: string): boolean {
+  return /^(?:UID )?(?:EXPUNGE|MOVE|REPLACE)$/.test(name);
 }
 
 export function wrongState(name: string, state: SessionState): string {

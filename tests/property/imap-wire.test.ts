@@ -11,6 +11,7 @@ import { decodeId, encodeId } from '../../protocol/imap/commands/id.ts';
 import { decodeList, encodeList } from '../../protocol/imap/commands/list.ts';
 import { decodeLogin, encodeLogin } from '../../protocol/imap/commands/login.ts';
 import { decodeGetMetadata, decodeSetMetadata, encodeGetMetadata, encodeSetMetadata } from '../../protocol/imap/commands/metadata.ts';
+import { decodeNotify, encodeNotify, type NotifyArguments, type NotifyEvent, notifyEvents } from '../../protocol/imap/commands/notify.ts';
 import { decodeGetQuota, decodeSetQuota, encodeGetQuota, encodeSetQuota } from '../../protocol/imap/commands/quota.ts';
 import { decodeRename, encodeRename } from '../../protocol/imap/commands/rename.ts';
 import { decodeSearch, encodeSearch, type SearchArguments, type SearchReturnOption } from '../../protocol/imap/commands/search.ts';
@@ -298,6 +299,33 @@ describe('decode is the inverse of encode', () => {
       fc.record({ mailbox: names, values: fc.array(fc.record({ entry, value }), { minLength: 1, maxLength: 3 }) }),
       encodeSetMetadata,
       decodeSetMetadata,
+    );
+  });
+  it('for NOTIFY', () => {
+    const withNames = fc.record({
+      kind: fc.constantFrom('subtree' as const, 'mailboxes' as const),
+      mailboxes: fc.array(names, { minLength: 1, maxLength: 3 }),
+    });
+    const others = fc.oneof(
+      fc.record({ kind: fc.constantFrom('inboxes' as const, 'personal' as const, 'subscribed' as const) }),
+      withNames,
+    );
+    const events = fc.constantFrom<readonly NotifyEvent[]>([], ['MessageNew', 'MessageExpunge'], ['MailboxName'], [...notifyEvents]);
+    const group = fc.record({ filter: others, events, attributes: fc.constant([]) });
+    const ofSelected = fc.record({
+      filter: fc.record({ kind: fc.constantFrom('selected' as const, 'selected-delayed' as const) }),
+      events: fc.constant(['MessageNew', 'MessageExpunge'] as const),
+      attributes: fc.array(attributes, { maxLength: 3 }),
+    });
+    inverse<NotifyArguments>(
+      fc.oneof(
+        fc.constant({ groups: undefined }),
+        fc
+          .tuple(fc.boolean(), fc.array(group, { minLength: 1, maxLength: 3 }), fc.option(ofSelected, { nil: undefined }))
+          .map(([wantsStatus, groups, one]) => ({ wantsStatus, unknown: [], groups: one === undefined ? groups : [one, ...groups] })),
+      ),
+      encodeNotify,
+      decodeNotify,
     );
   });
   it('for UIDBATCHES', () => {

@@ -112,6 +112,8 @@ async function addMessages(session: Session, { mailbox: name, messages }: Append
     );
     endTurn();
     const { uids, modSeq } = await committed;
+    session.news?.noteOwn(modSeq);
+    session.noteOwnUids(mailbox.id, uids);
     return { code: `APPENDUID ${mailbox.uidValidity} ${formatRanges(rangesOf(uids))}`, modSeq };
   } catch (error) {
     if (error instanceof BadUrl) return error.reply;

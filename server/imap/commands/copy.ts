@@ -65,6 +65,11 @@ async function transfer(
     const pairs = tx[how](view.mailbox, uids, target.id);
     return { pairs, modSeq: pairs.length > 0 ? modSeq : undefined };
   });
+  if (moved.modSeq !== undefined) session.news?.noteOwn(moved.modSeq);
+  session.noteOwnUids(
+    target.id,
+    moved.pairs.map(({ to }) => to),
+  );
   return { target, ...moved };
 }
 

@@ -9,6 +9,7 @@ import { list, lsub, xlist } from './list.ts';
 import { authenticate, login } from './login.ts';
 import { create, remove, rename, subscribe } from './mailbox.ts';
 import { getMetadata, setMetadata } from './metadata.ts';
+import { notify } from './notify.ts';
 import { getQuota, getQuotaRoot, setQuota } from './quota.ts';
 import { search } from './search.ts';
 import { close, select, unselect } from './select.ts';
@@ -55,6 +56,7 @@ export const commandRows: readonly AnyCommandRow[] = [
   copy,
   move,
   uidBatches,
+  notify,
   getMetadata,
   setMetadata,
   getQuota,

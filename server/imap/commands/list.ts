@@ -60,7 +60,7 @@ function chosen(all: readonly ListedMailbox[], args: ListArguments): Chosen[] {
     const info = args.select.filter((option) => option === 'SUBSCRIBED' || option === 'SPECIAL-USE');
     result.push({
       ...entry,
-      attributes: attributesOf(entry, args),
+      attributes: attributesOf(entry, args.select.includes('SUBSCRIBED') || args.return.includes('SUBSCRIBED')),
       childInfo: below.length > 0 ? ` ("CHILDINFO" (${info.map((option) => `"${option}"`).join(' ')}))` : '',
     });
   }
@@ -68,10 +68,9 @@ function chosen(all: readonly ListedMailbox[], args: ListArguments): Chosen[] {
 }
 
 /** Children and special uses are told unasked: macOS looks for them in a plain LIST. */
-function attributesOf({ mailbox, hasChildren }: ListedMailbox, args: ListArguments): string[] {
+export function attributesOf({ mailbox, hasChildren }: ListedMailbox, tellsSubscribed: boolean): string[] {
   const attributes = [hasChildren ? '\\HasChildren' : '\\HasNoChildren'];
-  const asksSubscribed = args.select.includes('SUBSCRIBED') || args.return.includes('SUBSCRIBED');
-  if (asksSubscribed && mailbox.subscribed) attributes.push('\\Subscribed');
+  if (tellsSubscribed && mailbox.subscribed) attributes.push('\\Subscribed');
   const use = specialUseOf(mailbox.role);
   if (use !== undefined) attributes.push(use);
   return attributes;

@@ -3,12 +3,20 @@ import { decodeCreate } from '../../../protocol/imap/commands/create.ts';
 import { decodeMailboxArgument } from '../../../protocol/imap/commands/mailbox-argument.ts';
 import { decodeRename } from '../../../protocol/imap/commands/rename.ts';
 import { MailError } from '../../../protocol/mail/errors.ts';
-import { formatMailboxId, type MailboxNumber } from '../../../protocol/mail/ids.ts';
+import { formatMailboxId, type MailboxNumber, type ModSeq } from '../../../protocol/mail/ids.ts';
 import type { AccountTransactor, Mailbox } from '../../../storage/account/api.ts';
 import { defineCommand, loggedIn } from '../command.ts';
 import { newMailboxPath, requireMailbox, roleOfSpecialUse } from '../mailbox-tree.ts';
 import type { Reply } from '../refusal.ts';
+import type { Session } from '../session.ts';
 import { tellOldName } from './list.ts';
+
+/** A mutation that changes something, of which the client need not be told (RFC 5465 §5). */
+async function changeTree<T>({ account, news }: Session, change: (tx: AccountTransactor) => T): Promise<T> {
+  const { value, modSeq } = await account.transact((tx) => ({ modSeq: (tx.modSeq + 1) as ModSeq, value: change(tx) }));
+  news?.noteOwn(modSeq);
+  return value;
+}
 
 /** RFC 9051 §6.3.4: "a server SHOULD create superior hierarchical names". Returns the mailbox above the last level. */
 function createAbove(tx: AccountTransactor, path: readonly string[]): MailboxNumber | null {
@@ -35,7 +43,7 @@ export const create = defineCommand({
     if (role !== null && session.account.read((reader) => reader.mailboxByRole(role)) !== undefined) {
       return useAttribute('Another mailbox has this special use.');
     }
-    const created = await session.account.transact((tx) => {
+    const created = await changeTree(session, (tx) => {
       if (tx.mailboxByPath(path) !== undefined) throw new MailError('alreadyExists', 'There is a mailbox of this name already.');
       // RFC 9051 §6.3.4 leaves subscription to the client.
       return tx.createMailbox({ name: path.at(-1)!, parent: createAbove(tx, path), role, subscribed: false });
@@ -61,7 +69,7 @@ export const remove = defineCommand({
     if (role === 'inbox') throw new MailError('invalidArguments', 'The INBOX cannot be deleted.');
     // Who deletes the mailbox that is selected sees it closed, not the connection.
     if (session.selectedView?.mailbox === id) session.unselect();
-    await session.account.transact((tx) => tx.removeMailbox(id));
+    await changeTree(session, (tx) => tx.removeMailbox(id));
     return undefined;
   },
 });
@@ -75,7 +83,7 @@ export const rename = defineCommand({
   async run({ session }, { from, to, toAsSent }) {
     const path = newMailboxPath(to);
     const mailbox = session.account.read((reader) => requireMailbox(reader, from));
-    await session.account.transact((tx) => {
+    await changeTree(session, (tx) => {
       const existing = tx.mailboxByPath(path);
       if (existing !== undefined) throw new MailError('alreadyExists', 'There is a mailbox of the new name already.');
       if (mailbox.role === 'inbox') moveInbox(tx, mailbox, path);
@@ -102,7 +110,7 @@ export const subscribe = defineCommand({
   async run({ session, name: command }, { mailbox: name }) {
     const subscribed = command === 'SUBSCRIBE';
     const mailbox = session.account.read((reader) => requireMailbox(reader, name));
-    if (mailbox.subscribed !== subscribed) await session.account.transact((tx) => tx.updateMailbox(mailbox.id, { subscribed }));
+    if (mailbox.subscribed !== subscribed) await changeTree(session, (tx) => tx.updateMailbox(mailbox.id, { subscribed }));
     return undefined;
   },
 });

@@ -90,6 +90,10 @@ const enablers: Readonly<Record<string, (session: Session) => void>> = {
   'UTF8=ACCEPT': (session) => {
     session.acceptsUtf8 = true;
   },
+  // RFC 5464 §4.4: annotations that others change are told.
+  METADATA: (session) => {
+    session.watchAccount().wantsMetadata = true;
+  },
   // RFC 9586 §3.1.
   UIDONLY: (session) => {
     session.isUidOnly = true;
