@@ -4,6 +4,7 @@ import { getCACertificates } from 'node:tls';
 import type { FastifyInstance } from 'fastify';
 import type { Accounts } from '../storage/account/api.ts';
 import type { Clock } from '../storage/clock.ts';
+import type { Random } from '../storage/random.ts';
 import type { Listening } from './announcement.ts';
 import type { Authenticator } from './auth/authenticator.ts';
 import { cannotListen, formatAddress } from './compose-http.ts';
@@ -11,6 +12,7 @@ import type { Intake } from './compose-intake.ts';
 import type { Outbox } from './compose-outbox.ts';
 import { type Config, ConfigError, parseListen } from './config.ts';
 import { createImapServer } from './imap/server.ts';
+import { createManageSieveServer } from './managesieve/server.ts';
 import { addJmapRoutes } from './jmap/routes.ts';
 import type { JmapServices } from './jmap/services.ts';
 import { sessionsDrainMs } from './limits.ts';
@@ -31,6 +33,7 @@ export interface FacesOptions {
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly clock: Clock;
+  readonly random: Random;
 }
 
 /** A face without its listeners. */
@@ -56,8 +59,13 @@ export async function openFaces(options: FacesOptions): Promise<Faces> {
     ...(config.publicUrl.startsWith('https:') ? { jmapSessionUrl: `${config.publicUrl.replace(/\/+$/, '')}/.well-known/jmap` } : {}),
   });
   const submission = options.outbox.submission(options.authenticator, certificates);
+  const manageSieve = createManageSieveServer({
+    ...options,
+    logger: logger.child({ face: 'managesieve' }),
+    secureContext: () => certificates.current.context,
+  });
   const faces: readonly {
-    readonly name: 'imap' | 'imaps' | 'lmtp' | 'submission' | 'submissions';
+    readonly name: 'imap' | 'imaps' | 'lmtp' | 'submission' | 'submissions' | 'managesieve';
     readonly face: Face;
     readonly isTls: boolean;
   }[] = [
@@ -66,6 +74,7 @@ export async function openFaces(options: FacesOptions): Promise<Faces> {
     { name: 'lmtp', face: options.intake.lmtp(certificates), isTls: false },
     { name: 'submission', face: submission, isTls: false },
     { name: 'submissions', face: submission, isTls: true },
+    { name: 'managesieve', face: manageSieve, isTls: false },
   ];
   const trustedProxies = parseNetworks(config.trustedProxies);
   const opened: { readonly listening: Listening; readonly listener: Listener; readonly face: Face }[] = [];

@@ -13,6 +13,7 @@ import type { Clock } from '../storage/clock.ts';
 import type { Directory } from '../storage/directory/directory.ts';
 import type { Random } from '../storage/random.ts';
 import type { Background } from './background.ts';
+import { openFilter } from './compose-filter.ts';
 import type { OpenedStore } from './compose-store.ts';
 import type { Config } from './config.ts';
 import { fetchSnsText } from './http/fetch-text.ts';
@@ -44,15 +45,18 @@ export interface IntakeOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  readonly version: string;
 }
 
-export function openIntake({ config, onFeedback, store, accounts, directory, metrics, clock, random, logger }: IntakeOptions): Intake {
+export function openIntake(options: IntakeOptions): Intake {
+  const { config, onFeedback, store, accounts, directory, metrics, clock, random, logger } = options;
   const { inbound, verdicts, limits } = config;
   const parsers = new ParsePool({
     onCasualty: (reason, bytes) => logger.warn('A message could not be parsed; it is kept, and shown as it is.', { reason, bytes }),
   });
+  const filter = openFilter(options);
   const pipeline = new Pipeline(
-    { store: store.of('intake'), accounts, directory, parsers, clock, observe: (event) => tell(event, logger, metrics) },
+    { store: store.of('intake'), accounts, directory, parsers, clock, observe: (event) => tell(event, logger, metrics), filter },
     {
       inboundPrefix: inbound.prefix,
       verdicts,
