@@ -50,11 +50,14 @@ const mailAccountCapability = {
 };
 
 /** What each account can, by capability. */
-const accountCapabilities: Readonly<Record<string, object>> = {
+const accountCapabilities = ({ messageBytesMax }: JmapServices): Readonly<Record<string, object>> => ({
   [coreCapability]: {},
   [mailCapability]: mailAccountCapability,
   // RFC 8621 §1.3.2: what EHLO would say.
-  [submissionCapability]: { maxDelayedSend, submissionExtensions: { FUTURERELEASE: [], SIZE: [], '8BITMIME': [], DSN: [] } },
+  [submissionCapability]: {
+    maxDelayedSend,
+    submissionExtensions: { '8BITMIME': [], DSN: [], FUTURERELEASE: [String(maxDelayedSend)], SIZE: [String(messageBytesMax)] },
+  },
   [vacationCapability]: {},
   [mdnCapability]: {},
   [smimeCapability]: {},
@@ -66,25 +69,26 @@ const accountCapabilities: Readonly<Record<string, object>> = {
     supportedTypeNames: blobHolders,
     supportedDigestAlgorithms: Object.keys(digests),
   },
-};
+});
 
 /** Changes when anything in the session resource does (RFC 8620 §3.4). */
 export function sessionStateOf(services: JmapServices, identity: Identity): string {
   const { accountId, address } = identity;
-  const told = [accountId, address, services.reachableAccounts(identity), capabilities, accountCapabilities];
+  const told = [accountId, address, services.reachableAccounts(identity), capabilities, accountCapabilities(services)];
   return hash('sha256', JSON.stringify(told), 'hex').slice(0, 16);
 }
 
 /** `origin`: `https://mail.example.com`, as the client reached us. */
 export function sessionOf(services: JmapServices, identity: Identity, origin: string): object {
   const { accountId, address } = identity;
+  const ofAccounts = accountCapabilities(services);
   const accounts = services.reachableAccounts(identity).map(({ id, name, isPersonal, isReadOnly }) => {
-    return [id, { name, isPersonal, isReadOnly, accountCapabilities }];
+    return [id, { name, isPersonal, isReadOnly, accountCapabilities: ofAccounts }];
   });
   return {
     capabilities,
     accounts: Object.fromEntries(accounts),
-    primaryAccounts: Object.fromEntries(Object.keys(accountCapabilities).map((capability) => [capability, accountId])),
+    primaryAccounts: Object.fromEntries(Object.keys(ofAccounts).map((capability) => [capability, accountId])),
     username: address,
     apiUrl: `${origin}/jmap/api`,
     downloadUrl: `${origin}/jmap/download/{accountId}/{blobId}/{name}?type={type}`,

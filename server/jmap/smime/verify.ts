@@ -2,12 +2,12 @@
  * Verifies S/MIME signatures (RFC 8551, RFC 8550): the signature over the bytes, the signer's certificate up to a trust anchor at a given time, its
  * purpose, and that it is the sender's. Revocation is not looked at. Nothing throws, whatever the bytes: what cannot be read is a failed signature.
  */
-import { fromBER, OctetString } from 'asn1js';
+import { fromBER } from 'asn1js';
 import { type AltName, Certificate, ContentInfo, type ExtKeyUsage, SignedData, SignedDataVerifyError } from 'pkijs';
 import { smimeCertificatesMax, smimeSignersMax } from '../limits.ts';
 
 export interface SignedBytes {
-  /** DER or BER of the CMS object. */
+  /** BER of the CMS object. */
   readonly cms: Uint8Array;
   /** What a detached signature is of; undefined where it is inside. */
   readonly content: Uint8Array | undefined;
@@ -114,12 +114,6 @@ function addressesOf({ extensions, subject }: Certificate): string[] {
   const inExtension = (names?.altNames ?? []).filter(({ type }) => type === rfc822Name).map(({ value }) => String(value));
   const inSubject = subject.typesAndValues.filter(({ type }) => type === emailAddressId).map(({ value }) => String(value.valueBlock.value));
   return [...inExtension, ...inSubject].map((address) => address.toLowerCase());
-}
-
-/** The content that an opaque signature holds. */
-export function contentOf(cms: Uint8Array): Uint8Array | undefined {
-  const content = readSignedData(cms)?.encapContentInfo.eContent;
-  return content instanceof OctetString ? new Uint8Array(content.getValue()) : undefined;
 }
 
 const toArrayBuffer = (bytes: Uint8Array): ArrayBuffer => new Uint8Array(bytes).buffer;

@@ -21,11 +21,14 @@ export const password = 'correct horse';
 export const users = { 'me@example.com': 'account1', 'other@example.com': 'account2' } as const;
 /** An account that `me@example.com` reaches beside its own. */
 export const team = 'account3';
+/** One that it may only look into. */
+export const archive = 'account4';
 /** What the directory says: addresses and aliases, a domain's catch-all among them. */
 const addresses: Readonly<Record<string, readonly string[]>> = {
   account1: ['me@example.com', 'alias@example.com', '*@any.example'],
   account2: ['other@example.com'],
   account3: ['team@example.com'],
+  account4: ['archive@example.com'],
 };
 export type User = keyof typeof users;
 
@@ -59,7 +62,7 @@ export async function startJmapApp(): Promise<JmapApp> {
     cache: new MemoryBlobCache(),
   });
   const [account, other, shared] = await Promise.all(
-    [...Object.values(users), team].map(async (id) => {
+    [...Object.values(users), team, archive].map(async (id) => {
       const opened = await accounts.open(id as AccountId);
       await provisionAccount(opened);
       return opened;
@@ -70,7 +73,12 @@ export async function startJmapApp(): Promise<JmapApp> {
     accounts,
     reachableAccounts: ({ accountId, address }) => [
       { id: accountId, name: address, isPersonal: true, isReadOnly: false },
-      ...(accountId === users['me@example.com'] ? [{ id: team as AccountId, name: 'Team', isPersonal: false, isReadOnly: false }] : []),
+      ...(accountId === users['me@example.com']
+        ? [
+            { id: team as AccountId, name: 'Team', isPersonal: false, isReadOnly: false },
+            { id: archive as AccountId, name: 'Archive', isPersonal: false, isReadOnly: true },
+          ]
+        : []),
     ],
     directory: {
       addressesOf: (id) => addresses[id] ?? [],
