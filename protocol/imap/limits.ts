@@ -49,9 +49,9 @@ export const listPatternsMax = 50;
 /** Entries of one GETMETADATA or SETMETADATA. */
 export const annotationEntriesMax = 100;
 
-/** Groups of one NOTIFY, and mailboxes named in one of them: each is looked at at every change. */
-export const notifyGroupsMax = 50;
-export const notifyMailboxesMax = 1000;
+/** Groups of one NOTIFY, filters of one ESEARCH, and mailboxes named in one of them: each is looked at at every change. */
+export const mailboxFiltersMax = 50;
+export const filterMailboxesMax = 1000;
 
 /** Criteria of one SORT: there are nine keys, and each costs at every comparison. */
 export const sortCriteriaMax = 16;

@@ -3,9 +3,10 @@
  * renamed and (un)subscribed ones as LIST, annotations as METADATA. Changes are gathered by mailbox as they come true, so that what waits for a slow
  * client is bounded by the number of mailboxes and annotations; tell() compares with what the client was told before.
  */
-import { isOfSelected, type NotifyEvent, type NotifyFilter, type NotifyGroup } from '../../protocol/imap/commands/notify.ts';
+import type { NotifyEvent, NotifyGroup } from '../../protocol/imap/commands/notify.ts';
 import type { StatusItem } from '../../protocol/imap/commands/status.ts';
-import { hierarchyDelimiter, parseMailboxPath } from '../../protocol/imap/mailbox-name.ts';
+import { matchesFilter } from '../../protocol/imap/mailbox-filter.ts';
+import { hierarchyDelimiter } from '../../protocol/imap/mailbox-name.ts';
 import { ByteWriter } from '../../protocol/imap/wire/byte-writer.ts';
 import { annotationType } from '../../protocol/mail/annotation.ts';
 import type { MailboxNumber, ModSeq } from '../../protocol/mail/ids.ts';
@@ -150,7 +151,8 @@ export class AccountNews implements Disposable {
   /** RFC 5465 §6: several groups may be about one mailbox; those of the selected one are not among them. */
   #eventsOf(name: string, subscribed: boolean): ReadonlySet<NotifyEvent> {
     const events = new Set<NotifyEvent>();
-    for (const { filter, events: own } of this.#groups) if (matches(filter, name, subscribed)) for (const event of own) events.add(event);
+    for (const { filter, events: own } of this.#groups)
+      if (matchesFilter(filter, name, subscribed)) for (const event of own) events.add(event);
     return events;
   }
 
@@ -231,22 +233,6 @@ function isRenamed(
     if (after === renamed + before.slice(name.length)) return false;
   }
   return true;
-}
-
-function matches(filter: NotifyFilter, name: string, subscribed: boolean): boolean {
-  if (isOfSelected(filter)) return false;
-  const normal = (mailbox: string) => parseMailboxPath(mailbox).join(hierarchyDelimiter);
-  switch (filter.kind) {
-    case 'subscribed':
-      return subscribed;
-    case 'mailboxes':
-      return filter.mailboxes.some((mailbox) => normal(mailbox) === name);
-    case 'subtree':
-      return filter.mailboxes.some((mailbox) => name === normal(mailbox) || name.startsWith(`${normal(mailbox)}${hierarchyDelimiter}`));
-    default:
-      // Filters file mail into any mailbox: RFC 5465 §6.3 makes "inboxes" the same as "personal" then.
-      return true;
-  }
 }
 
 /** RFC 5465 §5.1 to §5.3. */

@@ -6,6 +6,7 @@ import { decodeAppend, decodeReplace, encodeAppend, encodeReplace } from '../../
 import { plainContext } from '../../protocol/imap/commands/context.ts';
 import { decodeCopy, encodeCopy } from '../../protocol/imap/commands/copy.ts';
 import { decodeCreate, encodeCreate } from '../../protocol/imap/commands/create.ts';
+import { decodeEsearch, type EsearchArguments, encodeEsearch } from '../../protocol/imap/commands/esearch.ts';
 import { decodeFetch, encodeFetch, type FetchArguments } from '../../protocol/imap/commands/fetch.ts';
 import { decodeId, encodeId } from '../../protocol/imap/commands/id.ts';
 import { decodeList, encodeList } from '../../protocol/imap/commands/list.ts';
@@ -301,6 +302,24 @@ describe('decode is the inverse of encode', () => {
       decodeSetMetadata,
     );
   });
+  it('for ESEARCH', () =>
+    inverse<EsearchArguments>(
+      fc
+        .tuple(
+          fc.record(program),
+          returns.filter((returned) => returned.return !== undefined),
+          fc.array(
+            fc.oneof(
+              fc.record({ kind: fc.constantFrom('selected' as const, 'personal' as const) }),
+              fc.record({ kind: fc.constantFrom('subtree-one' as const), mailboxes: fc.array(names, { minLength: 1, maxLength: 2 }) }),
+            ),
+            { minLength: 1, maxLength: 3 },
+          ),
+        )
+        .map(([keys, returned, sources]) => ({ ...keys, ...returned, sources })),
+      encodeEsearch,
+      decodeEsearch,
+    ));
   it('for NOTIFY', () => {
     const withNames = fc.record({
       kind: fc.constantFrom('subtree' as const, 'mailboxes' as const),

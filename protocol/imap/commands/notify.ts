@@ -1,12 +1,11 @@
 /**
  * notify = "NOTIFY" SP ("SET" [SP "STATUS"] SP event-group *(SP event-group) / "NONE") (RFC 5465 §8);
  *   event-group = "(" filter-mailboxes SP events ")"
- *   filter-mailboxes = "selected" / "selected-delayed" / "inboxes" / "personal" / "subscribed" / ("subtree" / "mailboxes") SP one-or-more-mailbox
  *   events = "(" event *(SP event) ")" / "NONE"; event = "MessageNew" [SP "(" fetch-att *(SP fetch-att) ")"] / "MessageExpunge" / …
  */
 import { decodeFetchAttribute, type FetchAttribute, formatFetchAttribute } from '../fetch-attribute.ts';
-import { notifyGroupsMax, notifyMailboxesMax } from '../limits.ts';
-import { decodeMailbox } from '../mailbox-name.ts';
+import { mailboxFiltersMax } from '../limits.ts';
+import { decodeMailboxFilter, encodeMailboxFilter, isOfSelected, type MailboxFilter } from '../mailbox-filter.ts';
 import { CommandWriter } from '../wire/command-writer.ts';
 import type { Scanner } from '../wire/scanner.ts';
 import type { DecodeContext } from './context.ts';
@@ -24,12 +23,8 @@ export type NotifyEvent = (typeof notifyEvents)[number];
 
 export const messageEvents: readonly NotifyEvent[] = ['MessageNew', 'MessageExpunge', 'FlagChange'];
 
-export type NotifyFilter =
-  | { readonly kind: 'selected' | 'selected-delayed' | 'inboxes' | 'personal' | 'subscribed' }
-  | { readonly kind: 'subtree' | 'mailboxes'; readonly mailboxes: readonly string[] };
-
 export interface NotifyGroup {
-  readonly filter: NotifyFilter;
+  readonly filter: MailboxFilter;
   readonly events: readonly NotifyEvent[];
   /** Told of each new message in the selected mailbox. */
   readonly attributes: readonly FetchAttribute[];
@@ -43,9 +38,6 @@ export type NotifyArguments =
       /** Names of events that nobody here knows: the answer is NO (§3.1). */
       readonly unknown: readonly string[];
     };
-
-const plainFilters = ['selected', 'selected-delayed', 'inboxes', 'personal', 'subscribed'] as const;
-const namedFilters = ['subtree', 'mailboxes'] as const;
 
 export function decodeNotify(scanner: Scanner, context: Pick<DecodeContext, 'acceptsUtf8'>): NotifyArguments {
   scanner.space();
@@ -66,17 +58,15 @@ export function decodeNotify(scanner: Scanner, context: Pick<DecodeContext, 'acc
   do groups.push(decodeGroup(scanner, context, unknown));
   while (scanner.take(' '));
   scanner.expectEnd();
-  if (groups.length > notifyGroupsMax) scanner.fail(`at most ${notifyGroupsMax} groups`);
+  if (groups.length > mailboxFiltersMax) scanner.fail(`at most ${mailboxFiltersMax} groups`);
   // RFC 5465 §6.1.
   if (groups.filter(({ filter }) => isOfSelected(filter)).length > 1) scanner.fail('one of SELECTED and SELECTED-DELAYED, once');
   return { groups, wantsStatus, unknown };
 }
 
-export const isOfSelected = ({ kind }: NotifyFilter): boolean => kind === 'selected' || kind === 'selected-delayed';
-
 function decodeGroup(scanner: Scanner, context: Pick<DecodeContext, 'acceptsUtf8'>, unknown: string[]): NotifyGroup {
   scanner.expect('(');
-  const filter = decodeFilter(scanner, context);
+  const filter = decodeMailboxFilter(scanner, context.acceptsUtf8);
   scanner.space();
   const events: NotifyEvent[] = [];
   const attributes: FetchAttribute[] = [];
@@ -102,7 +92,7 @@ function decodeGroup(scanner: Scanner, context: Pick<DecodeContext, 'acceptsUtf8
 }
 
 /** RFC 5465 §5, §6.1. */
-function checkEvents(scanner: Scanner, filter: NotifyFilter, events: readonly NotifyEvent[], attributes: readonly FetchAttribute[]): void {
+function checkEvents(scanner: Scanner, filter: MailboxFilter, events: readonly NotifyEvent[], attributes: readonly FetchAttribute[]): void {
   const has = (event: NotifyEvent) => events.includes(event);
   if (has('MessageNew') !== has('MessageExpunge')) scanner.fail('MessageNew and MessageExpunge together');
   if (has('FlagChange') && !has('MessageNew')) scanner.fail('MessageNew and MessageExpunge beside FlagChange');
@@ -111,25 +101,12 @@ function checkEvents(scanner: Scanner, filter: NotifyFilter, events: readonly No
   } else if (!events.every((event) => messageEvents.includes(event))) scanner.fail('events of messages for the selected mailbox');
 }
 
-function decodeFilter(scanner: Scanner, { acceptsUtf8 }: Pick<DecodeContext, 'acceptsUtf8'>): NotifyFilter {
-  const name = scanner.keyword('a filter of mailboxes').toLowerCase();
-  const plain = plainFilters.find((kind) => kind === name);
-  if (plain !== undefined) return { kind: plain };
-  const kind = namedFilters.find((known) => known === name) ?? scanner.fail('a filter of mailboxes');
-  scanner.space();
-  const mailboxes = scanner.isNext('(') ? scanner.list(() => decodeMailbox(scanner, acceptsUtf8)) : [decodeMailbox(scanner, acceptsUtf8)];
-  if (mailboxes.length === 0) scanner.fail('a mailbox');
-  if (mailboxes.length > notifyMailboxesMax) scanner.fail(`at most ${notifyMailboxesMax} mailboxes`);
-  return { kind, mailboxes };
-}
-
 export function encodeNotify(notify: NotifyArguments): Buffer {
   const writer = new CommandWriter().raw('NOTIFY ');
   if (notify.groups === undefined) return writer.raw('NONE').toBuffer();
   writer.raw(`SET ${notify.wantsStatus ? 'STATUS ' : ''}`);
   writer.joined(notify.groups, ({ filter, events, attributes }) => {
-    writer.raw(`(${filter.kind} `);
-    if ('mailboxes' in filter) writer.list(filter.mailboxes, (mailbox) => writer.mailbox(mailbox)).sp();
+    encodeMailboxFilter(writer.raw('('), filter).sp();
     const items = attributes.length === 0 ? '' : ` (${attributes.map(formatFetchAttribute).join(' ')})`;
     const names = events.map((event) => (event === 'MessageNew' ? `${event}${items}` : event));
     writer.raw(names.length === 0 ? 'NONE)' : `(${names.join(' ')}))`);

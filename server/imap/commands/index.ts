@@ -3,6 +3,7 @@ import type { AnyCommandRow } from '../command.ts';
 import { append, replace } from './append.ts';
 import { compress } from './compress.ts';
 import { copy, move } from './copy.ts';
+import { esearch } from './esearch.ts';
 import { expunge } from './expunge.ts';
 import { fetch } from './fetch.ts';
 import { list, lsub, xlist } from './list.ts';
@@ -49,6 +50,7 @@ export const commandRows: readonly AnyCommandRow[] = [
   check,
   expunge,
   search,
+  esearch,
   sort,
   thread,
   fetch,

@@ -1,5 +1,6 @@
 /** NOTIFY (RFC 5465): what the client wants to hear of, at any time. The selected mailbox is told by its view, the others by news.ts. */
-import { decodeNotify, isOfSelected, type NotifyArguments, notifyEvents } from '../../../protocol/imap/commands/notify.ts';
+import { decodeNotify, type NotifyArguments, notifyEvents } from '../../../protocol/imap/commands/notify.ts';
+import { isOfSelected } from '../../../protocol/imap/mailbox-filter.ts';
 import { defineCommand, loggedIn } from '../command.ts';
 
 export const notify = defineCommand<NotifyArguments>({

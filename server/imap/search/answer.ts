@@ -21,6 +21,8 @@ export interface AnswerOptions {
   readonly name: 'SEARCH' | 'SORT';
   /** The keys speak of mod-sequences: so does the answer (RFC 7162 §3.1.5, §3.1.6). */
   readonly withModSeq: boolean;
+  /** Where the search has been, told where that may be several mailboxes (RFC 7377 §2.1). */
+  readonly source?: { readonly view: MailboxView; readonly name: string };
 }
 
 export function refuseCharset({ charset }: SearchProgram): Reply {
@@ -84,21 +86,27 @@ function writeExtended(
   { session, isUid, tag }: Invocation,
   found: Found,
   { return: options = [], partial }: SearchReturn,
-  { withModSeq }: AnswerOptions,
+  { withModSeq, source }: AnswerOptions,
 ): void {
   // RFC 5182 §2.1: with SAVE alone there is nothing to tell.
   if (partial === undefined && !options.some((option) => option !== 'SAVE')) return;
-  const { output, view } = session;
+  const { output } = session;
   const { uids, modSeqs } = found.result;
   const count = uids.length;
   const number = (position: number) => {
     const uid = uids[at(found, position)]!;
-    return isUid ? uid : view.sequenceOf(uid);
+    return isUid ? uid : session.view.sequenceOf(uid);
   };
   const set = (start: number, end: number) => formatSet(Array.from({ length: end - start }, (_, offset) => number(start + offset)));
   /** Positions whose mod-sequences are told (RFC 7162 §3.1.5, RFC 9394 §3.3). */
   const told: number[] = [];
-  output.ascii(`* ESEARCH (TAG "${tag}")${isUid ? ' UID' : ''}`);
+  output.ascii(`* ESEARCH (TAG "${tag}"`);
+  if (source !== undefined) {
+    output.ascii(' MAILBOX ');
+    session.writeMailboxName(source.name);
+    output.ascii(` UIDVALIDITY ${source.view.uidValidity}`);
+  }
+  output.ascii(isUid ? ') UID' : ')');
   if (options.includes('COUNT')) output.ascii(` COUNT ${count}`);
   if (count > 0) {
     if (options.includes('MIN')) output.ascii(` MIN ${number(0)}`);
