@@ -8,6 +8,8 @@ import type { ServerFolder } from './running-server.ts';
 export interface ServerProcess {
   readonly pid: number;
   readonly imapsPort: number;
+  /** 0 where nothing listens for it. */
+  readonly submissionPort: number;
   /** Printed at the first start only. */
   readonly password: string | undefined;
   connect(password: string): Promise<ImapFlow>;
@@ -25,6 +27,7 @@ export async function startServerProcess(folder: ServerFolder): Promise<ServerPr
   return {
     pid: child.pid!,
     imapsPort,
+    submissionPort: Number(/Submission \(STARTTLS\) +127\.0\.0\.1:(\d+)/.exec(said)?.[1] ?? 0),
     password: /^Password: +(\S+)/m.exec(said)?.[1],
     async connect(pass) {
       const options = { host: '127.0.0.1', port: imapsPort, secure: true, tls: { rejectUnauthorized: false }, logger: false } as const;
