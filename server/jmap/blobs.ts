@@ -3,6 +3,7 @@
  * every node knows them and the bytes are not taken for garbage; they go after a day.
  */
 import { parseBlobId, uploadBlobId } from '../../protocol/jmap/blob-id.ts';
+import { StorageError } from '../../protocol/mail/errors.ts';
 import { decodePart } from '../../protocol/mime/part-content.ts';
 import { findPart } from '../../protocol/mime/sections.ts';
 import { type Part, parseStructure } from '../../protocol/mime/structure.ts';
@@ -97,7 +98,9 @@ export async function readBlob(account: Account, blobId: string): Promise<FoundB
     return record === undefined ? undefined : { ref: record.ref, type: record.type, root: undefined };
   });
   if (start === undefined) return undefined;
-  let found: FoundBlob = { bytes: await account.blobBytes(start.ref), type: start.type };
+  const bytes = await bytesOf(account, start.ref);
+  if (bytes === undefined) return undefined;
+  let found: FoundBlob = { bytes, type: start.type };
   let root: Part | undefined = start.root;
   for (const step of steps) {
     const part = findPart(root ?? parseStructure(found.bytes).root, step);
@@ -107,4 +110,14 @@ export async function readBlob(account: Account, blobId: string): Promise<FoundB
     root = undefined;
   }
   return found;
+}
+
+/** What is gone from the store is not found, so that it takes no list down with it; `verify` tells the administrator of it. */
+async function bytesOf(account: Account, ref: BlobRef): Promise<Buffer | undefined> {
+  try {
+    return await account.blobBytes(ref);
+  } catch (error) {
+    if (error instanceof StorageError && error.code === 'missing') return undefined;
+    throw error;
+  }
 }
