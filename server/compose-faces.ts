@@ -12,11 +12,11 @@ import type { Intake } from './compose-intake.ts';
 import type { Outbox } from './compose-outbox.ts';
 import { type Config, ConfigError, parseListen } from './config.ts';
 import { createImapServer } from './imap/server.ts';
-import { createManageSieveServer } from './managesieve/server.ts';
 import { addJmapRoutes } from './jmap/routes.ts';
 import type { JmapServices } from './jmap/services.ts';
 import { sessionsDrainMs } from './limits.ts';
 import type { Logger } from './logger.ts';
+import { createManageSieveServer } from './managesieve/server.ts';
 import type { Metrics } from './metrics.ts';
 import { type ConnectionHandler, Listener } from './net/listener.ts';
 import type { Certificates } from './tls/certificates.ts';
@@ -54,6 +54,7 @@ export async function openFaces(options: FacesOptions): Promise<Faces> {
     readMessage: (raw) => options.intake.parsers.parse(raw),
     secureContext: () => certificates.current.context,
     messageBytesMax: config.limits.messageBytesMax,
+    ...(config.limits.imapMessagesMax === undefined ? {} : { messagesMax: config.limits.imapMessagesMax }),
     nonSynchronizingLiterals: config.limits.imapNonSynchronizingLiterals,
     // A client that is told of it sends its password there: only where that is protected.
     ...(config.publicUrl.startsWith('https:') ? { jmapSessionUrl: `${config.publicUrl.replace(/\/+$/, '')}/.well-known/jmap` } : {}),

@@ -5,6 +5,7 @@
  * `secret` marks what is never printed.
  */
 import Type, { type Static } from 'typebox';
+import { HooksSchema, MessageFlowSchema } from './config-hooks.ts';
 import { RelaySchema, SubmissionSchema } from './config-relay.ts';
 
 /** What the walkers of config.ts and satchel.schema.json read of a TypeBox schema. */
@@ -81,8 +82,13 @@ const Verdict = Type.Object(
 const Sqs = Type.Object(
   {
     queueUrl: Type.String({ pattern: '^https?://', description: 'Address of the queue that tells of new mail.' }),
-    region: Type.Optional(Type.String({ minLength: 1 })),
-    endpoint: Type.Optional(Type.String({ pattern: '^https?://' })),
+    region: Type.Optional(Type.String({ minLength: 1, description: "The queue's region. Default: the bucket's." })),
+    endpoint: Type.Optional(Type.String({ pattern: '^https?://', description: 'Address of an SQS service other than AWS.' })),
+    receipts: Type.Boolean({
+      default: true,
+      description:
+        "Whether SES's receipts come by this queue: then an object that S3 announces is kept for them for an hour. false: only S3's events do.",
+    }),
   },
   closed,
 );
@@ -191,6 +197,8 @@ export const ConfigSchema = Type.Object(
       ],
       description: 'What the verdicts of the receiving service do.',
     }),
+    hooks: HooksSchema,
+    messageFlow: MessageFlowSchema,
     relay: RelaySchema,
     submission: SubmissionSchema,
     limits: Type.Object(
@@ -210,6 +218,13 @@ export const ConfigSchema = Type.Object(
         ),
         accountMessagesMax: Type.Optional(
           Type.Integer({ minimum: 100, description: 'How many messages an account may hold. Without it there is no limit.' }),
+        ),
+        imapMessagesMax: Type.Optional(
+          Type.Integer({
+            minimum: 1000,
+            description:
+              'How many messages one IMAP command may be about (RFC 9738). Without it there is no limit: programs that do not know of it miss messages.',
+          }),
         ),
         imapNonSynchronizingLiterals: Type.Union([Type.Literal('all'), Type.Literal('small')], {
           default: 'all',

@@ -26,6 +26,8 @@ export type SearchKey =
   | { readonly key: 'within'; readonly relation: 'older' | 'younger'; readonly seconds: number }
   | { readonly key: 'size'; readonly relation: 'larger' | 'smaller'; readonly octets: number }
   | { readonly key: 'sequence' | 'uid'; readonly set: SequenceSet }
+  /** RFC 9738 §3.2. */
+  | { readonly key: 'uidRange'; readonly relation: 'after' | 'before'; readonly uid: number }
   | { readonly key: 'modSeq'; readonly modSeq: number }
   | { readonly key: 'emailId' | 'threadId'; readonly id: string };
 
@@ -121,6 +123,10 @@ export class SearchKeyDecoder {
         return { key: 'size', relation: 'smaller', octets: argument(() => scanner.number(Number.MAX_SAFE_INTEGER)) };
       case 'UID':
         return { key: 'uid', set: argument(() => decodeSequenceSet(scanner)) };
+      case 'UIDAFTER':
+        return { key: 'uidRange', relation: 'after', uid: argument(() => scanner.nzNumber()) };
+      case 'UIDBEFORE':
+        return { key: 'uidRange', relation: 'before', uid: argument(() => scanner.nzNumber()) };
       case 'NOT':
         return not(argument(() => this.#decode(depth + 1)));
       case 'OR': {
@@ -207,6 +213,8 @@ export function encodeSearchKey(writer: CommandWriter, key: SearchKey): CommandW
       return writer.raw(formatSequenceSet(key.set));
     case 'uid':
       return writer.raw(`UID ${formatSequenceSet(key.set)}`);
+    case 'uidRange':
+      return writer.raw(`UID${key.relation.toUpperCase()} ${key.uid}`);
     case 'modSeq':
       return writer.raw(`MODSEQ ${key.modSeq}`);
     case 'emailId':

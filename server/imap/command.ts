@@ -18,6 +18,7 @@ export const selected: readonly SessionState[] = ['selected'];
 export interface CapabilityContext {
   readonly messageBytesMax: number;
   readonly nonSynchronizingLiterals: 'all' | 'small';
+  readonly messagesMax: number | undefined;
   readonly canStartTls: boolean;
   /** Passwords may cross the connection. */
   readonly isProtected: boolean;

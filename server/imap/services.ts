@@ -31,6 +31,8 @@ export interface ImapServerOptions {
   readonly jmapSessionUrl?: string;
   /** Octets of a message that may be appended. */
   readonly messageBytesMax?: number;
+  /** Messages that one command may be about (RFC 9738). Absent: as many as there are. */
+  readonly messagesMax?: number;
   /** Literals that a client may send without waiting: all of them (LITERAL+), or up to 4,096 octets (LITERAL-). RFC 7888 forbids to offer both. */
   readonly nonSynchronizingLiterals?: 'all' | 'small';
   readonly idleTimeoutMs?: number;

@@ -158,6 +158,7 @@ export class Session {
     const context: CapabilityContext = {
       messageBytesMax: this.services.messageBytesMax,
       nonSynchronizingLiterals: this.services.nonSynchronizingLiterals,
+      messagesMax: this.services.messagesMax,
       canStartTls: this.services.secureContext !== undefined && !this.connection.isTls,
       isProtected: this.connection.isProtected,
       canBind: this.connection.canBind,

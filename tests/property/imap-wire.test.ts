@@ -140,6 +140,11 @@ const searchKeys: fc.Arbitrary<SearchKey> = fc.letrec<{ key: SearchKey }>((tie) 
       seconds: fc.integer({ min: 1, max: 1 << 30 }),
     }),
     fc.record({ key: fc.constantFrom('sequence' as const, 'uid' as const), set: sets }),
+    fc.record({
+      key: fc.constant('uidRange' as const),
+      relation: fc.constantFrom('after' as const, 'before' as const),
+      uid: fc.integer({ min: 1, max: 0xffffffff }),
+    }),
     fc.record({ key: fc.constant('modSeq' as const), modSeq: fc.maxSafeNat() }),
     fc.record({ key: fc.constant('not' as const), of: tie('key') }),
     fc.record({ key: fc.constant('or' as const), left: tie('key'), right: tie('key') }),

@@ -21,6 +21,7 @@ import { defineCommand, loggedIn, selected } from '../command.ts';
 import { keywordsOfFlags, type StoredFlags } from '../flags.ts';
 import { findMailbox } from '../mailbox-tree.ts';
 import type { MailboxView } from '../mailbox-view.ts';
+import { refuseForLimit } from '../message-limit.ts';
 import type { Reply } from '../refusal.ts';
 import type { Session } from '../session.ts';
 import { expungedReply } from './expunge.ts';
@@ -85,6 +86,9 @@ async function addMessages(session: Session, { mailbox: name, messages }: Append
   const previousTurn = session.appendTurn;
   const { promise: ownTurn, resolve: endTurn } = Promise.withResolvers<void>();
   session.appendTurn = ownTurn;
+  const { messagesMax } = session.services;
+  // RFC 9738 §3.1: all messages or none.
+  if (messagesMax !== undefined && messages.length > messagesMax) return refuseForLimit(`MESSAGELIMIT ${messagesMax}`);
   try {
     const mailbox = account.read((reader) => findMailbox(reader, name));
     if (mailbox === undefined) return { status: 'NO', code: 'TRYCREATE', text: 'There is no mailbox of this name.' };

@@ -7,6 +7,7 @@ import { rangesOf } from '../../../protocol/mail/ranges.ts';
 import type { Mailbox } from '../../../storage/account/api.ts';
 import { defineCommand, type Invocation, selected } from '../command.ts';
 import { findMailbox } from '../mailbox-tree.ts';
+import { limitedReply, limitMessages, refuseForLimit } from '../message-limit.ts';
 import type { Reply } from '../refusal.ts';
 import { expungedReply } from './expunge.ts';
 
@@ -38,7 +39,7 @@ export const move = defineCommand<CopyArguments>({
     // RFC 9051 §6.4.8: COPYUID comes untagged, before the EXPUNGEs.
     const { code } = codeOf(moved);
     if (code !== undefined) session.output.untagged(`OK [${code}] Moved.`);
-    return expungedReply(session, invocation.name, moved.modSeq);
+    return limitedReply(session, invocation.name, moved.limit, expungedReply(session, invocation.name, moved.modSeq));
   },
 });
 
@@ -47,6 +48,8 @@ interface Transferred {
   readonly pairs: readonly { readonly from: number; readonly to: number }[];
   /** Of the mutation, when it did something. */
   readonly modSeq: ModSeq | undefined;
+  /** Response code, where it was not done for all messages. */
+  readonly limit: string | undefined;
 }
 
 async function transfer(
@@ -55,10 +58,13 @@ async function transfer(
   how: 'copy' | 'move',
 ): Promise<Transferred | Reply> {
   const { view, account } = session;
-  const uids = view.uidRanges(view.resolve(set, isUid));
+  const { indexes, code } = limitMessages(session, view, view.resolve(set, isUid));
+  // RFC 9738 §3.1: COPY is for all or none, MOVE is not.
+  if (code !== undefined && how === 'copy') return refuseForLimit(code);
+  const uids = view.uidRanges(indexes);
   const target = account.read((reader) => findMailbox(reader, name));
   if (target === undefined) return { status: 'NO', code: 'TRYCREATE', text: 'There is no mailbox of this name.' };
-  if (uids.length === 0) return { target, pairs: [], modSeq: undefined };
+  if (uids.length === 0) return { target, pairs: [], modSeq: undefined, limit: code };
   const moved = await account.transact((tx) => {
     if (tx.mailbox(target.id) === undefined) throw new MailError('mailboxNotFound', 'The mailbox has just been deleted.');
     const modSeq = (tx.modSeq + 1) as ModSeq;
@@ -70,7 +76,7 @@ async function transfer(
     target.id,
     moved.pairs.map(({ to }) => to),
   );
-  return { target, ...moved };
+  return { target, limit: code, ...moved };
 }
 
 /** RFC 4315 §3: both sets in the order of the copies. */

@@ -8,6 +8,7 @@ import type { ModSeq } from '../../../protocol/mail/ids.ts';
 import { contains, type Ranges, rangesOf } from '../../../protocol/mail/ranges.ts';
 import { defineCommand, selected } from '../command.ts';
 import type { MailboxView } from '../mailbox-view.ts';
+import { limitedReply, limitMessages } from '../message-limit.ts';
 import type { Reply } from '../refusal.ts';
 import type { Session } from '../session.ts';
 
@@ -40,6 +41,22 @@ export function expungedReply({ isCondstore }: Session, name: string, modSeq: Mo
   return { status: 'OK', code: `HIGHESTMODSEQ ${modSeq}`, text: `${name} completed` };
 }
 
+const all = { indexes: undefined, code: undefined };
+
+function deletedAmong(view: MailboxView, indexes: Ranges): Ranges {
+  const first = indexes[0]?.[0];
+  const last = indexes.at(-1)?.[1];
+  if (first === undefined || last === undefined) return [];
+  const asked = view.uidRanges(indexes);
+  const deleted: number[] = [];
+  view.account.read((reader) =>
+    reader.forEachMembership(view.mailbox, view.uids[first]!, view.uids[last]!, ({ uid, deleted: isDeleted }) => {
+      if (isDeleted && contains(asked, uid)) deleted.push(view.sequenceOf(uid) - 1);
+    }),
+  );
+  return rangesOf(deleted.filter((index) => index >= 0));
+}
+
 export const expunge = defineCommand<{ readonly uids?: SequenceSet }>({
   names: ['EXPUNGE', 'UID EXPUNGE'],
   states: selected,
@@ -49,7 +66,9 @@ export const expunge = defineCommand<{ readonly uids?: SequenceSet }>({
   async run({ session, name }, { uids }) {
     const { view } = session;
     if (view.isReadOnly) throw new MailError('forbidden', 'The mailbox is selected read-only.');
-    const modSeq = await expungeDeleted(view, uids === undefined ? undefined : view.uidRanges(view.resolve(uids, true)));
-    return expungedReply(session, name, modSeq);
+    // RFC 9738 §3.1: UID EXPUNGE has a limit of messages with \Deleted, EXPUNGE has none.
+    const { indexes, code } = uids === undefined ? all : limitMessages(session, view, deletedAmong(view, view.resolve(uids, true)));
+    const modSeq = await expungeDeleted(view, indexes === undefined ? undefined : view.uidRanges(indexes));
+    return limitedReply(session, name, code, expungedReply(session, name, modSeq));
   },
 });

@@ -8,6 +8,7 @@ import { type Range, type Ranges, rangesOf, sizeOf } from '../../../protocol/mai
 import { defineCommand, selected } from '../command.ts';
 import { fetchMessages } from '../fetch/fetch.ts';
 import { markSeen } from '../fetch/seen.ts';
+import { limitedReply, limitMessages, refuseForLimit } from '../message-limit.ts';
 import type { Session } from '../session.ts';
 import { vanishedSince, writeVanished } from '../vanished.ts';
 
@@ -18,7 +19,7 @@ export const fetch = defineCommand<FetchArguments>({
   sequences: 'hold',
   takesNumbers: true,
   decode: decodeFetch,
-  async run({ session, isUid }, { set, attributes: asked, changedSince, vanished, partial }) {
+  async run({ session, isUid, name }, { set, attributes: asked, changedSince, vanished, partial }) {
     const { view } = session;
     // RFC 7162 §3.2.6.
     if (vanished && !session.isQresync) throw new ProtocolError('expected ENABLE QRESYNC before');
@@ -32,14 +33,18 @@ export const fetch = defineCommand<FetchArguments>({
     // What has gone from under the client's numbers is told as VANISHED without EARLIER, and before.
     if (vanished) session.tellChanges(true);
     const all = view.resolve(set, isUid);
+    const { messagesMax } = session.services;
+    // RFC 9738 §3.1: a PARTIAL of more is refused as it stands.
+    if (partial !== undefined && messagesMax !== undefined && Math.abs(partial.to - partial.from) >= messagesMax)
+      return refuseForLimit(`MESSAGELIMIT ${messagesMax}`);
     // RFC 9394 §3.3: PARTIAL chooses first, CHANGEDSINCE among those.
-    const indexes = partial === undefined ? all : partOf(all, partial);
+    const { indexes, code } = limitMessages(session, view, partial === undefined ? all : partOf(all, partial));
     if (vanished) tellVanished(session, set, changedSince!);
     const seen = await markSeen(session, view, attributes, indexes);
     const { missing, unreadable } = await fetchMessages(session, view, { attributes, indexes, changedSince, seen });
-    if (unreadable) return { status: 'NO', code: 'UNKNOWN-CTE', text: 'A part has an encoding that is not known here.' };
-    if (missing) return { status: 'OK', code: 'EXPUNGEISSUED', text: 'Some of these messages are gone.' };
-    return undefined;
+    const failed = { status: 'NO', code: 'UNKNOWN-CTE', text: 'A part has an encoding that is not known here.' } as const;
+    const gone = { status: 'OK', code: 'EXPUNGEISSUED', text: 'Some of these messages are gone.' } as const;
+    return limitedReply(session, name, code, unreadable ? failed : missing ? gone : undefined);
   },
 });
 

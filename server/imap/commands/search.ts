@@ -2,8 +2,9 @@
 import { decodeSearch, type SearchArguments } from '../../../protocol/imap/commands/search.ts';
 import { ProtocolError } from '../../../protocol/mail/errors.ts';
 import { defineCommand, selected } from '../command.ts';
+import { limitedReply, limitMessages } from '../message-limit.ts';
 import { refuseCharset, saving, writeAnswer } from '../search/answer.ts';
-import { mentionsModSeq, runSearch } from '../search/search.ts';
+import { mentionsModSeq, runSearch, searchedMessages } from '../search/search.ts';
 import { mustUseUids } from '../uid-only.ts';
 
 export const search = defineCommand<SearchArguments>({
@@ -30,8 +31,10 @@ export const search = defineCommand<SearchArguments>({
     }
     const withModSeq = mentionsModSeq(args.key);
     if (withModSeq) session.isCondstore = true;
-    const found = await saving(view, args, async () => ({ result: await runSearch(session, view, args.key) }));
+    const { indexes, code } = limitMessages(session, view, searchedMessages(view, args.key));
+    const start = code === undefined ? 0 : indexes[0]![0];
+    const found = await saving(view, args, async () => ({ result: await runSearch(session, view, args.key, undefined, start) }));
     writeAnswer(invocation, found, args, { name: 'SEARCH', withModSeq });
-    return undefined;
+    return limitedReply(session, invocation.name, code);
   },
 });

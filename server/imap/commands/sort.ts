@@ -1,8 +1,9 @@
 /** SORT and UID SORT (RFC 5256 §3, SORT=DISPLAY RFC 5957, ESORT RFC 5267 §3, RFC 7162 §3.1.6, RFC 9394 PARTIAL). */
 import { decodeSort, type SortArguments } from '../../../protocol/imap/commands/sort.ts';
 import { defineCommand, selected } from '../command.ts';
+import { limitMessages, refuseForLimit } from '../message-limit.ts';
 import { refuseCharset, saving, writeAnswer } from '../search/answer.ts';
-import { mentionsModSeq, runSearch } from '../search/search.ts';
+import { mentionsModSeq, runSearch, searchedMessages } from '../search/search.ts';
 import { MatchedRows } from '../sort/matched-rows.ts';
 import { sortOrder } from '../sort/sort.ts';
 import { mustUseUids } from '../uid-only.ts';
@@ -18,6 +19,9 @@ export const sort = defineCommand<SortArguments>({
     const { session } = invocation;
     const { view } = session;
     mustUseUids(session, args.key);
+    // RFC 9738 §3.3.
+    const { code } = limitMessages(session, view, searchedMessages(view, args.key));
+    if (code !== undefined) return refuseForLimit(code);
     if (!args.isCharsetKnown) {
       if (args.return?.includes('SAVE')) view.saved = [];
       return refuseCharset(args);

@@ -11,6 +11,7 @@ import { defineCommand, type Finish, type Invocation, selected } from '../comman
 import { fetchRows } from '../fetch/fetch.ts';
 import { keywordsOfFlags, type StoredFlags } from '../flags.ts';
 import type { MailboxView } from '../mailbox-view.ts';
+import { limitedReply, limitMessages } from '../message-limit.ts';
 import type { Reply } from '../refusal.ts';
 
 export const store = defineCommand<StoreArguments>({
@@ -26,11 +27,11 @@ export const store = defineCommand<StoreArguments>({
     if (view.isReadOnly) throw new MailError('forbidden', 'The mailbox is selected read-only.');
     if (args.unchangedSince !== undefined) session.isCondstore = true;
     const flags = keywordsOfFlags(args.flags);
-    const indexes = view.resolve(args.set, isUid);
+    const { indexes, code } = limitMessages(session, view, view.resolve(args.set, isUid));
     const uids = view.uidRanges(indexes);
     const committed = uids.length === 0 ? Promise.resolve(nothing) : view.account.transact((tx) => change(tx, view, uids, flags, args));
     committed.catch(() => {});
-    return async () => finish(invocation, args, indexes, await committed);
+    return async () => limitedReply(session, invocation.name, code, await finish(invocation, args, indexes, await committed));
   },
 });
 

@@ -1,8 +1,9 @@
 /** THREAD and UID THREAD (RFC 5256 §3). */
 import { decodeThread, type ThreadArguments } from '../../../protocol/imap/commands/thread.ts';
 import { defineCommand, selected } from '../command.ts';
+import { limitMessages, refuseForLimit } from '../message-limit.ts';
 import { refuseCharset } from '../search/answer.ts';
-import { mentionsModSeq, runSearch } from '../search/search.ts';
+import { mentionsModSeq, runSearch, searchedMessages } from '../search/search.ts';
 import { MatchedRows } from '../sort/matched-rows.ts';
 import { threadFacts } from '../thread/facts.ts';
 import { threadBySubject } from '../thread/ordered-subject.ts';
@@ -20,6 +21,9 @@ export const thread = defineCommand<ThreadArguments>({
   async run({ session, isUid }, args) {
     const { view, output } = session;
     mustUseUids(session, args.key);
+    // RFC 9738 §3.3.
+    const { code } = limitMessages(session, view, searchedMessages(view, args.key));
+    if (code !== undefined) return refuseForLimit(code);
     if (!args.isCharsetKnown) return refuseCharset(args);
     if (mentionsModSeq(args.key)) session.isCondstore = true;
     const rows = new MatchedRows();

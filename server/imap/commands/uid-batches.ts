@@ -9,7 +9,7 @@ import { uidBatchMessagesMin } from '../limits.ts';
 export const uidBatches = defineCommand<UidBatchesArguments>({
   names: ['UIDBATCHES'],
   states: selected,
-  capability: ['UIDBATCHES'],
+  capability: ({ messagesMax }) => ['UIDBATCHES', ...(messagesMax === undefined ? [] : [`MESSAGELIMIT=${messagesMax}`])],
   sequences: 'free',
   decode: decodeUidBatches,
   run({ session, tag }, { size, batches }) {

@@ -58,6 +58,8 @@ export function compile(key: SearchKey, scene: SearchScene): Criterion {
       return uidTest(view, key.set, false);
     case 'uid':
       return uidTest(view, key.set, true);
+    case 'uidRange':
+      return { fast: (row) => (key.relation === 'after' ? row.uid > key.uid : row.uid < key.uid) };
     case 'modSeq':
       return { fast: (row) => row.modSeq >= key.modSeq };
     case 'emailId': {

@@ -3,6 +3,7 @@
  * their turn. The result is in the order of the mailbox.
  */
 import type { SearchKey } from '../../../protocol/imap/search-key.ts';
+import { intersectRanges, type Ranges } from '../../../protocol/mail/ranges.ts';
 import type { MembershipRow } from '../../../storage/account/api.ts';
 import { rowsPerRead } from '../limits.ts';
 import type { MailboxView } from '../mailbox-view.ts';
@@ -17,12 +18,29 @@ export interface SearchResult {
   readonly modSeqs: readonly number[];
 }
 
-/** `onMatch` is given each row of the result in its order; the row is reused. */
+/** RFC 9738 §3.1: the messages that a search looks at, which is not how many it finds: those that its keys name by number or UID, or all. */
+export function searchedMessages(view: MailboxView, key: SearchKey): Ranges {
+  switch (key.key) {
+    case 'sequence':
+      return view.resolve(key.set, false);
+    case 'uid':
+      return view.resolve(key.set, true);
+    case 'uidRange':
+      return view.indexesOfUids(key.relation === 'after' ? [[key.uid + 1, 0xffffffff]] : [[1, key.uid - 1]]);
+    case 'and':
+      return key.keys.map((inner) => searchedMessages(view, inner)).reduce((scope, inner) => intersectRanges(scope, inner));
+    default:
+      return view.exists === 0 ? [] : [[0, view.exists - 1]];
+  }
+}
+
+/** `onMatch` is given each row of the result in its order; the row is reused. Messages before the index `start` are passed over. */
 export async function runSearch(
   session: Session,
   view: MailboxView,
   key: SearchKey,
   onMatch?: (row: Readonly<MembershipRow>) => void,
+  start = 0,
 ): Promise<SearchResult> {
   const { account, output, connection } = session;
   const known = view.uids;
@@ -35,7 +53,7 @@ export async function runSearch(
     modSeqs.push(row.modSeq);
     onMatch?.(row);
   };
-  for (let first = 0; first < known.length; first += rowsPerRead) {
+  for (let first = start; first < known.length; first += rowsPerRead) {
     const last = Math.min(first + rowsPerRead, known.length) - 1;
     const open: MembershipRow[] = [];
     account.read((reader) =>

@@ -32,7 +32,7 @@ export interface Transcript {
 }
 
 /** What of the server a transcript may set. */
-export type ServerOptions = Pick<Partial<ImapServerOptions>, 'nonSynchronizingLiterals'> & {
+export type ServerOptions = Pick<Partial<ImapServerOptions>, 'nonSynchronizingLiterals' | 'messagesMax'> & {
   readonly quotaLimits?: QuotaLimits;
 };
 

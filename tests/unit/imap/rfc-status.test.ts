@@ -27,6 +27,7 @@ const advertised = new Set(
   [true, false].flatMap((isLoggedIn) =>
     capabilities(commandRows, {
       messageBytesMax: 1000,
+      messagesMax: 1000,
       nonSynchronizingLiterals: isLoggedIn ? 'all' : 'small',
       canStartTls: true,
       isProtected: true,
