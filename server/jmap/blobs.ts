@@ -10,6 +10,7 @@ import { type Part, parseStructure } from '../../protocol/mime/structure.ts';
 import type { Account, AccountReader, AccountTransactor, Upload } from '../../storage/account/api.ts';
 import type { BlobRef } from '../../storage/log/record.ts';
 import { submission } from '../../storage/outbox/outbox.ts';
+import { scripts } from '../../storage/sieve/scripts.ts';
 import { uploadFreshMs, uploadKeptMs, uploadsBytesMax, uploadsMax } from './limits.ts';
 
 const uploadType = 'upload';
@@ -95,7 +96,10 @@ export async function readBlob(account: Account, blobId: string): Promise<FoundB
       return ref === undefined ? undefined : { ref, type: 'message/rfc822', root: undefined };
     }
     const record = reader.object<UploadRecord>(uploadType, base.sha256);
-    return record === undefined ? undefined : { ref: record.ref, type: record.type, root: undefined };
+    if (record !== undefined) return { ref: record.ref, type: record.type, root: undefined };
+    // A script keeps the id that it was uploaded under.
+    const script = scripts(reader).find(({ blob }) => blob.sha256 === base.sha256);
+    return script === undefined ? undefined : { ref: script.blob, type: 'application/sieve', root: undefined };
   });
   if (start === undefined) return undefined;
   const bytes = await bytesOf(account, start.ref);

@@ -13,6 +13,7 @@ export const submissionCapability = 'urn:ietf:params:jmap:submission';
 export const blobCapability = 'urn:ietf:params:jmap:blob';
 export const mdnCapability = 'urn:ietf:params:jmap:mdn';
 export const smimeCapability = 'urn:ietf:params:jmap:smimeverify';
+export const sieveCapability = 'urn:ietf:params:jmap:sieve';
 /** Our own. */
 export const deliveryCapability = 'urn:satchel:params:jmap:delivery';
 export const vacationCapability = 'urn:ietf:params:jmap:vacationresponse';

@@ -13,11 +13,13 @@ import {
   deliveryCapability,
   mailCapability,
   mdnCapability,
+  sieveCapability,
   smimeCapability,
   submissionCapability,
   vacationCapability,
 } from './method.ts';
 import type { JmapServices } from './services.ts';
+import { sieveAccountCapability, sieveSessionCapability } from './sieve-scripts.ts';
 
 export const capabilities: Readonly<Record<string, object>> = {
   [coreCapability]: {
@@ -33,7 +35,9 @@ export const capabilities: Readonly<Record<string, object>> = {
   [mailCapability]: {},
   [submissionCapability]: {},
   [vacationCapability]: {},
+  [sieveCapability]: sieveAccountCapability,
   [mdnCapability]: {},
+  [sieveCapability]: sieveSessionCapability,
   [blobCapability]: {},
   [smimeCapability]: {},
   [deliveryCapability]: {},

@@ -8,7 +8,7 @@ import type { ModSeq } from '../../protocol/mail/ids.ts';
 import type { AccountReader, Effect } from '../../storage/account/api.ts';
 
 /** Types that are objects of the account's log of the same name. */
-export const objectStateTypes = ['Identity', 'EmailSubmission', 'VacationResponse'] as const;
+export const objectStateTypes = ['Identity', 'EmailSubmission', 'VacationResponse', 'SieveScript'] as const;
 export type ObjectStateType = (typeof objectStateTypes)[number];
 const mailStateTypes = ['Mailbox', 'Thread', 'Email', 'EmailDelivery'] as const;
 export type StateType = (typeof mailStateTypes)[number] | ObjectStateType;

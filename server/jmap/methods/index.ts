@@ -25,6 +25,9 @@ import { mailboxSet } from './mailbox/set.ts';
 import { mdnParse } from './mdn/parse.ts';
 import { mdnSend } from './mdn/send.ts';
 import { searchSnippetGet } from './search-snippet/get.ts';
+import { sieveScriptGet, sieveScriptValidate } from './sieve-script/get.ts';
+import { sieveScriptQuery } from './sieve-script/query.ts';
+import { sieveScriptSet } from './sieve-script/set.ts';
 import { threadChanges } from './thread/changes.ts';
 import { threadGet } from './thread/get.ts';
 import { vacationResponseGet, vacationResponseSet } from './vacation-response/vacation-response.ts';
@@ -63,6 +66,10 @@ const rows: readonly Method[] = [
   vacationResponseSet,
   mdnSend,
   mdnParse,
+  sieveScriptGet,
+  sieveScriptSet,
+  sieveScriptQuery,
+  sieveScriptValidate,
 ];
 
 export const methods: ReadonlyMap<string, Method> = new Map(rows.map((row) => [row.name, row]));

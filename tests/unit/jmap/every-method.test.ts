@@ -25,6 +25,7 @@ const needed: Readonly<Record<string, object>> = {
   'MDN/parse': { blobIds: [] },
   'MDN/send': { identityId: 'i', send: {} },
   'SearchSnippet/get': { emailIds: [] },
+  'SieveScript/validate': { blobId: 'u' },
 };
 const further = (name: string): object =>
   needed[name] ?? (name.endsWith('/changes') ? { sinceState: '0' } : name.endsWith('/queryChanges') ? { sinceQueryState: '0' } : {});
