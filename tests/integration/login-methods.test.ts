@@ -1,5 +1,7 @@
 /** Ways to log in, on a whole server: tokens of an OpenID provider by IMAP and HTTP, SCRAM bound to the TLS connection, app passwords. */
+import { connect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { LineClient } from '../support/line-client.ts';
 import { makeProvider, type TestProvider } from '../support/openid-provider.ts';
 import { makeServerFolder, password, type RunningServer, type ServerFolder } from '../support/running-server.ts';
 import { clientFinalMessage } from '../support/scram-client.ts';
@@ -12,7 +14,9 @@ let server: RunningServer;
 beforeAll(async () => {
   idp = await makeProvider(Date.now);
   await idp.listen();
-  folder = makeServerFolder({ openId: { issuer: idp.issuer, audience: 'satchel' } });
+  const any = '127.0.0.1:0';
+  const listen = { http: any, https: null, imap: any, imaps: any, submission: any, submissions: any, lmtp: null, managesieve: null };
+  folder = makeServerFolder({ listen, openId: { issuer: idp.issuer, audience: 'satchel' } });
   server = await folder.start();
 });
 afterAll(async () => {
@@ -69,6 +73,22 @@ describe('a token', () => {
     client.close();
   });
 
+  it('opens submission, by an initial response or in an answer; a refused one is told why (RFC 4954)', async () => {
+    const smtp = LineClient.connect(server.addressOf('submission'));
+    await smtp.send('', /^220 /m);
+    await smtp.send('EHLO there\r\n', /^250 .*\r\n$/m);
+    await smtp.startTls();
+    expect(await smtp.send('EHLO there\r\n', /^250 .*\r\n$/m)).toMatch(
+      /^250-AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 OAUTHBEARER XOAUTH2 PLAIN LOGIN\r$/m,
+    );
+    const challenge = await smtp.send(`AUTH OAUTHBEARER ${bearer(await mine({ exp: 1 }))}\r\n`, /^334 .*\r\n/m);
+    expect(JSON.parse(Buffer.from(challenge.slice(4), 'base64').toString())).toMatchObject({ status: 'invalid_token' });
+    expect(await smtp.send('AQ==\r\n', /\r\n$/)).toMatch(/^535 5\.7\.8 /);
+    expect(await smtp.send('AUTH XOAUTH2\r\n', /\r\n$/)).toMatch(/^334 ?\r\n/);
+    expect(await smtp.send(`${xoauth2('me@localhost', await mine())}\r\n`, /\r\n$/)).toMatch(/^235 /);
+    smtp.socket.destroy();
+  });
+
   it('opens JMAP; a refused one is told by the challenges', async () => {
     const { port } = server.addressOf('http');
     const session = (authorization?: string) =>
@@ -122,6 +142,23 @@ describe('SCRAM', () => {
     expect(await scram(tls, 'SCRAM-SHA-256', 'y,,', none)).toMatch(/^a (NO|BAD) .*[Cc]hannel binding is offered/);
     expect(await scram(tls, 'SCRAM-SHA-256', 'n,,', none)).toMatch(/^a OK /);
     tls.client.close();
+  });
+
+  it('-PLUS binds submission too', async () => {
+    const { port } = server.addressOf('submissions');
+    const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false });
+    const smtp = new LineClient(socket);
+    await smtp.send('', /^220 /m);
+    await smtp.send('EHLO there\r\n', /^250 .*\r\n$/m);
+    const [header, bare] = ['p=tls-exporter,,', 'n=me@localhost,r=abcdef'];
+    const first = await smtp.send(`AUTH SCRAM-SHA-256-PLUS ${base64(header + bare)}\r\n`, /^334 .*\r\n/m);
+    const serverFirst = Buffer.from(first.slice(4), 'base64').toString();
+    const nonce = /^r=([^,]+),/.exec(serverFirst)![1]!;
+    const bound = Buffer.concat([Buffer.from(header), tlsExporter(socket)]).toString('base64');
+    const final = base64(clientFinalMessage(password, bare, serverFirst, `c=${bound},r=${nonce}`));
+    expect(await smtp.send(`${final}\r\n`, /\r\n$/)).toMatch(/^334 /);
+    expect(await smtp.send('\r\n', /\r\n$/)).toMatch(/^235 /);
+    socket.destroy();
   });
 
   it('offers no binding on TLS 1.2, and believes the client that was told so', async () => {

@@ -9,6 +9,8 @@ import { loginFailuresMax } from '../limits.ts';
 import { type Reply, refusalOf } from '../refusal.ts';
 import type { Session } from '../session.ts';
 
+const useTls: Reply = { status: 'NO', code: 'PRIVACYREQUIRED', text: 'Use TLS before you log in.' };
+
 export const login = defineCommand({
   names: ['LOGIN'],
   states: ['notAuthenticated'],
@@ -16,7 +18,7 @@ export const login = defineCommand({
   sequences: 'free',
   decode: decodeLogin,
   async run({ session }, { user, password }) {
-    if (!session.connection.isProtected) return { status: 'NO', code: 'PRIVACYREQUIRED', text: 'Use TLS before you log in.' };
+    if (!session.connection.isProtected) return useTls;
     return logIn(session, () => session.services.authenticator.verify(user, password, clientOf(session)));
   },
 });
@@ -38,11 +40,12 @@ const clientOf = ({ connection }: Session) => ({ remote: connection.remote, serv
 
 /** RFC 9051 §6.2.2: `*` or what is no base64 ends the exchange with BAD. */
 async function exchange(session: Session, { mechanism, initialResponse }: AuthenticateArguments): Promise<Identity | Reply> {
-  const sasl = new SaslExchange(mechanism, session.services.authenticator, {
-    client: clientOf(session),
-    mayUsePlaintext: session.connection.isProtected,
-    exportBinding: session.connection.exportBinding,
-  });
+  const { authenticator } = session.services;
+  const { isProtected, canBind, exportBinding } = session.connection;
+  const offer = { mayUsePlaintext: isProtected, canBind, takesTokens: authenticator.bearer !== undefined };
+  const isIn = (names: readonly string[]) => names.includes(mechanism.toUpperCase());
+  if (!isIn(saslMechanismNames(offer)) && isIn(saslMechanismNames({ ...offer, mayUsePlaintext: true }))) return useTls;
+  const sasl = new SaslExchange(mechanism, authenticator, { client: clientOf(session), mayUsePlaintext: isProtected, exportBinding });
   let step = await sasl.start(initialResponse);
   while (step.kind === 'challenge') {
     session.output.continuation(Buffer.from(step.data).toString('base64'));
@@ -72,7 +75,9 @@ async function logIn(session: Session, prove: () => Promise<Identity | Reply>): 
       session.output.untagged('BYE Too many failed logins.');
       session.end();
     }
-    return refusalOf(error);
+    const refusal = refusalOf(error);
+    // RFC 5530 §3: who has proved to be somebody may not be whom he names, or not come in by this door.
+    return error.code === 'forbidden' ? { ...refusal, code: 'AUTHORIZATIONFAILED' } : refusal;
   }
 }
 

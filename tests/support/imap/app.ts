@@ -94,7 +94,7 @@ const identities: Readonly<Record<string, Identity>> = {
   [otherUser]: { accountId: 'account2' as AccountId, address: otherUser, name: 'You', by: 'password' },
 };
 
-/** Knows two logins. */
+/** Knows two logins, and the token of the first. */
 const onePassword: Authenticator = {
   async verify(login, given) {
     const identity = identities[login];
@@ -105,5 +105,12 @@ const onePassword: Authenticator = {
   authorize(who, authorizationId) {
     if (authorizationId === '' || authorizationId === who.address) return who;
     throw new MailError('forbidden', 'Nobody acts for another.');
+  },
+  bearer: {
+    configurationUrl: 'https://id.example.com/.well-known/openid-configuration',
+    async verify(token) {
+      if (token === 'token-of-me') return identities[user]!;
+      throw new MailError('authenticationFailed', 'The token has expired.');
+    },
   },
 };
