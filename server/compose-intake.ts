@@ -2,11 +2,12 @@
 import { hostname } from 'node:os';
 import type { IntakeEvent } from '../indexer/intake-events.ts';
 import { ParsePool } from '../indexer/parse-pool.ts';
-import { Pipeline } from '../indexer/pipeline.ts';
+import { Pipeline, type PipelinePorts } from '../indexer/pipeline.ts';
 import type { FeedbackEvent } from '../indexer/ses/events.ts';
 import { AnnouncedMail } from '../indexer/sources/announced.ts';
 import { HttpSource } from '../indexer/sources/http.ts';
 import { LmtpService } from '../indexer/sources/lmtp.ts';
+import { type QueueAddress, SqsSource } from '../indexer/sources/sqs.ts';
 import { Sweep } from '../indexer/sources/sweep.ts';
 import type { Accounts } from '../storage/account/api.ts';
 import type { Clock } from '../storage/clock.ts';
@@ -18,7 +19,7 @@ import type { OpenedStore } from './compose-store.ts';
 import type { Config } from './config.ts';
 import { fetchSnsText } from './http/fetch-text.ts';
 import type { InboundRoute } from './http/inbound-route.ts';
-import { copyBytesMin } from './limits.ts';
+import { copyBytesMin, queuePauseMs } from './limits.ts';
 import { createLmtpServer, type LmtpServer } from './lmtp/lmtp-server.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
@@ -39,6 +40,8 @@ export interface IntakeOptions {
   readonly store: OpenedStore;
   readonly accounts: Accounts;
   readonly directory: Directory;
+  /** The organisation's rules. */
+  readonly passRules: PipelinePorts['passRules'];
   /** Takes what SES tells of mail that we sent. */
   readonly onFeedback?: (event: FeedbackEvent) => Promise<void>;
   readonly metrics: Metrics;
@@ -56,7 +59,16 @@ export function openIntake(options: IntakeOptions): Intake {
   });
   const filter = openFilter(options);
   const pipeline = new Pipeline(
-    { store: store.of('intake'), accounts, directory, parsers, clock, observe: (event) => tell(event, logger, metrics), filter },
+    {
+      store: store.of('intake'),
+      accounts,
+      directory,
+      parsers,
+      clock,
+      observe: (event) => tell(event, logger, metrics),
+      filter,
+      passRules: options.passRules,
+    },
     {
       inboundPrefix: inbound.prefix,
       verdicts,
@@ -67,28 +79,37 @@ export function openIntake(options: IntakeOptions): Intake {
   metrics.gauge('satchel_intake_messages', 'Messages being taken in.', () => pipeline.load.messages);
   metrics.gauge('satchel_intake_bytes', 'Bytes of messages being taken in.', () => pipeline.load.bytes);
   const { topicArns, token } = inbound.http;
-  const isAnnounced = topicArns.length > 0 || token !== undefined;
+  const isPosted = topicArns.length > 0 || token !== undefined;
   const observe = (event: IntakeEvent) => tell(event, logger, metrics);
-  const openHttpSource = () => {
-    const bucket = config.store.driver === 's3' ? { name: config.store.bucket, prefix: config.store.prefix } : undefined;
-    const mail = new AnnouncedMail({
-      store: store.of('intake'),
-      pipeline,
-      accounts,
-      directory,
-      clock,
-      observe,
-      inboundPrefix: inbound.prefix,
-      bucket,
-      hasReceipts: topicArns.length > 0,
-      ...(onFeedback === undefined ? {} : { onFeedback }),
-    });
-    return new HttpSource({ mail, topicArns, token, fetchText: fetchSnsText, clock, observe });
+  const mail = new AnnouncedMail({
+    store: store.of('intake'),
+    pipeline,
+    accounts,
+    directory,
+    clock,
+    observe,
+    inboundPrefix: inbound.prefix,
+    bucket: config.store.driver === 's3' ? { name: config.store.bucket, prefix: config.store.prefix } : undefined,
+    hasReceipts: topicArns.length > 0 || inbound.sqs.some(({ receipts }) => receipts),
+    ...(onFeedback === undefined ? {} : { onFeedback }),
+  });
+  const queues = inbound.sqs.map(
+    (queue) => new SqsSource({ queue: queueAddress(queue, config), mail, held: pipeline.held, clock, observe }),
+  );
+  metrics.gauge('satchel_queue_messages', 'Messages of SQS being worked on.', () =>
+    queues.reduce((sum, queue) => sum + queue.outstanding, 0),
+  );
+  /** SNS gives a message up within the hour that the sweep leaves to it: nothing older can still be posted. A queue may be behind by days. */
+  const eventsEmptyAt = () => {
+    const times = queues.map((queue) => queue.emptyAt);
+    return times.includes(undefined) ? undefined : Math.min(clock.now(), ...times.filter((time) => time !== undefined));
   };
   return {
     pipeline,
     parsers,
-    inbound: isAnnounced ? { path: inbound.http.path, source: openHttpSource() } : undefined,
+    inbound: isPosted
+      ? { path: inbound.http.path, source: new HttpSource({ mail, topicArns, token, fetchText: fetchSnsText, clock, observe }) }
+      : undefined,
     lmtp(certificates) {
       const service = new LmtpService({
         pipeline,
@@ -109,12 +130,30 @@ export function openIntake(options: IntakeOptions): Intake {
         clock,
         inboundPrefix: inbound.prefix,
         mustBeStill: config.store.driver === 'file',
-        // SNS gives a message up within the hour that the sweep leaves to it: nothing older can still be announced.
-        ...(isAnnounced ? { eventsEmptyAt: () => clock.now() } : {}),
+        ...(isPosted || queues.length > 0 ? { eventsEmptyAt } : {}),
       });
+      for (const queue of queues) {
+        background.repeat({ name: 'queue of mail events', pauseMs: queuePauseMs, firstMs: 1, run: (signal) => queue.run(signal) });
+      }
       background.repeat({ name: 'sweep', pauseMs: inbound.sweepSeconds * 1000, firstMs: 1, run: (signal) => sweep.run(signal) });
     },
-    [Symbol.asyncDispose]: () => parsers[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      for (const queue of queues) queue[Symbol.dispose]();
+      await parsers[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** A queue lies where the bucket lies, and is read with the bucket's credentials, unless it says otherwise. */
+function queueAddress({ queueUrl, region, endpoint }: Config['inbound']['sqs'][number], { store }: Config): QueueAddress {
+  const ofStore = store.driver === 's3' ? store : undefined;
+  const { accessKeyId, secretAccessKey } = ofStore ?? {};
+  const home = region ?? ofStore?.region;
+  return {
+    queueUrl,
+    ...(home === undefined ? {} : { region: home }),
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(accessKeyId === undefined || secretAccessKey === undefined ? {} : { credentials: { accessKeyId, secretAccessKey } }),
   };
 }
 

@@ -7,6 +7,7 @@ import { OutboxMarks } from '../indexer/outbox/marks.ts';
 import type { OutboxEvent } from '../indexer/outbox/outbox-events.ts';
 import { noRelay, type Relay } from '../indexer/outbox/relay.ts';
 import { Restraint } from '../indexer/outbox/restraint.ts';
+import type { OutboundPorts } from '../indexer/rules/outbound.ts';
 import type { AccountId } from '../protocol/mail/ids.ts';
 import type { Account } from '../storage/account/api.ts';
 import type { LogAccounts } from '../storage/account/log-accounts.ts';
@@ -43,6 +44,8 @@ export interface OutboxOptions {
   readonly accounts: LogAccounts;
   readonly directory: Directory;
   readonly intake: Intake;
+  /** The organisation's rules on what its users send. */
+  readonly rules: OutboundPorts;
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly random: Random;
@@ -74,6 +77,7 @@ export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
     hostName: hostname(),
     catchUp: accounts.catchUp,
     pipeline: intake.pipeline,
+    rules: options.rules,
     directory,
     relay,
     restraint: new Restraint(await accounts.open(serviceOutboxId), clock),

@@ -24,11 +24,13 @@ import { jmapRoutes, openFaces } from './compose-faces.ts';
 import { openAdminSocket, openHttp } from './compose-http.ts';
 import { openIntake } from './compose-intake.ts';
 import { openFeedback, openOutbox } from './compose-outbox.ts';
+import { openRules } from './compose-rules.ts';
 import { type OpenedStore, openStore, type StorePorts } from './compose-store.ts';
 import { adminSocketPath, type Config, ConfigError } from './config.ts';
 import { deliverDemo } from './demo/deliver-demo.ts';
 import { makeFirstAccount } from './first-account.ts';
 import { fetchProviderText } from './http/fetch-text.ts';
+import { addMessageFlowRoute } from './http/message-flow-route.ts';
 import { addSetupRoutes } from './http/setup/setup-routes.ts';
 import { type IndexLock, lockIndexFolder } from './index-lock.ts';
 import { directoryAgeMsMax, directoryRefreshMs, finishRemovalsMs } from './limits.ts';
@@ -62,7 +64,6 @@ export interface ComposeOptions {
 }
 
 export async function compose(config: Config, ports: Ports, { mode }: ComposeOptions): Promise<App> {
-  refuseWhatIsNotThere(config);
   // In this order they are opened, and in the other one closed, also when opening fails halfway.
   await using opening = new AsyncDisposableStack();
   const index = opening.use(takeIndexFolder(config, mode));
@@ -73,10 +74,22 @@ export async function compose(config: Config, ports: Ports, { mode }: ComposeOpt
   const { accounts } = node;
   const directory = opening.use(await Directory.open({ ...ports, accounts, catchUp: accounts.catchUp }));
   const feedback = openFeedback({ ...ports, config, accounts, directory, metrics });
+  const rules = opening.use(openRules({ ...ports, config, accounts, directory, metrics }));
   const intake = opening.use(
-    openIntake({ ...ports, config, store, accounts, directory, metrics, onFeedback: (event) => feedback.take(event) }),
+    openIntake({
+      passRules: rules.passInbound,
+      ...ports,
+      config,
+      store,
+      accounts,
+      directory,
+      metrics,
+      onFeedback: (event) => feedback.take(event),
+    }),
   );
-  const outbox = opening.use(await openOutbox({ ...ports, config, store, nodeId, accounts, directory, intake, metrics }));
+  const outbox = opening.use(
+    await openOutbox({ ...ports, config, store, nodeId, accounts, directory, intake, rules: rules.outbound, metrics }),
+  );
   const { pipeline } = intake;
   const serving = new Serving();
   const setup = () => clientSetupOf(config, serving.listening.length === 0 ? undefined : serving.listening);
@@ -90,6 +103,8 @@ export async function compose(config: Config, ports: Ports, { mode }: ComposeOpt
       parse: (bytes) => intake.parsers.parse(bytes),
       messageBytesMax: config.limits.messageBytesMax,
       verdicts: config.verdicts,
+      hooks: rules.hookNames,
+      messageFlowUrl: rules.flowUrl,
       store: store.of('admin'),
       inboundPrefix: config.inbound.prefix,
       meter: store.meter,
@@ -141,6 +156,7 @@ export async function compose(config: Config, ports: Ports, { mode }: ComposeOpt
     const certificate = () => certificates.current;
     const addFaces = async (server: FastifyInstance) => {
       await addJmap(server);
+      await addMessageFlowRoute(server, rules.flow);
       await addSetupRoutes(server, { directory, setup, certificate, clock: ports.clock, publicUrl: config.publicUrl });
     };
     const http = { logger: ports.logger, notReady: () => serving.notReady, metrics: () => metrics.render(), admin, inbound, addFaces };
@@ -235,10 +251,4 @@ function owned(lock: IndexLock, isTemporary: boolean): IndexFolder {
       if (isTemporary) rmSync(lock.folder, { recursive: true, force: true });
     },
   };
-}
-
-/** Keys of the configuration whose parts are on their way: better no start than one that seems to obey. */
-function refuseWhatIsNotThere({ inbound }: Config): void {
-  const without = 'is not served by this version. Remove it: mail is found by the sweep (inbound.sweepSeconds).';
-  if (inbound.sqs.length > 0) throw new ConfigError(`inbound.sqs ${without}`);
 }

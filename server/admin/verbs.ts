@@ -6,6 +6,7 @@ import { heldVerbs } from './held-verbs.ts';
 import { maintenanceVerbs } from './maintenance-verbs.ts';
 import { messageVerbs } from './message-verbs.ts';
 import { outboxVerbs } from './outbox-verbs.ts';
+import { ruleVerbs } from './rule-verbs.ts';
 import { statusVerbs } from './status-verbs.ts';
 import { suppressionVerbs } from './suppression-verbs.ts';
 import { traceVerbs } from './trace-verbs.ts';
@@ -19,6 +20,7 @@ export const verbs: readonly Verb[] = [
   ...outboxVerbs,
   ...suppressionVerbs,
   ...dkimVerbs,
+  ...ruleVerbs,
   ...statusVerbs,
   ...traceVerbs,
   ...messageVerbs,
