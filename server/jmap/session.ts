@@ -13,6 +13,7 @@ import {
   deliveryCapability,
   mailCapability,
   mdnCapability,
+  quotaCapability,
   sieveCapability,
   smimeCapability,
   submissionCapability,
@@ -38,6 +39,7 @@ export const capabilities: Readonly<Record<string, object>> = {
   [sieveCapability]: sieveSessionCapability,
   [mdnCapability]: {},
   [blobCapability]: {},
+  [quotaCapability]: {},
   [smimeCapability]: {},
   [deliveryCapability]: {},
 };
@@ -64,6 +66,7 @@ const accountCapabilities = ({ messageBytesMax }: JmapServices): Readonly<Record
   [vacationCapability]: {},
   [sieveCapability]: sieveAccountCapability,
   [mdnCapability]: {},
+  [quotaCapability]: {},
   [smimeCapability]: {},
   [deliveryCapability]: { emailQueryConditions: Object.keys(DeliveryFilter.properties) },
   // RFC 9404 §2.

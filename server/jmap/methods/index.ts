@@ -24,6 +24,7 @@ import { mailboxQueryChanges } from './mailbox/query-changes.ts';
 import { mailboxSet } from './mailbox/set.ts';
 import { mdnParse } from './mdn/parse.ts';
 import { mdnSend } from './mdn/send.ts';
+import { quotaChangesMethod, quotaGet, quotaQuery, quotaQueryChanges } from './quota/quota.ts';
 import { searchSnippetGet } from './search-snippet/get.ts';
 import { sieveScriptGet, sieveScriptValidate } from './sieve-script/get.ts';
 import { sieveScriptQuery } from './sieve-script/query.ts';
@@ -66,6 +67,10 @@ const rows: readonly Method[] = [
   vacationResponseSet,
   mdnSend,
   mdnParse,
+  quotaGet,
+  quotaChangesMethod,
+  quotaQuery,
+  quotaQueryChanges,
   sieveScriptGet,
   sieveScriptSet,
   sieveScriptQuery,

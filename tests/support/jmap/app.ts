@@ -23,6 +23,8 @@ export const users = { 'me@example.com': 'account1', 'other@example.com': 'accou
 export const team = 'account3';
 /** One that it may only look into. */
 export const archive = 'account4';
+/** What each account may hold. */
+export const quotaOctets = 100_000_000;
 /** What the directory says: addresses and aliases, a domain's catch-all among them. */
 const addresses: Readonly<Record<string, readonly string[]>> = {
   account1: ['me@example.com', 'alias@example.com', '*@any.example'],
@@ -60,6 +62,7 @@ export async function startJmapApp(): Promise<JmapApp> {
     node: 'test',
     kv: () => new MemoryKv(),
     cache: new MemoryBlobCache(),
+    quotaLimits: { octets: quotaOctets, messages: null },
   });
   const [account, other, shared] = await Promise.all(
     [...Object.values(users), team, archive].map(async (id) => {
