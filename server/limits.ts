@@ -29,3 +29,6 @@ export const searchBlocksMs = 5_000;
 export const scrubLookMs = 60 * 60 * 1_000;
 /** Bytes from which on mail in S3 gets into an account by a copy inside the store: a copy costs a HEAD more, and saves sending the bytes. */
 export const copyBytesMin = 1024 * 1024;
+
+/** Milliseconds before a queue that could not be read is read again. */
+export const queuePauseMs = 1000;
