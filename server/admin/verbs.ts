@@ -7,6 +7,7 @@ import { maintenanceVerbs } from './maintenance-verbs.ts';
 import { messageVerbs } from './message-verbs.ts';
 import { outboxVerbs } from './outbox-verbs.ts';
 import { ruleVerbs } from './rule-verbs.ts';
+import { sieveVerbs } from './sieve-verbs.ts';
 import { statusVerbs } from './status-verbs.ts';
 import { suppressionVerbs } from './suppression-verbs.ts';
 import { traceVerbs } from './trace-verbs.ts';
@@ -21,6 +22,7 @@ export const verbs: readonly Verb[] = [
   ...suppressionVerbs,
   ...dkimVerbs,
   ...ruleVerbs,
+  ...sieveVerbs,
   ...statusVerbs,
   ...traceVerbs,
   ...messageVerbs,
