@@ -32,7 +32,7 @@ const sockets: TLSSocket[] = [];
 try {
   await using server = await startBenchServer(folder);
   const logins = Array.from({ length: accounts }, (_, at) => (at === 0 ? 'me@localhost' : `user${at}@localhost`));
-  for (const login of logins.slice(1)) await server.satchel(['account', 'add', login, '--password-stdin'], `${server.password}\n`);
+  for (const login of logins.slice(1)) await server.post('/accounts', { address: login, password: server.password });
   for (const login of logins) (await open(server.ports.imaps, login, server.password, 0)).destroy();
 
   const rss = async () => {

@@ -1,6 +1,7 @@
 /** The server that is measured: a process of its own, on an empty folder, as its users start it. */
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
+import { request } from 'node:http';
 import { join } from 'node:path';
 
 export interface BenchServer extends AsyncDisposable {
@@ -8,8 +9,8 @@ export interface BenchServer extends AsyncDisposable {
   /** Of me@localhost. */
   readonly password: string;
   rssMb(): Promise<number>;
-  /** `satchel …` beside it; rejects when it fails. */
-  satchel(args: readonly string[], input?: string): Promise<void>;
+  /** A call of the administrator; rejects when it is refused. */
+  post(path: string, body: object): Promise<void>;
 }
 
 export async function startBenchServer(path: string): Promise<BenchServer> {
@@ -47,12 +48,18 @@ export async function startBenchServer(path: string): Promise<BenchServer> {
       const text = await (await fetch(`http://127.0.0.1:${ports.http}/metrics`)).text();
       return Math.round(Number(/^process_resident_memory_bytes (\S+)/m.exec(text)?.[1]) / 2 ** 20);
     },
-    satchel: (args, input = '') =>
+    post: (call, body) =>
       new Promise((resolve, reject) => {
-        const verb = execFile(process.execPath, [launcher, ...args, '--config', file], (error) =>
-          error === null ? resolve() : reject(error),
-        );
-        verb.stdin!.end(input);
+        const socketPath = join(path, 'data', 'admin.sock');
+        const headers = { 'content-type': 'application/json' };
+        const sent = request({ socketPath, path: `/admin/v1${call}`, method: 'POST', headers }, (answer) => {
+          answer.resume();
+          answer.once('end', () =>
+            answer.statusCode === 200 ? resolve() : reject(new Error(`${call} was answered ${answer.statusCode}`)),
+          );
+        });
+        sent.once('error', reject);
+        sent.end(JSON.stringify(body));
       }),
     async [Symbol.asyncDispose]() {
       child.kill('SIGTERM');
