@@ -17,6 +17,11 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 
 /** Throws RequestProblem 'notJSON' for what is no I-JSON, 'notRequest' for JSON that is not a Request. */
 export function parseRequest(bytes: Uint8Array): JmapRequest {
+  return readRequest(parseJson(bytes));
+}
+
+/** Throws RequestProblem 'notJSON' for what is no I-JSON, 'notRequest' for what nests too deep. */
+export function parseJson(bytes: Uint8Array): unknown {
   let value: unknown;
   try {
     // RFC 7493 §2.1: I-JSON is UTF-8 without errors.
@@ -26,6 +31,11 @@ export function parseRequest(bytes: Uint8Array): JmapRequest {
   }
   if (depthOf(value, jsonDepthMax) > jsonDepthMax)
     throw new RequestProblem('notRequest', `The request nests more than ${jsonDepthMax} deep.`);
+  return value;
+}
+
+/** Throws RequestProblem 'notRequest'. */
+export function readRequest(value: unknown): JmapRequest {
   if (!isRecord(value)) throw notRequest('it is not an object');
   const { using, methodCalls, createdIds } = value;
   if (!Array.isArray(using) || !using.every((capability) => typeof capability === 'string'))

@@ -59,6 +59,7 @@ export class AccountCache {
   requests = 0;
   uploads = 0;
   eventSources = 0;
+  webSockets = 0;
   #states: TypeStates | undefined;
 
   /** For a reader of the applied state. */

@@ -36,3 +36,9 @@ export const smimeVerifiedInQueryMax = 500;
 export const smimeRememberedMax = 10_000;
 /** Milliseconds after which a signature is verified anew: certificates expire. */
 export const smimeFreshMs = 24 * 60 * 60 * 1000;
+/** WebSocket connections of one account: devices and tabs of one person. */
+export const webSocketsMax = 32;
+/** Milliseconds between pings: proxies cut what is silent for a minute, and who does not answer by the next one is gone. */
+export const webSocketPingMs = 30_000;
+/** Octets of answers that wait for a client to read them before it is read from no more: one large answer. */
+export const webSocketBufferedBytesMax = 16_000_000;

@@ -12,6 +12,7 @@ export const mailCapability = 'urn:ietf:params:jmap:mail';
 export const submissionCapability = 'urn:ietf:params:jmap:submission';
 export const blobCapability = 'urn:ietf:params:jmap:blob';
 export const mdnCapability = 'urn:ietf:params:jmap:mdn';
+export const webSocketCapability = 'urn:ietf:params:jmap:websocket';
 export const quotaCapability = 'urn:ietf:params:jmap:quota';
 export const smimeCapability = 'urn:ietf:params:jmap:smimeverify';
 export const sieveCapability = 'urn:ietf:params:jmap:sieve';

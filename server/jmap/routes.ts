@@ -12,9 +12,13 @@ import { dispatch, openReachable } from './dispatcher.ts';
 import { authenticate, problem } from './http/authentication.ts';
 import { sendBlob } from './http/download.ts';
 import { readEventSourceQuery, serveEvents } from './http/event-source.ts';
-import { eventSourcesMax } from './limits.ts';
+import { acceptUpgrades, type Upgrades } from './http/upgrades.ts';
+import { serveWebSocket } from './http/websocket.ts';
+import { eventSourcesMax, webSocketsMax } from './limits.ts';
 import type { JmapServices } from './services.ts';
 import { sessionOf } from './session.ts';
+
+const webSocketPath = '/jmap/ws';
 
 type Handler = (identity: Identity, request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
 
@@ -49,6 +53,8 @@ export async function addJmapRoutes(server: FastifyInstance, services: JmapServi
     scope.post('/jmap/upload/:accountId', { bodyLimit: maxSizeUpload }, serve(upload(services)));
     scope.get('/jmap/download/:accountId/:blobId/:name', serve(download(services)));
     scope.get('/jmap/eventsource', serve(eventSource(services, streams)));
+    const upgrades = acceptUpgrades(scope, webSocketPath);
+    scope.get(webSocketPath, serve(webSocket(services, streams, upgrades)));
   });
 }
 
@@ -98,6 +104,31 @@ function download(services: JmapServices): Handler {
   return async (identity, request, reply) => {
     const account = await namedAccount(services, identity, request);
     return account === undefined ? problem(reply, 404, 'There is no such blob.') : sendBlob(account, request, reply);
+  };
+}
+
+/** RFC 8887 §4: the handshake, which is authenticated like any request. */
+function webSocket(services: JmapServices, streams: Set<Disposable>, upgrades: Upgrades): Handler {
+  return async (identity, request, reply) => {
+    if (!upgrades.isUpgrade(request))
+      return problem(reply.header('upgrade', 'websocket'), 426, 'This is for WebSocket, with the subprotocol "jmap".');
+    if (!upgrades.offersJmap(request)) return problem(reply, 400, 'The subprotocol is "jmap".');
+    const account = await services.accounts.open(identity.accountId);
+    const cache = cacheOf(account);
+    if (cache.webSockets >= webSocketsMax) return problem(reply, 429, `An account has at most ${webSocketsMax} WebSockets.`);
+    cache.webSockets += 1;
+    reply.hijack();
+    const socket = await upgrades.accept(request);
+    if (socket === undefined) {
+      cache.webSockets -= 1;
+      return reply;
+    }
+    const stream = serveWebSocket(services, identity, account, socket, () => {
+      cache.webSockets -= 1;
+      streams.delete(stream);
+    });
+    streams.add(stream);
+    return reply;
   };
 }
 

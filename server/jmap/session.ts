@@ -18,6 +18,7 @@ import {
   smimeCapability,
   submissionCapability,
   vacationCapability,
+  webSocketCapability,
 } from './method.ts';
 import type { JmapServices } from './services.ts';
 import { sieveAccountCapability, sieveSessionCapability } from './sieve-scripts.ts';
@@ -39,6 +40,8 @@ export const capabilities: Readonly<Record<string, object>> = {
   [sieveCapability]: sieveSessionCapability,
   [mdnCapability]: {},
   [blobCapability]: {},
+  // RFC 8887 §3: the session adds where.
+  [webSocketCapability]: { supportsPush: true },
   [quotaCapability]: {},
   [smimeCapability]: {},
   [deliveryCapability]: {},
@@ -92,8 +95,9 @@ export function sessionOf(services: JmapServices, identity: Identity, origin: st
   const accounts = services.reachableAccounts(identity).map(({ id, name, isPersonal, isReadOnly }) => {
     return [id, { name, isPersonal, isReadOnly, accountCapabilities: ofAccounts }];
   });
+  const webSocket = { ...capabilities[webSocketCapability], url: `${origin.replace(/^http/, 'ws')}/jmap/ws` };
   return {
-    capabilities,
+    capabilities: { ...capabilities, [webSocketCapability]: webSocket },
     accounts: Object.fromEntries(accounts),
     primaryAccounts: Object.fromEntries(Object.keys(ofAccounts).map((capability) => [capability, accountId])),
     username: address,

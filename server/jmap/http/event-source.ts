@@ -3,11 +3,11 @@
  * state when it can take it; nothing is queued for it.
  */
 import type { ServerResponse } from 'node:http';
-import type { ModSeq } from '../../../protocol/mail/ids.ts';
 import type { Account } from '../../../storage/account/api.ts';
 import type { AccountCache } from '../account-cache.ts';
 import { pingSecondsMax, pingSecondsMin } from '../limits.ts';
-import { type StateType, stateString, stateTypes, type TypeStates } from '../states.ts';
+import { StateWatch } from '../state-watch.ts';
+import { type StateType, stateTypes } from '../states.ts';
 
 export interface EventSourceQuery {
   readonly types: readonly StateType[];
@@ -42,24 +42,15 @@ export function serveEvents(
   response: ServerResponse,
   onEnd: () => void,
 ): Disposable {
-  const told = new Map<StateType, number>();
-  const readStates = (): TypeStates => account.read((reader) => cache.states(reader));
-  const begun = readStates();
-  for (const type of query.types) told.set(type, query.heard === undefined ? begun[type] : Math.min(begun[type], query.heard));
+  const states = new StateWatch(account, cache, query.types, query.heard);
   let isEnded = false;
 
   const tell = (): void => {
     if (isEnded || response.writableNeedDrain) return;
-    const states = readStates();
-    const changed: Record<string, string> = {};
-    for (const type of query.types) {
-      if (states[type] <= told.get(type)!) continue;
-      changed[type] = stateString(states, type);
-      told.set(type, states[type]);
-    }
-    if (Object.keys(changed).length === 0) return;
-    const data = JSON.stringify({ '@type': 'StateChange', changed: { [account.id]: changed } });
-    response.write(`event: state\nid: ${states.upTo as ModSeq}\ndata: ${data}\n\n`);
+    const news = states.news();
+    if (news === undefined) return;
+    const data = JSON.stringify({ '@type': 'StateChange', changed: { [account.id]: news.changed } });
+    response.write(`event: state\nid: ${news.upTo}\ndata: ${data}\n\n`);
     if (query.closesAfterState) end();
   };
 
