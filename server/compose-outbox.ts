@@ -15,6 +15,7 @@ import type { Clock } from '../storage/clock.ts';
 import type { Directory } from '../storage/directory/directory.ts';
 import { activeKeys } from '../storage/directory/dkim.ts';
 import { directoryAccountId } from '../storage/objects/object-keys.ts';
+import type { SendingLimits } from '../storage/outbox/history.ts';
 import { serviceOutboxId } from '../storage/outbox/outbox.ts';
 import type { Random } from '../storage/random.ts';
 import type { Authenticator } from './auth/authenticator.ts';
@@ -100,7 +101,7 @@ export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
         hostName: hostname(),
         messageBytesMax: limits.messageBytesMax,
         recipientsPerMessageMax: submission.recipientsPerMessage,
-        limits: { messagesPerDayMax: submission.messagesPerDay, recipientsPerDayMax: submission.recipientsPerDay },
+        limits: sendingLimitsOf(config),
         keepsSent: submission.keepSent,
         relay: { isThere: relayConfig.driver !== 'none', takesUtf8: relayConfig.driver === 'smtp' },
       });
@@ -123,6 +124,11 @@ export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
       relay[Symbol.dispose]();
     },
   };
+}
+
+/** What an account may send in a day, by whichever face. */
+export function sendingLimitsOf({ submission }: Config): SendingLimits {
+  return { messagesPerDayMax: submission.messagesPerDay, recipientsPerDayMax: submission.recipientsPerDay };
 }
 
 function openRelay({ config, clock }: OutboxOptions, directory: Account, logger: Logger): Relay & Disposable {

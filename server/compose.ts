@@ -23,7 +23,7 @@ import { openAccounts, quotaLimitsOf } from './compose-accounts.ts';
 import { jmapRoutes, openFaces } from './compose-faces.ts';
 import { openAdminSocket, openHttp } from './compose-http.ts';
 import { openIntake } from './compose-intake.ts';
-import { openFeedback, openOutbox } from './compose-outbox.ts';
+import { openFeedback, openOutbox, sendingLimitsOf } from './compose-outbox.ts';
 import { openRules } from './compose-rules.ts';
 import { type OpenedStore, openStore, type StorePorts } from './compose-store.ts';
 import { adminSocketPath, type Config, ConfigError } from './config.ts';
@@ -152,7 +152,13 @@ export async function compose(config: Config, ports: Ports, { mode }: ComposeOpt
     };
     serving.listening.push(...serving.use(await openFaces(faces)).listening);
     const { inbound } = intake;
-    const addJmap = jmapRoutes({ ...faces, ...ports, directory, messageBytesMax: config.limits.messageBytesMax });
+    const addJmap = jmapRoutes({
+      ...faces,
+      ...ports,
+      directory,
+      sendingLimits: sendingLimitsOf(config),
+      messageBytesMax: config.limits.messageBytesMax,
+    });
     const certificate = () => certificates.current;
     const addFaces = async (server: FastifyInstance) => {
       await addJmap(server);

@@ -9,11 +9,11 @@ import type { AccountId } from '../../protocol/mail/ids.ts';
 import type { Account, Accounts } from '../../storage/account/api.ts';
 import type { Directory } from '../../storage/directory/directory.ts';
 import { type Containment, countSending, type DayCounts } from '../../storage/outbox/history.ts';
-import { serviceOutboxId, submission, submissions } from '../../storage/outbox/outbox.ts';
+import { enqueue, serviceOutboxId, submission, submissions } from '../../storage/outbox/outbox.ts';
 import { type RecipientStatus, type SubmissionRecord, submissionType } from '../../storage/outbox/record.ts';
 import { suppress } from '../../storage/outbox/suppression.ts';
 import type { FeedbackEvent } from '../ses/events.ts';
-import { type ReportedRecipient, statusOf, wantsReport } from './delivery-report.ts';
+import { mailDate, type ReportedRecipient, statusOf, wantsReport } from './delivery-report.ts';
 import { replyCharsMax } from './limits.ts';
 import { enqueueReports, type PreparedReport, prepareReports, type ReportPorts } from './reports.ts';
 import { decodeSesFeedback, type FeedbackRecipient, type SesFeedback } from './ses-feedback.ts';
@@ -137,7 +137,27 @@ export class Feedback {
       return;
     }
     observe({ kind: 'taken', ...observation });
-    if (outcome !== undefined) observe({ kind: 'contained', account: account.id, ...outcome });
+    if (outcome === undefined) return;
+    observe({ kind: 'contained', account: account.id, ...outcome });
+    await this.#tellOfContainment(account, outcome);
+  }
+
+  /** The user, and the postmaster where there is one. What a crash swallows here is in the log and in `outbox reputation` all the same. */
+  async #tellOfContainment(account: Account, containment: Containment): Promise<void> {
+    const { directory, random, clock, reportDomain } = this.#ports;
+    const user = directory.accountById(account.id)?.address;
+    // A warning is for the administrator: the user has just heard of the bounce or complaint itself.
+    if (user === undefined || containment.step === 'warned') return;
+    const postmaster = directory.accountByAddress(`postmaster@${reportDomain}`)?.address;
+    const to = [...new Set([user, ...(postmaster === undefined ? [] : [postmaster])])];
+    const token = random.hex(12);
+    const upload = await account.upload(containmentNotice(user, to, containment, { token, domain: reportDomain, now: clock.now() }));
+    const rcptTo = to.map((email) => ({ email, parameters: null }));
+    const envelope = { mailFrom: { email: '', parameters: null }, rcptTo };
+    const messageId = `${token}.notice@${reportDomain}`;
+    await account.transact((tx) => enqueue(tx, { id: `s${token}`, origin: 'bounce', blob: upload.ref, messageId, envelope }), {
+      uploads: [upload],
+    });
   }
 
   #commit(
@@ -160,6 +180,40 @@ export class Feedback {
     const counts = countsOf(feedback);
     return counts && countSending(tx, counts);
   }
+}
+
+const containmentSentences: Readonly<Record<Containment['step'], string>> = {
+  warned:
+    'Mail that this account sends comes back more often than it should. If that goes on, its sending is slowed down, and then stopped.',
+  slowed: 'Mail that this account sends comes back too often: from now on one message leaves for other servers every two minutes.',
+  stopped:
+    'Mail that this account sends comes back too often: it sends nothing to other servers any more until an administrator releases it.',
+};
+
+function containmentNotice(
+  user: string,
+  to: readonly string[],
+  { step, reason }: Containment,
+  { token, domain, now }: { readonly token: string; readonly domain: string; readonly now: number },
+): Buffer {
+  const lines = [
+    `From: Mail Delivery System <mailer-daemon@${domain}>`,
+    `To: ${to.map((address) => `<${address}>`).join(', ')}`,
+    `Date: ${mailDate(now)}`,
+    `Message-ID: <${token}.notice@${domain}>`,
+    `Subject: Sending of ${user} is ${step}`,
+    'Auto-Submitted: auto-generated',
+    'MIME-Version: 1.0',
+    'Content-Type: text/plain; charset=utf-8',
+    'Content-Transfer-Encoding: 8bit',
+    '',
+    containmentSentences[step],
+    '',
+    `What led to it: ${reason}.`,
+    'An account that sends what its owner does not know of may be in the hands of somebody else: change its password.',
+    '',
+  ];
+  return Buffer.from(lines.join('\r\n'));
 }
 
 /** What of an event counts for the sender's standing. What SES's own list stopped was never sent. */

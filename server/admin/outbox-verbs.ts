@@ -4,7 +4,7 @@ import { MailError } from '../../protocol/mail/errors.ts';
 import type { AccountId } from '../../protocol/mail/ids.ts';
 import type { Account } from '../../storage/account/api.ts';
 import { ratesOf, releaseSending, sendingHistory } from '../../storage/outbox/history.ts';
-import { cancel, isSettled, serviceOutboxId, submission, submissions } from '../../storage/outbox/outbox.ts';
+import { cancel, isSettled, retryNow, serviceOutboxId, submission, submissions } from '../../storage/outbox/outbox.ts';
 import type { SubmissionRecord } from '../../storage/outbox/record.ts';
 import type { AdminServices } from './services.ts';
 import { defineVerb, formatTable, parameters, type Verb } from './verb.ts';
@@ -174,7 +174,12 @@ export const outboxVerbs: readonly Verb[] = [
     positional: ['account'],
     run: async (services, { account: name }) => {
       const account = await accountNamed(services, name);
-      if (!(await account.transact(releaseSending))) throw new MailError('notFound', `${name} is neither warned nor slowed nor stopped.`);
+      const isReleased = await account.transact((tx) => {
+        if (!releaseSending(tx)) return false;
+        retryNow(tx);
+        return true;
+      });
+      if (!isReleased) throw new MailError('notFound', `${name} is neither warned nor slowed nor stopped.`);
       return { account: name };
     },
     print: ({ account }) => `${account} may send again.`,

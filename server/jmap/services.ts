@@ -5,6 +5,7 @@ import type { MessageFacts } from '../../protocol/mime/facts.ts';
 import type { Accounts } from '../../storage/account/api.ts';
 import type { Clock } from '../../storage/clock.ts';
 import type { Directory } from '../../storage/directory/directory.ts';
+import type { SendingLimits } from '../../storage/outbox/history.ts';
 import type { Random } from '../../storage/random.ts';
 import type { Authenticator, Identity } from '../auth/authenticator.ts';
 import type { Logger } from '../logger.ts';
@@ -35,11 +36,17 @@ export interface JmapServices {
   readonly readMessage: (raw: Uint8Array) => Promise<ReadMessage>;
   /** Certificates in PEM that S/MIME signatures may lead to. */
   readonly trustAnchors: () => readonly string[];
+  /** Web origins whose pages may call us; `*`: all. */
+  readonly corsOrigins: readonly string[];
+  /** Issuers of the tokens that are taken, as clients find them (RFC 9728); none where no tokens are. */
+  readonly tokenIssuers: readonly string[];
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: Random;
   /** Right side of the Message-IDs that we make. */
   readonly hostname: string;
+  /** What an account may send in a day. */
+  readonly sendingLimits: SendingLimits;
   /** Octets of a message that may be added. */
   readonly messageBytesMax: number;
 }

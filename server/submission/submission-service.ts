@@ -17,7 +17,7 @@ import type { Clock } from '../../storage/clock.ts';
 import { canonicalDomain } from '../../storage/directory/address.ts';
 import type { Directory } from '../../storage/directory/directory.ts';
 import { maySendAs } from '../../storage/directory/sender.ts';
-import { countSending, requireMaySend, type SendingLimits } from '../../storage/outbox/history.ts';
+import { admitUserMail, requireMaySend, type SendingLimits } from '../../storage/outbox/history.ts';
 import { enqueue } from '../../storage/outbox/outbox.ts';
 import type { EnvelopeAddress } from '../../storage/outbox/record.ts';
 import type { Random } from '../../storage/random.ts';
@@ -182,8 +182,7 @@ export class SubmissionService {
     await announce(identity.accountId);
     await account.transact(
       (tx) => {
-        requireMaySend(tx, tx.at, recipients, limits);
-        countSending(tx, { messages: 1, recipients });
+        admitUserMail(tx, recipients, limits);
         const kept = copy?.(tx);
         const sendAt = heldUntil(transaction.parameters, clock.now());
         const made = { id, origin: 'smtp', blob: upload.ref, messageId, envelope, thread: kept?.thread ?? null } as const;

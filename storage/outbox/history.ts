@@ -94,6 +94,12 @@ export function requireMaySend(reader: AccountReader, at: number, recipients: nu
     throw new MailError('limit', `This account may send to ${limits.recipientsPerDayMax} recipients a day.`);
 }
 
+/** A user hands a message in: refused as requireMaySend says, counted otherwise. */
+export function admitUserMail(tx: AccountTransactor, recipients: number, limits: SendingLimits): void {
+  requireMaySend(tx, tx.at, recipients, limits);
+  countSending(tx, { messages: 1, recipients });
+}
+
 /** The administrator has seen to it: what came back until now counts no more. */
 export function releaseSending(tx: AccountTransactor): boolean {
   const { days, containment } = sendingHistory(tx);

@@ -84,6 +84,16 @@ export function forget(tx: AccountTransactor, id: string): void {
   else tx.putObject(submissionType, id, { ...record, isDestroyed: true });
 }
 
+/** Whatever waits for another attempt is tried now; what is held until a time still is. */
+export function retryNow(tx: AccountTransactor): void {
+  for (const { id, value } of [...submissions(tx)]) {
+    const nextAt = Math.max(tx.at, value.sendAt);
+    if (!value.recipients.some((recipient) => recipient.state === 'queued' && recipient.nextAt > nextAt)) continue;
+    const recipients = value.recipients.map((recipient) => (recipient.state === 'queued' ? { ...recipient, nextAt } : recipient));
+    tx.putObject(submissionType, id, { ...value, recipients } satisfies SubmissionRecord);
+  }
+}
+
 /** Whether nothing is left to be handed over. */
 export function isSettled({ recipients }: SubmissionRecord): boolean {
   return recipients.every(({ state }) => state !== 'queued' && state !== 'claimed');

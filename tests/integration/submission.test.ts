@@ -118,7 +118,7 @@ describe('a message from a user', () => {
     const [message] = await sink.received(1);
     const resolver = async (name: string) => [[records.get(name) ?? '']];
     const { results } = await dkimVerify(message!.bytes, { resolver });
-    expect(results.map(({ status, algo }) => `${algo} ${status.result}`)).toEqual(['rsa-sha256 pass', 'ed25519-sha256 pass']);
+    expect(results.map(({ status, algo }) => `${algo} ${status.result}`).sort()).toEqual(['ed25519-sha256 pass', 'rsa-sha256 pass']);
     const forged = Buffer.from(message!.bytes.toString('latin1').replace('Body', 'Bodies'), 'latin1');
     expect((await dkimVerify(forged, { resolver })).results.map(({ status }) => status.result)).toEqual(['neutral', 'neutral']);
   });

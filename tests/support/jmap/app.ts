@@ -89,11 +89,14 @@ export async function startJmapApp(): Promise<JmapApp> {
     },
     authenticator: onePassword,
     readMessage: parseMessage,
+    corsOrigins: ['https://web.example.com'],
+    tokenIssuers: ['https://id.example.com/'],
     trustAnchors: () => [readFileSync(new URL('../../fixtures/smime/ca.pem', import.meta.url), 'utf8')],
     logger: silentLogger,
     clock: systemClock,
     random: systemRandom,
     hostname: 'mail.example.com',
+    sendingLimits: { messagesPerDayMax: 1000, recipientsPerDayMax: 10_000 },
     messageBytesMax: 2 * 1024 * 1024,
   });
   await server.ready();

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { noRelay } from '../../../indexer/outbox/relay.ts';
 import { serviceOutboxId } from '../../../storage/outbox/outbox.ts';
-import { rawMessage } from '../../support/open-accounts.ts';
-import { ada, ben, keysUnder, lookAt } from '../indexer/rig.ts';
+import { openTestBucket, rawMessage } from '../../support/open-accounts.ts';
+import { ada, ben, countingStore, keysUnder, lookAt } from '../indexer/rig.ts';
 import { openOutbox, TestRelay, to } from './rig.ts';
 
 const day = 24 * 60 * 60 * 1000;
@@ -131,6 +131,17 @@ describe('the dispatcher', () => {
     await outbox.send(account, [], { envelope, origin: 'vacation' });
     await outbox.dispatcher.turn();
     expect((await lookAt(outbox.bucket, ada)).inbox).toEqual([]);
+  });
+
+  test('costs four requests that are charged, and one for the mark', async () => {
+    const bucket = openTestBucket();
+    const { counted, counts } = countingStore(bucket.store);
+    const outbox = await openOutbox({ bucket: { ...bucket, store: counted, node: (more) => bucket.node({ store: counted, ...more }) } });
+    const account = await outbox.open();
+    for (const name of Object.keys(counts)) delete counts[name];
+    await outbox.send(account, [to('zoe@elsewhere.example')]);
+    await outbox.dispatcher.turn();
+    expect(counts).toEqual({ put: 2, putIfAbsent: 3 });
   });
 
   test('does not send before its time', async () => {

@@ -15,6 +15,7 @@ import { recipientsMax } from '../../../../protocol/smtp/limits.ts';
 import type { AccountReader } from '../../../../storage/account/api.ts';
 import { canonicalAddress } from '../../../../storage/directory/address.ts';
 import { maySendAs } from '../../../../storage/directory/sender.ts';
+import { admitUserMail } from '../../../../storage/outbox/history.ts';
 import { cancel, enqueue, forget } from '../../../../storage/outbox/outbox.ts';
 import { type SubmissionRecord, submissionType } from '../../../../storage/outbox/record.ts';
 import { bringIdentitiesUp } from '../../identities.ts';
@@ -51,6 +52,7 @@ export const emailSubmissionSet = defineMethod({
           const email = tx.email(prepared.email);
           if (blob === undefined || !isVisible(email)) throw noEmail();
           requireRoom(tx);
+          admitUserMail(tx, prepared.envelope.rcptTo.length, context.services.sendingLimits);
           const { thread } = email;
           return { value: enqueue(tx, { id, origin: 'jmap', blob, thread, ...prepared }), isChanged: true };
         });
