@@ -53,6 +53,30 @@ describe('bad input is answered and survived', () => {
     ['a date that is none', 'x SEARCH SINCE 31-Feb-2026\r\n', /^x BAD/],
     ['a pattern made to backtrack', `x LIST "" "${'*a'.repeat(2_000)}"\r\n`, /^x OK/],
     ['a flag list without end', `x STORE 1 +FLAGS (${'a '.repeat(20_000)}\r\n`, /^x BAD/],
+    ['the largest number there is, to the last one', 'x FETCH 4294967295:*,1 FLAGS\r\n', /^x BAD/],
+    ['UIDs up to the largest there is', 'x UID FETCH 4294967295:*,1,*:4294967295 FLAGS\r\n', /^x OK/],
+    ['a range of four billion UIDs', 'x UID STORE 1:4294967295 +FLAGS (\\Seen)\r\n', /^x OK/],
+    ['a set of ten thousand ranges', `x UID SEARCH UID ${'1:4294967295,'.repeat(4_000)}1\r\n`, /^\* SEARCH/],
+    ['a pair of sets that name billions', 'x SELECT INBOX (QRESYNC (1 1 1:4294967295 (1:4294967295 1:4294967295)))\r\n', /^x BAD/],
+    ['invalid UTF-8 in a quoted string', 'x CREATE "\xff\xfe"\r\n', /^x BAD/],
+    ['an overlong form of UTF-8', 'x CREATE {2+}\r\n\xc0\xaf\r\n', /^x BAD/],
+    ['an encoded letter that needs no modified UTF-7, without its end', 'x CREATE "&AGE"\r\n', /^x BAD/],
+    ['padding within modified UTF-7', 'x CREATE "&AOk=-"\r\n', /^x BAD/],
+    ['a NOTIFY of a hundred groups', `x NOTIFY SET ${'(personal NONE) '.repeat(99)}(personal NONE)\r\n`, /^x BAD/],
+    ['a NOTIFY of thousands of mailboxes', `x NOTIFY SET (mailboxes (${'a '.repeat(5_000)}b) NONE)\r\n`, /^x BAD/],
+    ['parentheses within NOTIFY', `x NOTIFY SET ${'('.repeat(30_000)}\r\n`, /^x BAD/],
+    ['a GETMETADATA of thousands of entries', `x GETMETADATA "" (${'/private/a '.repeat(3_000)}/private/b)\r\n`, /^x BAD/],
+    ['an annotation that is too long', `x SETMETADATA "" (/private/a {40000+}\r\n${'y'.repeat(40_000)})\r\n`, /^x NO \[METADATA MAXSIZE/],
+    ['an entry with wildcards', 'x GETMETADATA "" /private/*\r\n', /^x BAD/],
+    ['an ESEARCH of a hundred filters', `x ESEARCH IN (${'personal '.repeat(99)}personal) ALL\r\n`, /^x BAD/],
+    ['UIDBATCHES of one message each', 'x UIDBATCHES 1\r\n', /^x NO \[TOOFEW\]/],
+    ['UIDBATCHES of four billion batches', 'x UIDBATCHES 500 1:4294967295\r\n', /^\* UIDBATCHES/],
+    ['a quota root that is none', 'x GETQUOTA {3+}\r\n\0\0\0\r\n', /^x BAD/],
+    [
+      'a CATENATE of a thousand parts',
+      `x APPEND INBOX CATENATE (${'URL "/INBOX/;UID=1" '.repeat(1_000)}URL "/INBOX/;UID=1")\r\n`,
+      /^x BAD/,
+    ],
     ['ID with fifty pairs', `x ID (${'"a" "b" '.repeat(50)}"c" "d")\r\n`, /^x BAD/],
   ];
   for (const [claim, bytes, answer] of rows) {
@@ -64,6 +88,38 @@ describe('bad input is answered and survived', () => {
       client.close();
     });
   }
+
+  it('commands in states that do not permit them are told so', async () => {
+    const anonymous = await app.connect();
+    for (const command of [
+      'SELECT INBOX',
+      'LIST "" *',
+      'FETCH 1 FLAGS',
+      'IDLE',
+      'NOTIFY NONE',
+      'APPEND INBOX {3+}\r\nabc',
+      'ENABLE CONDSTORE',
+    ])
+      expect((await anonymous.command(command)).at(-1)).toMatch(/^x BAD Cannot read this: a login before/);
+    const client = anonymous;
+    await client.command(`LOGIN ${user} "${password}"`);
+    for (const command of ['FETCH 1 FLAGS', 'STORE 1 FLAGS ()', 'SEARCH ALL', 'CLOSE', 'UID EXPUNGE 1', 'UIDBATCHES 500', 'MOVE 1 INBOX'])
+      expect((await client.command(command)).at(-1)).toMatch(/^x BAD Cannot read this: a selected mailbox before/);
+    for (const command of ['STARTTLS', `LOGIN ${user} "${password}"`, 'AUTHENTICATE PLAIN'])
+      expect((await client.command(command)).at(-1)).toMatch(/^x BAD/);
+    await expectAlive(client);
+    client.close();
+  });
+
+  it('a line without end within IDLE is refused, and the session goes on', async () => {
+    const client = await login();
+    client.write('x IDLE\r\n');
+    expect(await client.line()).toMatch(/^\+/);
+    client.write(`${'y'.repeat(100_000)}\r\n`);
+    expect(await client.line()).toMatch(/^x BAD/);
+    await expectAlive(client);
+    client.close();
+  });
 
   it('a stranger may not send what a user may', async () => {
     const client = await app.connect();
