@@ -36,7 +36,8 @@ export class LambdaServer implements AsyncDisposable {
           return;
         }
         try {
-          response.writeHead(200).end(toPayload(await work));
+          const payload = toPayload(await work);
+          response.writeHead(200).end(payload);
         } catch (error) {
           response.writeHead(200, { 'x-amz-function-error': 'Unhandled' }).end(JSON.stringify({ errorMessage: String(error) }));
         }
