@@ -89,9 +89,9 @@ export class HeldMail {
   }
 
   /** Undefined when there is none of this name. */
-  async get(name: string): Promise<(HeldMessage & { readonly bytes: Buffer }) | undefined> {
-    const [bytes, record] = await Promise.all([this.#read(failedKey(name)), this.#record(name)]);
-    return bytes && { name, record, bytes };
+  async get(name: string): Promise<(HeldMessage & Pick<HeldObject, 'bytes' | 'metadata'>) | undefined> {
+    const [object, record] = await Promise.all([this.#read(failedKey(name)), this.#record(name)]);
+    return object && { name, record, ...object };
   }
 
   /** What SES wrote may still lie in the inbound prefix, for the receipts of other rules: it goes too, or the sweep would hold it again. */
@@ -115,23 +115,30 @@ export class HeldMail {
   }
 
   async #record(name: string): Promise<HeldRecord | undefined> {
-    const text = await this.#read(failedReasonKey(name));
+    const object = await this.#read(failedReasonKey(name));
     try {
-      const record: unknown = text && JSON.parse(text.toString());
+      const record: unknown = object && JSON.parse(object.bytes.toString());
       return isRecord(record) ? record : undefined;
     } catch {
       return undefined;
     }
   }
 
-  async #read(key: string): Promise<Buffer | undefined> {
+  async #read(key: string): Promise<HeldObject | undefined> {
     try {
-      return (await this.#store.get(key)).body;
+      const { body, metadata } = await this.#store.get(key);
+      return { bytes: body, metadata };
     } catch (error) {
       if (error instanceof StorageError && error.code === 'missing') return undefined;
       throw error;
     }
   }
+}
+
+interface HeldObject {
+  readonly bytes: Buffer;
+  /** As the object had it that was copied. */
+  readonly metadata: Readonly<Record<string, string>>;
 }
 
 const identity = (record: HeldRecord) => record.sha256 ?? `${record.key} ${record.octets} ${record.receivedAt}`;

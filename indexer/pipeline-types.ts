@@ -10,6 +10,7 @@ import type { IntakeObserver } from './intake-events.ts';
 import type { ParsePool } from './parse-pool.ts';
 import type { RecipientDirectory } from './routing.ts';
 import type { Passage, PassingMessage } from './rules/passage.ts';
+import type { UnwrapKey } from './ses/client-side-encryption.ts';
 import type { ReceiptEvent } from './ses/events.ts';
 import type { decide, VerdictRule } from './verdict.ts';
 
@@ -20,6 +21,8 @@ export interface PipelinePorts {
   readonly directory: RecipientDirectory;
   readonly parsers: Pick<ParsePool, 'parse'>;
   readonly clock: Clock;
+  /** Unwraps the data keys of messages that SES encrypted. Without it they are held. */
+  readonly unwrapKey?: UnwrapKey;
   readonly observe?: IntakeObserver;
   /** The accounts' own scripts and vacation responses. */
   readonly filter?: Pick<Filter, 'decide'>;

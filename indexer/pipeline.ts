@@ -9,6 +9,7 @@ import { StorageError } from '../protocol/mail/errors.ts';
 import type { AccountId } from '../protocol/mail/ids.ts';
 import type { Account, PreparedBlob } from '../storage/account/api.ts';
 import { parseInboundKey } from '../storage/objects/object-keys.ts';
+import type { StoredObject } from '../storage/objects/object-store.ts';
 import { type Arrival, understand } from './arrival.ts';
 import { type DeliveryResult, deliver, type OutgoingMessage } from './delivery.ts';
 import { Gate } from './gate.ts';
@@ -27,6 +28,7 @@ import type { HandedMessage, InboundObject, IntakeOutcome, PipelineOptions, Pipe
 import { Remover } from './remover.ts';
 import { type Route, route } from './routing.ts';
 import type { AccountCopy, Passage } from './rules/passage.ts';
+import { DecryptionError, decryptObject, isEncrypted } from './ses/client-side-encryption.ts';
 import { setupNotificationId } from './ses/header-block.ts';
 import { decide, type Verdict, type VerdictRule } from './verdict.ts';
 
@@ -86,9 +88,11 @@ export class Pipeline {
   async release(name: string, recipients?: readonly string[]): Promise<IntakeOutcome | undefined> {
     const held = await this.held.get(name);
     if (held === undefined) return undefined;
-    const { bytes, record } = held;
+    const { record } = held;
     // The text of an event, no mail.
     if (record?.reason === 'event') return { kind: 'held', reason: 'event', name };
+    const bytes = await this.#open({ body: held.bytes, metadata: held.metadata });
+    if (typeof bytes === 'string') return { kind: 'held', reason: 'encrypted', name };
     const key = record?.key ?? `${this.#options.inboundPrefix}${name}`;
     const arrival = understand(key, this.#options.inboundPrefix, bytes, []);
     const wanted = recipients ?? record?.recipients ?? [];
@@ -151,20 +155,33 @@ export class Pipeline {
     }
     const stored = await this.#ports.store.get(key).catch(undefinedIfMissing);
     if (stored === undefined) return { kind: 'gone' };
-    if (stored.metadata['x-amz-key-v2'] !== undefined) {
-      return this.#holdUnread(object, 'encrypted', 'SES encrypted it for the S3 encryption client: the receipt rule has a KmsKeyArn.');
-    }
-    if (stored.body.length === 0) return this.#holdUnread(object, 'empty', 'The object is empty.');
+    const opened = await this.#open(stored);
+    if (typeof opened === 'string') return this.#holdUnread(object, 'encrypted', opened);
+    if (opened.length === 0) return this.#holdUnread(object, 'empty', 'The object is empty.');
     return this.#admit({
       key,
       origin: key,
       name: name?.name ?? key,
-      bytes: stored.body,
-      arrival: understand(key, inboundPrefix, stored.body, object.receipts ?? []),
+      bytes: opened,
+      arrival: understand(key, inboundPrefix, opened, object.receipts ?? []),
+      isAsStored: opened === stored.body,
       receivedAt: stored.lastModified,
       rules: verdicts,
       mayBePutOff: object.mayBePutOff === true,
     });
+  }
+
+  /** The message in an object; a sentence when it is encrypted and cannot be decrypted. */
+  async #open({ body, metadata }: Pick<StoredObject, 'body' | 'metadata'>): Promise<Buffer | string> {
+    if (!isEncrypted(metadata)) return body;
+    const { unwrapKey } = this.#ports;
+    if (unwrapKey === undefined) return 'SES encrypted it by a key of KMS, which this server does not ask.';
+    try {
+      return await decryptObject(metadata, body, unwrapKey);
+    } catch (error) {
+      if (error instanceof DecryptionError) return error.message;
+      throw error;
+    }
   }
 
   /** Verdict, recipients, commits. */
@@ -186,7 +203,10 @@ export class Pipeline {
       if (busy !== undefined) return { kind: 'busy', account: busy };
     }
     const isCopied =
-      key !== undefined && arrival.isWrittenBySes && bytes.length >= (this.#options.copyBytesMin ?? Number.POSITIVE_INFINITY);
+      key !== undefined &&
+      entry.isAsStored === true &&
+      arrival.isWrittenBySes &&
+      bytes.length >= (this.#options.copyBytesMin ?? Number.POSITIVE_INFINITY);
     const passage = await this.#ports.passRules?.({
       bytes,
       envelopeFrom: arrival.envelopeFrom,
@@ -420,6 +440,8 @@ interface Entry {
   /** What it is held under, if it is. */
   readonly name: string;
   readonly bytes: Buffer;
+  /** The object's bytes are the message's: it was not encrypted. */
+  readonly isAsStored?: boolean;
   readonly arrival: Arrival;
   readonly receivedAt: number;
   readonly rules: readonly VerdictRule[];

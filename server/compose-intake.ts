@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import type { IntakeEvent } from '../indexer/intake-events.ts';
 import { ParsePool } from '../indexer/parse-pool.ts';
 import { Pipeline, type PipelinePorts } from '../indexer/pipeline.ts';
+import { keyService } from '../indexer/ses/client-side-encryption.ts';
 import type { FeedbackEvent } from '../indexer/ses/events.ts';
 import { AnnouncedMail } from '../indexer/sources/announced.ts';
 import { HttpSource } from '../indexer/sources/http.ts';
@@ -68,6 +69,7 @@ export function openIntake(options: IntakeOptions): Intake {
       observe: (event) => tell(event, logger, metrics),
       filter,
       passRules: options.passRules,
+      ...(config.store.driver === 's3' ? { unwrapKey: keyService({ ...ofStore(config), ...inbound.kms }) } : {}),
     },
     {
       inboundPrefix: inbound.prefix,
@@ -94,7 +96,7 @@ export function openIntake(options: IntakeOptions): Intake {
     ...(onFeedback === undefined ? {} : { onFeedback }),
   });
   const queues = inbound.sqs.map(
-    (queue) => new SqsSource({ queue: queueAddress(queue, config), mail, held: pipeline.held, clock, observe }),
+    (queue) => new SqsSource({ queue: { ...ofStore(config), ...queue }, mail, held: pipeline.held, clock, observe }),
   );
   metrics.gauge('satchel_queue_messages', 'Messages of SQS being worked on.', () =>
     queues.reduce((sum, queue) => sum + queue.outstanding, 0),
@@ -144,15 +146,12 @@ export function openIntake(options: IntakeOptions): Intake {
   };
 }
 
-/** A queue lies where the bucket lies, and is read with the bucket's credentials, unless it says otherwise. */
-function queueAddress({ queueUrl, region, endpoint }: Config['inbound']['sqs'][number], { store }: Config): QueueAddress {
-  const ofStore = store.driver === 's3' ? store : undefined;
-  const { accessKeyId, secretAccessKey } = ofStore ?? {};
-  const home = region ?? ofStore?.region;
+/** A queue and a key lie where the bucket lies, and are asked with the bucket's credentials, unless it is said otherwise. */
+function ofStore({ store }: Config): Pick<QueueAddress, 'region' | 'credentials'> {
+  if (store.driver !== 's3') return {};
+  const { region, accessKeyId, secretAccessKey } = store;
   return {
-    queueUrl,
-    ...(home === undefined ? {} : { region: home }),
-    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(region === undefined ? {} : { region }),
     ...(accessKeyId === undefined || secretAccessKey === undefined ? {} : { credentials: { accessKeyId, secretAccessKey } }),
   };
 }

