@@ -108,12 +108,17 @@ export async function openFaces(options: FacesOptions): Promise<Faces> {
 
 /** JMAP, for each of the HTTP listeners. */
 export function jmapRoutes(
-  options: Omit<JmapServices, 'readMessage' | 'trustAnchors' | 'reachableAccounts'> & { readonly intake: Intake },
+  options: Omit<JmapServices, 'readMessage' | 'trustAnchors' | 'corsOrigins' | 'tokenIssuers' | 'reachableAccounts'> & {
+    readonly intake: Intake;
+    readonly config: Config;
+  },
 ): (server: FastifyInstance) => Promise<void> {
   const services: JmapServices = {
     ...options,
     logger: options.logger.child({ face: 'jmap' }),
     readMessage: (raw) => options.intake.parsers.parse(raw),
+    corsOrigins: options.config.corsOrigins,
+    tokenIssuers: options.config.openId === undefined ? [] : [options.config.openId.issuer],
     // Node's own, and those of NODE_EXTRA_CA_CERTS.
     trustAnchors: () => getCACertificates('default'),
     reachableAccounts: ({ accountId, address }) => [{ id: accountId, name: address, isPersonal: true, isReadOnly: false }],

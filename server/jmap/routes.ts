@@ -10,6 +10,7 @@ import { cacheOf } from './account-cache.ts';
 import { storeUpload } from './blobs.ts';
 import { dispatch, openReachable } from './dispatcher.ts';
 import { authenticate, problem } from './http/authentication.ts';
+import { addResourceMetadata, allowOrigins } from './http/browsers.ts';
 import { sendBlob } from './http/download.ts';
 import { readEventSourceQuery, serveEvents } from './http/event-source.ts';
 import { acceptUpgrades, type Upgrades } from './http/upgrades.ts';
@@ -24,38 +25,45 @@ type Handler = (identity: Identity, request: FastifyRequest, reply: FastifyReply
 
 /** Adds the routes to `server`, within their own parsing of bodies and handling of errors. */
 export async function addJmapRoutes(server: FastifyInstance, services: JmapServices): Promise<void> {
-  await server.register(async (scope) => {
-    const streams = new Set<Disposable>();
-    // Streams never end by themselves: a server that stops ends them first.
-    scope.addHook('preClose', async () => {
-      for (const stream of streams) stream[Symbol.dispose]();
-    });
-    scope.removeAllContentTypeParsers();
-    scope.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
-    scope.setErrorHandler(async (error, _request, reply) => answerError(reply, error, services));
-
-    const identities = new WeakMap<FastifyRequest, Identity>();
-    // Before a body is read: strangers do not send us 50 MB.
-    scope.addHook('onRequest', async (request, reply) => {
-      const identity = await authenticate(services.authenticator, request, reply);
-      if (identity === undefined) return reply;
-      identities.set(request, identity);
-    });
-    const serve = (handler: Handler) => (request: FastifyRequest, reply: FastifyReply) => handler(identities.get(request)!, request, reply);
-
-    const session: Handler = async (identity, request, reply) => {
-      reply.header('cache-control', 'no-cache, no-store, must-revalidate');
-      return sessionOf(services, identity, `${request.protocol}://${request.host}`);
-    };
-    scope.get('/.well-known/jmap', serve(session));
-    scope.get('/jmap/session', serve(session));
-    scope.post('/jmap/api', { bodyLimit: maxSizeRequest }, serve(api(services)));
-    scope.post('/jmap/upload/:accountId', { bodyLimit: maxSizeUpload }, serve(upload(services)));
-    scope.get('/jmap/download/:accountId/:blobId/:name', serve(download(services)));
-    scope.get('/jmap/eventsource', serve(eventSource(services, streams)));
-    const upgrades = acceptUpgrades(scope, webSocketPath);
-    scope.get(webSocketPath, serve(webSocket(services, streams, upgrades)));
+  await server.register(async (outer) => {
+    await allowOrigins(outer, services.corsOrigins);
+    addResourceMetadata(outer, services.tokenIssuers);
+    await outer.register(async (scope) => addOwnRoutes(scope, services));
   });
+}
+
+/** Those behind a login. */
+async function addOwnRoutes(scope: FastifyInstance, services: JmapServices): Promise<void> {
+  const streams = new Set<Disposable>();
+  // Streams never end by themselves: a server that stops ends them first.
+  scope.addHook('preClose', async () => {
+    for (const stream of streams) stream[Symbol.dispose]();
+  });
+  scope.removeAllContentTypeParsers();
+  scope.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+  scope.setErrorHandler(async (error, _request, reply) => answerError(reply, error, services));
+
+  const identities = new WeakMap<FastifyRequest, Identity>();
+  // Before a body is read: strangers do not send us 50 MB.
+  scope.addHook('onRequest', async (request, reply) => {
+    const identity = await authenticate(services.authenticator, request, reply);
+    if (identity === undefined) return reply;
+    identities.set(request, identity);
+  });
+  const serve = (handler: Handler) => (request: FastifyRequest, reply: FastifyReply) => handler(identities.get(request)!, request, reply);
+
+  const session: Handler = async (identity, request, reply) => {
+    reply.header('cache-control', 'no-cache, no-store, must-revalidate');
+    return sessionOf(services, identity, `${request.protocol}://${request.host}`);
+  };
+  scope.get('/.well-known/jmap', serve(session));
+  scope.get('/jmap/session', serve(session));
+  scope.post('/jmap/api', { bodyLimit: maxSizeRequest }, serve(api(services)));
+  scope.post('/jmap/upload/:accountId', { bodyLimit: maxSizeUpload }, serve(upload(services)));
+  scope.get('/jmap/download/:accountId/:blobId/:name', serve(download(services)));
+  scope.get('/jmap/eventsource', serve(eventSource(services, streams)));
+  const upgrades = acceptUpgrades(scope, webSocketPath);
+  scope.get(webSocketPath, serve(webSocket(services, streams, upgrades)));
 }
 
 function api(services: JmapServices): Handler {

@@ -3,11 +3,16 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { MailError, StorageError } from '../../../protocol/mail/errors.ts';
 import type { Authenticator, Identity } from '../../auth/authenticator.ts';
 import { isLoopback } from '../../auth/remote-address.ts';
+import { resourceMetadataPath } from './browsers.ts';
 
 const basicChallenge = 'Basic realm="Satchel", charset="UTF-8"';
 
 /** RFC 6750 §3. */
-const challenges = (takesTokens: boolean, why = '') => (takesTokens ? [`Bearer realm="Satchel"${why}`, basicChallenge] : [basicChallenge]);
+const challenges = ({ protocol, host }: FastifyRequest, takesTokens: boolean, why = ''): string[] => {
+  // RFC 9728 §5.1: where a client finds out who gives tokens.
+  const metadata = `resource_metadata="${protocol}://${host}${resourceMetadataPath}"`;
+  return takesTokens ? [`Bearer realm="Satchel", ${metadata}${why}`, basicChallenge] : [basicChallenge];
+};
 
 /** The identity, or undefined when the refusal has been sent. */
 export async function authenticate(
@@ -27,11 +32,11 @@ export async function authenticate(
     if (token !== undefined && bearer !== undefined) return await bearer.verify(token, client);
     if (given !== undefined) return await authenticator.verify(given.login, given.password, client);
   } catch (error) {
-    await refuseLogin(reply, error, challenges(bearer !== undefined, token === undefined ? '' : ', error="invalid_token"'));
+    await refuseLogin(reply, error, challenges(request, bearer !== undefined, token === undefined ? '' : ', error="invalid_token"'));
     return undefined;
   }
   const how = bearer === undefined ? 'Log in with HTTP Basic authentication.' : 'Log in with HTTP Basic authentication or a bearer token.';
-  await problem(reply.header('www-authenticate', challenges(bearer !== undefined)), 401, how);
+  await problem(reply.header('www-authenticate', challenges(request, bearer !== undefined)), 401, how);
   return undefined;
 }
 

@@ -41,7 +41,7 @@ interface Step {
   readonly user?: 'me@example.com' | 'other@example.com';
   readonly responses?: unknown;
   readonly http?: {
-    readonly method?: 'GET' | 'POST';
+    readonly method?: 'GET' | 'POST' | 'OPTIONS';
     readonly url: string;
     readonly headers?: Record<string, string>;
     readonly body?: string;

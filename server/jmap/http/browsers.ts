@@ -1,0 +1,32 @@
+/** What web clients that are served from elsewhere need: CORS for the configured origins, and where tokens come from (RFC 9728). Neither asks for a login. */
+import cors from '@fastify/cors';
+import type { FastifyInstance } from 'fastify';
+
+/** Seconds that a browser may remember what is allowed: the longest that browsers do. */
+const preflightSeconds = 7200;
+
+/** Credentials are in the Authorization header, which scripts set themselves: cookies are not taken, so none are allowed. */
+export async function allowOrigins(scope: FastifyInstance, origins: readonly string[]): Promise<void> {
+  if (origins.length === 0) return;
+  await scope.register(cors, {
+    origin: origins.includes('*') ? '*' : [...origins],
+    methods: ['GET', 'HEAD', 'POST'],
+    allowedHeaders: ['Authorization', 'Content-Type', 'Range', 'Last-Event-ID'],
+    exposedHeaders: ['Accept-Ranges', 'Content-Disposition', 'Content-Range', 'WWW-Authenticate'],
+    maxAge: preflightSeconds,
+    strictPreflight: false,
+  });
+}
+
+export const resourceMetadataPath = '/.well-known/oauth-protected-resource';
+
+/** RFC 9728 §3: we take tokens, and give none. */
+export function addResourceMetadata(scope: FastifyInstance, issuers: readonly string[]): void {
+  if (issuers.length === 0) return;
+  scope.get(resourceMetadataPath, async (request) => ({
+    resource: `${request.protocol}://${request.host}`,
+    authorization_servers: issuers,
+    bearer_methods_supported: ['header'],
+    resource_name: 'Satchel',
+  }));
+}
