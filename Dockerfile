@@ -22,9 +22,11 @@ ENV NODE_ENV=production \
   SATCHEL_LISTEN_HTTPS=0.0.0.0:8443 \
   SATCHEL_LISTEN_IMAP=0.0.0.0:1143 \
   SATCHEL_LISTEN_IMAPS=0.0.0.0:1993 \
+  SATCHEL_LISTEN_SUBMISSION=0.0.0.0:1587 \
+  SATCHEL_LISTEN_SUBMISSIONS=0.0.0.0:1465 \
   SATCHEL_LISTEN_LMTP=0.0.0.0:1024
 VOLUME /data
-EXPOSE 8080 8443 1143 1993 1024
+EXPOSE 8080 8443 1143 1993 1587 1465 1024
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:8080/readyz').then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
 STOPSIGNAL SIGTERM

@@ -11,12 +11,26 @@ import { fieldValue, scanHeader } from '../../protocol/mime/header.ts';
 import { parseMessageIds } from '../../protocol/mime/message-id.ts';
 import type { Account, AccountReader } from '../../storage/account/api.ts';
 import { parseInboundKey } from '../../storage/objects/object-keys.ts';
+import { serviceOutboxId, submissions } from '../../storage/outbox/outbox.ts';
+import type { SubmissionRecord } from '../../storage/outbox/record.ts';
 import { countedMax, tracedHeldMax, tracedMax, tracedSlice } from './limits.ts';
 import type { AdminServices } from './services.ts';
 import { defineVerb, parameters } from './verb.ts';
 
 export interface Station {
-  readonly station: 'arrived' | 'verdict' | 'recipient' | 'delivered' | 'junked' | 'lies' | 'removed' | 'held' | 'reached' | 'waiting';
+  readonly station:
+    | 'arrived'
+    | 'verdict'
+    | 'recipient'
+    | 'delivered'
+    | 'junked'
+    | 'lies'
+    | 'removed'
+    | 'held'
+    | 'reached'
+    | 'waiting'
+    | 'sent'
+    | 'left';
   /** ISO 8601, where it is known. */
   readonly at?: string;
   /** For people. */
@@ -43,12 +57,13 @@ export const traceVerbs = [
     positional: ['what'],
     run: async (services, { what }) => {
       const wanted = new Wanted(what);
-      const [delivered, held, waiting] = await Promise.all([
+      const [delivered, sent, held, waiting] = await Promise.all([
         inAccounts(services, wanted),
+        inOutboxes(services, wanted),
         inHeld(services, wanted),
         inInbound(services, wanted),
       ]);
-      return { messages: [...delivered, ...held, ...waiting] as readonly Trace[] };
+      return { messages: [...delivered, ...sent, ...held, ...waiting] as readonly Trace[] };
     },
     print: ({ messages }) => (messages.length === 0 ? 'Nothing is known of it here.' : messages.map(formatTrace).join('\n\n')),
     isFault: ({ messages }) => messages.length === 0,
@@ -88,6 +103,46 @@ async function inAccounts({ directory, mail }: AdminServices, wanted: Wanted): P
     }
   }
   return traces;
+}
+
+/** What was sent within thirty days, or is to be. */
+async function inOutboxes({ directory, mail }: AdminServices, wanted: Wanted): Promise<Trace[]> {
+  const traces: Trace[] = [];
+  const owners = [...directory.listAccounts(), { id: serviceOutboxId, address: 'the server itself' }];
+  for (const { id: owner, address } of owners) {
+    const account = await mail.accounts.open(owner);
+    account.read((reader) => {
+      for (const { id, value } of submissions(reader)) {
+        const { messageId, envelope, recipients } = value;
+        const isNamed =
+          wanted.isId(messageId) ||
+          wanted.isId(id) ||
+          recipients.some(({ relayId }) => wanted.isId(relayId)) ||
+          [envelope.mailFrom, ...envelope.rcptTo].some(({ email }) => wanted.isAddress(email));
+        if (isNamed && traces.length < tracedMax) traces.push(traceSubmission(id, value, address));
+      }
+    });
+  }
+  return traces;
+}
+
+function traceSubmission(
+  id: string,
+  { messageId, origin, envelope, createdAt, sendAt, recipients }: SubmissionRecord,
+  address: string,
+): Trace {
+  const held = sendAt > createdAt ? `, held until ${iso(sendAt)}` : '';
+  const text = `by ${address} (${origin}) as ${id}, from ${envelope.mailFrom.email || '<>'}${held}`;
+  const stations: Station[] = [{ station: 'sent', at: iso(createdAt), text }];
+  for (const [index, { state, attempts, nextAt, smtpReply, relayId }] of recipients.entries()) {
+    const to = envelope.rcptTo[index]!.email;
+    const said = `${smtpReply}${relayId === undefined ? '' : ` (the relay calls it ${relayId})`}`;
+    const tried = attempts === 1 ? '1 attempt' : `${attempts} attempts`;
+    const isWaiting = state === 'queued' || state === 'claimed';
+    if (isWaiting) stations.push({ station: 'waiting', text: `for ${to}, next at ${iso(nextAt)} after ${tried}: ${said}` });
+    else stations.push({ station: 'left', text: `${state} to ${to} after ${tried}: ${said}` });
+  }
+  return { messageId: messageId === '' ? undefined : messageId, account: address, stations };
 }
 
 /** The newest first. */

@@ -134,6 +134,11 @@ describe('a message from a user', () => {
     );
     await expect.poll(async () => (await messagesIn('INBOX')).map(({ subject }) => subject)).toEqual(['[Undelivered] Boats']);
     const [report] = await messagesIn('INBOX');
+    const traced = (await verb('trace', { what: 'x1@localhost' })) as { messages: { stations: { station: string; text: string }[] }[] };
+    expect(traced.messages.map(({ stations }) => stations).find(([first]) => first!.station === 'sent')).toMatchObject([
+      { station: 'sent', text: expect.stringContaining('by me@localhost (smtp)') },
+      { station: 'left', text: 'failed to zoe@elsewhere.example after 1 attempt: 550 5.1.1 No such user' },
+    ]);
     expect(report!.source).toContain('Diagnostic-Code: smtp; 550 5.1.1 No such user');
     const account = await server.app.accounts.open(server.app.services.directory.accountByAddress('me@localhost')!.id);
     const threads = account.read((reader) => [...reader.emails()].map((id) => reader.email(id)!.thread));
