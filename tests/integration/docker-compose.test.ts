@@ -36,7 +36,7 @@ function configOf(env: Readonly<Record<string, string>>) {
   return loadConfig({ env, cwd: join(tmpdir(), 'no-such-folder') });
 }
 
-const served = ['http', 'https', 'imap', 'imaps'] as const;
+const served = ['http', 'https', 'imap', 'imaps', 'submission', 'submissions'] as const;
 
 it('every variable of Satchel is a key of the configuration, and the configuration is valid', () => {
   const { config, warnings } = configOf(satchel.environment);
@@ -48,7 +48,16 @@ it('every variable of Satchel is a key of the configuration, and the configurati
 it('every published port leads to a listener that the server has, where clients look for it', () => {
   const { config } = configOf(satchel.environment);
   const published = Object.fromEntries(satchel.ports!.map((pair) => pair.split(':').map(Number) as [number, number]));
-  expect(published).toEqual({ 143: portOf('imap'), 993: portOf('imaps'), 8080: portOf('http'), 8443: portOf('https') });
+  expect(published).toEqual({
+    143: portOf('imap'),
+    993: portOf('imaps'),
+    587: portOf('submission'),
+    465: portOf('submissions'),
+    8080: portOf('http'),
+    8443: portOf('https'),
+  });
+  // What mail programs are told is what is published.
+  for (const name of ['imap', 'imaps', 'submission', 'submissions'] as const) expect(published[config.clients[name]!]).toBe(portOf(name));
   for (const name of served) expect(parseListen(config.listen[name]!).host).toBe('0.0.0.0');
 
   function portOf(name: (typeof served)[number]): number {
@@ -86,7 +95,7 @@ it('the Dockerfile copies what there is, sets keys of the configuration, and ope
   const env = Object.fromEntries(Array.from(text.matchAll(/(SATCHEL_\w+)=(\S+)/g), ([, name, value]) => [name!, value!]));
   const { warnings } = configOf(env);
   expect(warnings).toEqual([]);
-  expect(Object.keys(env)).toHaveLength(6);
+  expect(Object.keys(env)).toHaveLength(8);
   const exposed = /^EXPOSE (.+)$/m.exec(text)![1]!.split(' ');
   for (const pair of satchel.ports!) expect(exposed).toContain(pair.split(':')[1]);
   expect(text).toMatch(/^USER node$/m);
