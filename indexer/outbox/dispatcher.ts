@@ -6,6 +6,7 @@
  * others after claimMs. The copy then goes out again: into accounts here it is taken once, by its ingest key; what the relay had taken in before the
  * crash arrives twice, which no commit can prevent, since SMTP has no name for a message that a relay would know again.
  */
+import { StorageError } from '../../protocol/mail/errors.ts';
 import type { AccountId } from '../../protocol/mail/ids.ts';
 import type { Account, Accounts, Effect } from '../../storage/account/api.ts';
 import { countSending } from '../../storage/outbox/history.ts';
@@ -224,11 +225,21 @@ export class Dispatcher implements AsyncDisposable {
   // One attempt
 
   async #attempt({ account }: Attached, id: string): Promise<number | undefined> {
+    const { observe, clock } = this.#ports;
     const claim = await this.#claim(account, id);
     if (claim === undefined) return undefined;
     const outcomes = await handOver(this.#ports, account, id, claim.record, claim.indexes);
-    await this.#settle(account, id, claim, outcomes);
-    return undefined;
+    // What the relay has taken must not go to it again because the store is away: the answer is kept until it is written down.
+    for (;;) {
+      try {
+        await this.#settle(account, id, claim, outcomes);
+        return undefined;
+      } catch (error) {
+        if (!(error instanceof StorageError) || this.#isStopped) throw error;
+        observe({ kind: 'faulted', account: account.id, submission: id, error });
+        await clock.sleep(faultPauseMs);
+      }
+    }
   }
 
   async #claim(account: Account, id: string): Promise<Claim | undefined> {
@@ -263,15 +274,12 @@ export class Dispatcher implements AsyncDisposable {
     await account.transact(
       (tx) => {
         const current = submission(tx, id);
-        if (current === undefined) return;
+        const isOurs = ({ state, claimedBy, claimedAt }: RecipientStatus) => state === 'claimed' && claimedBy === node && claimedAt === at;
+        // Written down before, by a commit whose answer was lost; or taken over by another node while we were away: then what it says holds.
+        if (current === undefined || !current.recipients.some(isOurs)) return;
         const after: SubmissionRecord = {
           ...current,
-          // Another node may have taken it over while we were away: then what it says holds.
-          recipients: current.recipients.map((recipient, index) =>
-            recipient.state === 'claimed' && recipient.claimedBy === node && recipient.claimedAt === at
-              ? (recipients.get(index) ?? recipient)
-              : recipient,
-          ),
+          recipients: current.recipients.map((recipient, index) => (isOurs(recipient) ? (recipients.get(index) ?? recipient) : recipient)),
           dsnBlobs: [...current.dsnBlobs, ...notices.map(({ upload }) => upload.ref)],
         };
         if (after.isDestroyed && isSettled(after)) tx.removeObject(submissionType, id);

@@ -146,7 +146,8 @@ async function deliverHere(
       }
       accountsOf.set(index, resolution.accounts);
       for (const target of resolution.accounts) if (!targets.has(target)) targets.set(target, email);
-    } catch {
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
       outcomes.set(index, away);
     }
   }

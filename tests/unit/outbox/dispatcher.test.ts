@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { noRelay } from '../../../indexer/outbox/relay.ts';
+import { StorageError } from '../../../protocol/mail/errors.ts';
 import { serviceOutboxId } from '../../../storage/outbox/outbox.ts';
-import { openTestBucket, rawMessage } from '../../support/open-accounts.ts';
+import { openProvisioned, openTestBucket, rawMessage } from '../../support/open-accounts.ts';
 import { ada, ben, countingStore, keysUnder, lookAt } from '../indexer/rig.ts';
 import { openOutbox, TestRelay, to } from './rig.ts';
 
@@ -131,6 +132,35 @@ describe('the dispatcher', () => {
     await outbox.send(account, [], { envelope, origin: 'vacation' });
     await outbox.dispatcher.turn();
     expect((await lookAt(outbox.bucket, ada)).inbox).toEqual([]);
+  });
+
+  test('keeps what the relay answered while the store is away, and does not ask it again', async () => {
+    const outbox = await openOutbox();
+    const account = await openProvisioned(outbox.node, ada);
+    let failures = 0;
+    const flaky = new Proxy(account, {
+      get(target, name) {
+        const member = Reflect.get(target, name, target) as unknown;
+        if (name !== 'transact') return typeof member === 'function' ? member.bind(target) : member;
+        return (...args: Parameters<typeof account.transact>) => {
+          const isLost = outbox.relay.sent.length > 0 && failures < 3;
+          if (isLost) failures += 1;
+          // The first time it was written all the same, and only the answer was lost.
+          if (!isLost || failures === 1)
+            return isLost ? target.transact(...args).then(() => Promise.reject(away())) : target.transact(...args);
+          return Promise.reject(away());
+        };
+      },
+    });
+    const away = () => new StorageError('unavailable', 'away');
+    outbox.dispatcher.attach(flaky);
+    outbox.relay.answer = () => ({ kind: 'failed', smtpReply: '550 No' });
+    const id = await outbox.send(account, [to('zoe@elsewhere.example')]);
+    await outbox.dispatcher.turn();
+    expect(failures).toBe(3);
+    expect(outbox.relay.sent).toHaveLength(1);
+    expect(outbox.record(account, id)!.recipients[0]).toMatchObject({ state: 'failed', attempts: 1 });
+    expect((await lookAt(outbox.bucket, ada)).inbox).toHaveLength(1);
   });
 
   test('costs four requests that are charged, and one for the mark', async () => {
