@@ -24,6 +24,8 @@ export interface Reply {
   /** In parentheses. */
   readonly code?: string;
   readonly text: string;
+  /** The session ends with it. BYE always is. */
+  readonly isLast?: true;
   /** Lines before it. */
   readonly lines?: readonly string[];
 }

@@ -87,7 +87,7 @@ export class Session {
 
   #answer(reply: Reply): void {
     this.#write(reply);
-    if (reply.status === 'BYE') this.#isEnded = true;
+    if (reply.status === 'BYE' || reply.isLast) this.#isEnded = true;
   }
 
   #write({ status, code, text, lines = [] }: Reply): void {
@@ -149,7 +149,8 @@ export class Session {
   async #command(name: string, args: readonly ManageArgument[]): Promise<Reply | undefined> {
     switch (name) {
       case 'LOGOUT':
-        return { status: 'BYE', text: 'Farewell.' };
+        // §2.3: not BYE.
+        return { status: 'OK', text: 'Farewell.', isLast: true };
       case 'CAPABILITY':
         return { status: 'OK', text: 'That is all.', lines: this.#capabilities() };
       case 'NOOP':

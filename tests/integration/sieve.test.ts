@@ -72,7 +72,7 @@ test('a script that is put and activated files, refuses, passes on and answers w
 
   const sieve = await folder.satchel(['sieve', 'list', 'me@localhost']);
   expect(sieve.out).toContain('active');
-  expect(await client.send('LOGOUT\r\n', /^BYE .*\r\n/m)).toBe('BYE "Farewell."\r\n');
+  expect(await client.send('LOGOUT\r\n', /^OK .*\r\n/m)).toBe('OK "Farewell."\r\n');
 
   // The redirect is delivered to the other account by the outbox.
   const { accounts } = server.app.services.mail;
