@@ -10,6 +10,7 @@ import type { DeliveryFacts } from '../storage/log/record.ts';
 import type { Filed, FiledMessage, Filing, Filter } from './filter/filing.ts';
 import { createPath } from './filter/mailboxes.ts';
 import type { ParsedMessage } from './parse-message.ts';
+import { placementBySender } from './senders.ts';
 
 export interface OutgoingMessage {
   readonly bytes: Buffer;
@@ -51,10 +52,14 @@ export async function deliver(
     if (ingestKey !== undefined && account.read((reader) => reader.ingested(ingestKey)) !== undefined) return { kind: 'duplicate' };
     await provisionAccount(account);
     const [parsed, upload] = await Promise.all([message.parse(), message.upload(account)]);
-    const { bytes, facts, placement, receivedAt } = message;
+    const { bytes, facts, receivedAt } = message;
+    const placement =
+      message.mailbox === undefined
+        ? account.read((reader) => placementBySender(reader, parsed.facts, facts, message.placement))
+        : message.placement;
     const filed = { bytes, blob: upload, parsed, facts, address, placement, receivedAt };
     const filing = (await filter?.decide(account, filed)) ?? (await unfiltered.decide(account, filed));
-    return await account.transact((tx) => add(tx, message, filing), { uploads: [upload, ...filing.uploads] });
+    return await account.transact((tx) => add(tx, { ...message, placement }, filing), { uploads: [upload, ...filing.uploads] });
   } catch (error) {
     if (error instanceof MailError && error.code === 'accountClosed') return { kind: 'refused', reason: error.message };
     if (error instanceof StorageError) return { kind: 'unavailable', error };

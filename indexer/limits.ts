@@ -22,6 +22,11 @@ export const accountInFlightMax = 48;
 /** Names of objects a sweep holds back because their account is busy. Past it the sweep waits. About 100 bytes each. */
 export const parkedMax = 4096;
 
+/** Safe and blocked senders of one account; some 150 bytes each. The one taught longest ago makes room. */
+export const sendersMax = 1000;
+/** Senders taught by one move: more at once is a folder being tidied. */
+export const taughtAtOnceMax = 100;
+
 /** Messages of an SQS queue in hand at once; each holds its event, some 5 KB. Past it the queue itself is where they wait. */
 export const queueOutstandingMax = 1000;
 /** Requests for messages at once while a queue is full: each brings 10 in some 20 ms. */

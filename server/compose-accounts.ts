@@ -1,4 +1,6 @@
 /** The accounts of this node: LMDB under them, the log's events in the log, and what is done to whole accounts: upkeep, verify, rebuild. */
+
+import { learnFromMove } from '../indexer/senders.ts';
 import { MailError } from '../protocol/mail/errors.ts';
 import type { AccountId } from '../protocol/mail/ids.ts';
 import { noLimits, type QuotaLimits } from '../protocol/mail/quota.ts';
@@ -54,6 +56,7 @@ export function openAccounts({ store, nodeId, folder, clock, random, logger, met
     kv: (account) => environments.kv(account),
     cache: new MemoryBlobCache(),
     quotaLimits,
+    onJoin: learnFromMove,
     onEvent: (account, event) => tell(account, event, logger, metrics),
     onDamage: (account, { key, error }) => logger.error('A snapshot is damaged; an older one is used.', { account, key, error }),
   });

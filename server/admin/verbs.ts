@@ -7,6 +7,7 @@ import { maintenanceVerbs } from './maintenance-verbs.ts';
 import { messageVerbs } from './message-verbs.ts';
 import { outboxVerbs } from './outbox-verbs.ts';
 import { ruleVerbs } from './rule-verbs.ts';
+import { senderVerbs } from './sender-verbs.ts';
 import { sieveVerbs } from './sieve-verbs.ts';
 import { statusVerbs } from './status-verbs.ts';
 import { suppressionVerbs } from './suppression-verbs.ts';
@@ -22,6 +23,7 @@ export const verbs: readonly Verb[] = [
   ...suppressionVerbs,
   ...dkimVerbs,
   ...ruleVerbs,
+  ...senderVerbs,
   ...sieveVerbs,
   ...statusVerbs,
   ...traceVerbs,

@@ -191,6 +191,8 @@ export interface NewEmail {
 
 /** Reads what a mutation has done so far and records changes. Every method throws MailError for what cannot be; the mutation then leaves nothing. */
 export interface AccountTransactor extends AccountReader {
+  /** Told of emails that are there, before they get a place in another mailbox: what is to be learned from a move goes into its commit. */
+  onJoin?: OnJoin | undefined;
   /** Time of the commit. */
   readonly at: number;
   createMailbox(mailbox: {
@@ -228,6 +230,8 @@ export interface AccountTransactor extends AccountReader {
   removeObject(type: string, id: string): void;
   close(): void;
 }
+
+export type OnJoin = (tx: AccountTransactor, emails: Ranges, mailbox: MailboxNumber) => void;
 
 /** Bytes uploaded for a mutation, with the store's date of the upload: a commit names only blobs that live or were uploaded within the day. */
 export interface Upload {

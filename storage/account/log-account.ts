@@ -8,7 +8,7 @@ import { CarriedBytes, carriedBytesMax } from '../log/carried.ts';
 import type { Log } from '../log/log.ts';
 import type { Position, StateView } from '../log/machine.ts';
 import type { BlobRef } from '../log/record.ts';
-import type { Account, AccountReader, AccountTransactor, Effect, PreparedBlob, Upload } from './api.ts';
+import type { Account, AccountReader, AccountTransactor, Effect, OnJoin, PreparedBlob, Upload } from './api.ts';
 
 /** About what an added message and another effect add to the log, compressed: to tell when a snapshot is due. Bytes. */
 const logBytesPerEmail = 2048;
@@ -28,11 +28,19 @@ export class LogAccount implements Account {
   changedAt = Number.NEGATIVE_INFINITY;
   private readonly watchers = new Set<Watcher>();
   private readonly reader: AccountReader;
+  private readonly onJoin: OnJoin | undefined;
   /** Where the newest snapshot that we know of stands, and about how many bytes of log came since. */
   private snapshotSeq = 0;
   private logBytesSince = 0;
 
-  constructor(id: AccountId, index: AccountIndex, blobs: BlobStore, openLog: (account: LogAccount) => Log<AccountTransactor, Effect>) {
+  constructor(
+    id: AccountId,
+    index: AccountIndex,
+    blobs: BlobStore,
+    openLog: (account: LogAccount) => Log<AccountTransactor, Effect>,
+    onJoin?: OnJoin,
+  ) {
+    this.onJoin = onJoin;
     this.id = id;
     this.index = index;
     this.blobs = blobs;
@@ -46,7 +54,12 @@ export class LogAccount implements Account {
 
   transact<T>(mutation: (tx: AccountTransactor) => T, { uploads = [] }: { uploads?: readonly PreparedBlob[] } = {}): Promise<T> {
     const isUploaded = (prepared: PreparedBlob): prepared is Upload => !(prepared.ref instanceof CarriedBytes);
-    const committed = this.log.transact(mutation, { uploads: uploads.filter(isUploaded) });
+    const { onJoin } = this;
+    const taught = (tx: AccountTransactor) => {
+      tx.onJoin = onJoin;
+      return mutation(tx);
+    };
+    const committed = this.log.transact(taught, { uploads: uploads.filter(isUploaded) });
     const carried = uploads.flatMap(({ ref }) => (ref instanceof CarriedBytes ? [ref] : []));
     if (carried.length === 0) return committed;
     return committed.then((value) => {

@@ -22,7 +22,7 @@ import { type SnapshotDamage, SnapshotLoader } from '../snapshot/loader.ts';
 import { type ScrubReport, scrubAccount } from '../snapshot/scrubber.ts';
 import { type VerifySummary, verifyAccount } from '../snapshot/verify.ts';
 import { type SnapshotResult, writeSnapshot } from '../snapshot/writer.ts';
-import type { Account, Accounts } from './api.ts';
+import type { Account, Accounts, OnJoin } from './api.ts';
 import { LogAccount } from './log-account.ts';
 
 export interface LogAccountsOptions {
@@ -38,6 +38,8 @@ export interface LogAccountsOptions {
   /** What each account may hold. Absent: no limits. */
   readonly quotaLimits?: QuotaLimits;
   readonly onEvent?: (account: AccountId, event: LogEvent) => void;
+  /** What each mutation tells of emails that get another mailbox. */
+  readonly onJoin?: OnJoin;
   readonly onDamage?: (account: AccountId, damage: SnapshotDamage) => void;
 }
 
@@ -125,6 +127,7 @@ export class LogAccounts implements Accounts, AsyncDisposable {
           onReset: () => self.tellReset(),
           onEvent: (event) => onEvent?.(id, event),
         }),
+      this.options.onJoin,
     );
     await account.refresh();
     return account;

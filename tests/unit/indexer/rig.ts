@@ -5,7 +5,7 @@ import { Pipeline, type PipelineOptions, type PipelinePorts } from '../../../ind
 import type { RecipientDirectory } from '../../../indexer/routing.ts';
 import { defaultVerdictRules } from '../../../indexer/verdict.ts';
 import type { AccountId, EmailNumber, Uid } from '../../../protocol/mail/ids.ts';
-import type { Account } from '../../../storage/account/api.ts';
+import type { Account, OnJoin } from '../../../storage/account/api.ts';
 import type { Clock } from '../../../storage/clock.ts';
 import type { ObjectStore } from '../../../storage/objects/object-store.ts';
 import { openProvisioned, openTestBucket, type TestBucket } from '../../support/open-accounts.ts';
@@ -39,6 +39,7 @@ export interface RigOptions extends Partial<PipelineOptions> {
   readonly parsers?: PipelinePorts['parsers'];
   readonly clock?: Clock;
   readonly unwrapKey?: PipelinePorts['unwrapKey'];
+  readonly onJoin?: OnJoin;
 }
 
 export type Rig = Awaited<ReturnType<typeof openRig>>;
@@ -48,7 +49,7 @@ export async function openRig(options: RigOptions = {}) {
   const store = options.through?.(bucket.store) ?? bucket.store;
   const recipients = options.recipients ?? new TestRecipients();
   const clock = options.clock ?? bucket.clock;
-  const node = bucket.node({ store, clock });
+  const node = bucket.node({ store, clock, ...(options.onJoin && { onJoin: options.onJoin }) });
   const events: IntakeEvent[] = [];
   const pipeline = new Pipeline(
     {
