@@ -214,6 +214,7 @@ export class Pipeline {
       key: arrival.ingestKey,
       targets: destination.targets,
       sendsBounces: true,
+      isJunk: verdict.action === 'junk',
     });
     if (passage !== undefined) this.#tellRules(passage, identityOf(entry));
     const results = await this.#deliverToAll(destination.targets, passage, identityOf(entry), bytes, {
@@ -263,9 +264,13 @@ export class Pipeline {
         key: message.ingestKey ?? message.name,
         targets,
         sendsBounces: false,
+        isJunk: verdict.action === 'junk',
       });
-      for (const { address, detail } of passage?.missed ?? [])
-        await this.#holdHanded(message, 'failed', 'rule', detail, [address], receivedAt);
+      const missed = passage?.missed ?? [];
+      if (missed.length > 0) {
+        const addresses = missed.map(({ address }) => address);
+        await this.#holdHanded(message, 'failed', 'rule', missed[0]!.detail, addresses, receivedAt);
+      }
     } catch (error) {
       if (error instanceof StorageError) return all({ kind: 'unavailable', error });
       throw error;

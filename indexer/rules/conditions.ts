@@ -20,9 +20,7 @@ export class Questioned {
   constructor(bytes: Buffer, envelopeFrom: string | undefined, results: ScanResults) {
     this.bytes = bytes;
     this.results = results;
-    // As WorkMail has it: the envelope's sender, then the From field's.
-    const from = this.fields.filter(({ name }) => name === 'from').flatMap(({ value }) => addressesOf(value));
-    this.senders = [envelopeFrom ?? '', ...from].flatMap((address) => canonicalAddress(address) ?? []);
+    this.senders = sendersOf(bytes, envelopeFrom);
   }
 
   get fields(): readonly { readonly name: string; readonly value: string }[] {
@@ -38,6 +36,13 @@ export class Questioned {
     }));
     return this.#attachments;
   }
+}
+
+/** Canonical. As WorkMail has it: the envelope's sender, then the From field's addresses. */
+export function sendersOf(bytes: Buffer, envelopeFrom: string | undefined): string[] {
+  const { fields } = scanHeader(bytes);
+  const from = fields.filter(({ name }) => name === 'from').flatMap((field) => addressesOf(fieldValue(bytes, field)));
+  return [envelopeFrom ?? '', ...from].flatMap((address) => canonicalAddress(address) ?? []);
 }
 
 /** The recipients for whom all conditions hold. */

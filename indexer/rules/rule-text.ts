@@ -156,6 +156,11 @@ function formatAction(action: RuleAction): string {
   }
 }
 
+/** Addresses and domains, separated by commas. */
+export function parsePatterns(list: string): string[] {
+  return listOf(list, list).map((item) => parsePattern(item, list));
+}
+
 function parsePattern(pattern: string, clause: string): string {
   if (pattern === '*') return pattern;
   if (pattern.startsWith('*.')) {

@@ -1,6 +1,8 @@
 /** Verbs on domains, accounts, aliases and groups. */
 import Type from 'typebox';
+import { parsePatterns } from '../../indexer/rules/rule-text.ts';
 import { MailError } from '../../protocol/mail/errors.ts';
+import type { GroupSenders } from '../../storage/directory/records.ts';
 import { makePasswordKeys, randomPassword } from '../auth/password.ts';
 import { type DnsRecord, dnsRecords } from './client-setup.ts';
 import type { AdminServices } from './services.ts';
@@ -154,13 +156,28 @@ export const directoryVerbs = [
   }),
   defineVerb({
     name: 'group add',
-    summary: 'Make a distribution group, or add members to one.',
+    summary: 'Make a distribution group, or add members to one; with --senders, say who may write to it.',
     method: 'POST',
     path: '/groups',
-    parameters: parameters({ address: Address, members: Type.Array(Address, { minItems: 1, description: 'addresses of its members' }) }),
+    parameters: parameters({
+      address: Address,
+      members: Type.Optional(Type.Array(Address, { description: 'addresses of its members; those of other domains get mail sent on' })),
+      senders: Type.Optional(
+        Type.String({
+          minLength: 1,
+          description: 'who may write to it: anyone, members, domain, or a list such as ada@example.com,example.org',
+        }),
+      ),
+    }),
     positional: ['address', 'members'],
-    run: async ({ directory }, { address, members }) => ({ address: await directory.addGroup(address, members), members }),
-    print: ({ address, members }) => `Added ${members.length === 1 ? 'a member' : `${members.length} members`} to the group ${address}.`,
+    run: async ({ directory }, { address, members = [], senders }) => ({
+      address: await directory.addGroup(address, members, senders === undefined ? undefined : parseSenders(senders)),
+      members,
+    }),
+    print: ({ address, members }) =>
+      members.length === 0
+        ? `Changed the group ${address}.`
+        : `Added ${members.length === 1 ? 'a member' : `${members.length} members`} to the group ${address}.`,
   }),
   defineVerb({
     name: 'group list',
@@ -173,7 +190,13 @@ export const directoryVerbs = [
       await directory.refresh();
       return { groups: directory.listGroups() };
     },
-    print: ({ groups }) => groups.map(({ address, members }) => `${address}: ${members.join(' ')}`).join('\n'),
+    print: ({ groups }) =>
+      groups
+        .map(
+          ({ address, members, senders }) =>
+            `${address}: ${members.join(' ')}${senders === undefined ? '' : ` (senders: ${String(senders)})`}`,
+        )
+        .join('\n'),
   }),
   defineVerb({
     name: 'group remove',
@@ -190,6 +213,10 @@ export const directoryVerbs = [
       members.length === 0 ? `Removed the group ${address}.` : `Took ${members.join(', ')} out of the group ${address}.`,
   }),
 ];
+
+function parseSenders(senders: string): GroupSenders | 'anyone' {
+  return senders === 'anyone' || senders === 'members' || senders === 'domain' ? senders : parsePatterns(senders);
+}
 
 export interface AddedAccount {
   readonly address: string;

@@ -13,8 +13,8 @@ import type { Random } from '../random.ts';
 import { canonicalAddress, canonicalDomain, displayDomain } from './address.ts';
 import * as mutations from './mutations.ts';
 import { provisionAccount } from './provision.ts';
-import { type AppPassword, type CredentialRecord, type PasswordKeys, type RecordType, recordTypes } from './records.ts';
-import { type Resolution, resolve } from './resolve.ts';
+import { type AppPassword, type CredentialRecord, type GroupSenders, type PasswordKeys, type RecordType, recordTypes } from './records.ts';
+import { type GroupMail, groupMail, type Resolution, resolve } from './resolve.ts';
 import { addFlowKey, addRule, moveRule, removeFlowKey, removeRule, sortedRules } from './rule-mutations.ts';
 import type { Rule, RuleRecord } from './rule-records.ts';
 import { DirectoryState } from './state.ts';
@@ -233,13 +233,19 @@ export class Directory implements Disposable {
     return this.#transact((tx) => mutations.removeAlias(tx, alias, target));
   }
 
-  listGroups(): readonly { readonly address: string; readonly members: readonly string[] }[] {
-    return sorted(this.#state.groups).map(([address, { members }]) => ({ address, members }));
+  /** Without `senders` anyone may write to it. */
+  listGroups(): readonly { readonly address: string; readonly members: readonly string[]; readonly senders?: GroupSenders }[] {
+    return sorted(this.#state.groups).map(([address, { members, senders }]) => ({ address, members, ...(senders && { senders }) }));
   }
 
-  /** Makes the group, or adds members to it. */
-  addGroup(address: string, members: readonly string[]): Promise<string> {
-    return this.#transact((tx) => mutations.addGroup(tx, address, members));
+  /** The group that an address leads to, as mail to it is handled. */
+  groupMail(recipient: string): GroupMail | undefined {
+    return groupMail(this.#state, recipient);
+  }
+
+  /** Makes the group, or adds members to it; with `senders` says who may write to it. */
+  addGroup(address: string, members: readonly string[], senders?: GroupSenders | 'anyone'): Promise<string> {
+    return this.#transact((tx) => mutations.addGroup(tx, address, members, senders));
   }
 
   /** Takes members out; without members removes the group. */

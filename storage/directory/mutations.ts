@@ -16,6 +16,7 @@ import type {
   DecoyRecord,
   DomainRecord,
   GroupRecord,
+  GroupSenders,
   PasswordKeys,
   RecordType,
 } from './records.ts';
@@ -126,7 +127,7 @@ export function removeAlias(tx: Tx, alias: string, target?: string): void {
 }
 
 /** Makes the group, or adds members to it. */
-export function addGroup(tx: Tx, address: string, members: readonly string[]): string {
+export function addGroup(tx: Tx, address: string, members: readonly string[], senders?: GroupSenders | 'anyone'): string {
   const given = requireAddress(address);
   const canonical = formatAddress(given);
   const old = get<GroupRecord>(tx, 'group', canonical);
@@ -135,11 +136,20 @@ export function addGroup(tx: Tx, address: string, members: readonly string[]): s
   for (const member of members) {
     const entry = formatAddress(requireAddress(member));
     if (entry === canonical) refuse('invalidArguments', `The group ${canonical} cannot be a member of itself.`);
-    if (!isTaken(tx, entry)) refuse('notFound', `There is no account, alias or group ${entry}: groups hold addresses of this directory.`);
+    const isOutside = get(tx, 'domain', entry.slice(entry.lastIndexOf('@') + 1)) === undefined;
+    if (!isOutside && !isTaken(tx, entry)) refuse('notFound', `There is no account, alias or group ${entry}.`);
     all.add(entry);
   }
+  if (all.size > 0 && ![...all].some((member) => isTaken(tx, member))) {
+    refuse('invalidArguments', `The group ${canonical} needs a member here: an account, an alias or a group of this directory.`);
+  }
   if (all.size > groupMembersMax) refuse('limit', `A group may have ${groupMembersMax} members: put groups into the group.`);
-  tx.putObject('group', canonical, { members: [...all].sort(), createdAt: old?.createdAt ?? tx.at } satisfies GroupRecord);
+  const allowed = senders === undefined ? old?.senders : senders === 'anyone' ? undefined : senders;
+  tx.putObject('group', canonical, {
+    members: [...all].sort(),
+    ...(allowed === undefined ? {} : { senders: allowed }),
+    createdAt: old?.createdAt ?? tx.at,
+  } satisfies GroupRecord);
   return canonical;
 }
 

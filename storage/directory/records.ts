@@ -46,9 +46,14 @@ export interface AliasRecord {
   readonly createdAt: number;
 }
 
+/** Who may write to a group: its members, everybody in its domain, or the addresses and domains that are listed. */
+export type GroupSenders = 'members' | 'domain' | readonly string[];
+
 export interface GroupRecord {
-  /** Addresses of accounts, aliases and groups of this directory. */
+  /** Addresses of accounts, aliases and groups of this directory; and addresses in domains that are not ours, to which mail is sent on. */
   readonly members: readonly string[];
+  /** Absent: anyone. */
+  readonly senders?: GroupSenders;
   readonly createdAt: number;
 }
 

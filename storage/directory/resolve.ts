@@ -5,7 +5,7 @@
 import type { AccountId } from '../../protocol/mail/ids.ts';
 import { type AddressParts, formatAddress, parseAddress } from './address.ts';
 import { groupDepthMax, recipientAccountsMax } from './limits.ts';
-import type { AliasRecord } from './records.ts';
+import type { AliasRecord, GroupRecord, GroupSenders } from './records.ts';
 
 /** What of the directory resolving needs. Addresses in canonical form. */
 export interface AddressBook {
@@ -13,7 +13,7 @@ export interface AddressBook {
   /** The active account whose primary address this is. */
   accountOf(address: string): AccountId | undefined;
   alias(address: string): AliasRecord | undefined;
-  group(address: string): { readonly members: readonly string[] } | undefined;
+  group(address: string): Pick<GroupRecord, 'members' | 'senders'> | undefined;
 }
 
 export type Resolution =
@@ -74,6 +74,51 @@ function lookUp(book: AddressBook, address: string): Target | undefined {
   if (alias !== undefined)
     return { accounts: 'account' in alias.to ? [alias.to.account] : expandGroup(book, alias.to.group), via: 'alias' };
   return book.group(address) && { accounts: expandGroup(book, address), via: 'group' };
+}
+
+/** A group as mail to it is handled. */
+export interface GroupMail {
+  /** The group's own address. */
+  readonly address: string;
+  readonly senders: GroupSenders | undefined;
+  /** Its members, those of groups in it left out. */
+  readonly members: readonly string[];
+  /** Members in domains that are not ours, those of groups in it included. */
+  readonly outside: readonly string[];
+}
+
+/** The group that an address, an alias or an address with a detail leads to. */
+export function groupMail(book: AddressBook, recipient: string): GroupMail | undefined {
+  const parts = parseAddress(recipient);
+  if (parts === undefined || !book.hasDomain(parts.domain)) return undefined;
+  for (const { address } of candidates(parts, recipient)) {
+    if (book.accountOf(address) !== undefined) return undefined;
+    const alias = book.alias(address);
+    if (alias !== undefined && 'account' in alias.to) return undefined;
+    const name = alias !== undefined && 'group' in alias.to ? alias.to.group : address;
+    const group = book.group(name);
+    if (group !== undefined) return { address: name, senders: group.senders, members: group.members, outside: outsideOf(book, name) };
+  }
+  return undefined;
+}
+
+function outsideOf(book: AddressBook, root: string): string[] {
+  const outside = new Set<string>();
+  const seen = new Set([root]);
+  let level = [root];
+  for (let depth = 0; depth < groupDepthMax && level.length > 0 && outside.size < recipientAccountsMax; depth++) {
+    const members = level.flatMap((address) => book.group(address)?.members ?? []);
+    level = [];
+    for (const member of members) {
+      if (!book.hasDomain(member.slice(member.lastIndexOf('@') + 1))) outside.add(member);
+      const alias = book.alias(member);
+      const group = alias !== undefined && 'group' in alias.to ? alias.to.group : member;
+      if (seen.has(group)) continue;
+      seen.add(group);
+      level.push(group);
+    }
+  }
+  return [...outside];
 }
 
 /** The accounts of a group, each once. A group met again is passed over, so loops end; nesting and result are bounded. */
