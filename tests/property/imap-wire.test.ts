@@ -1,16 +1,23 @@
 /** Any split of a client's bytes gives the same commands, and what the encoders write the decoders read back as it was. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeCommandStart } from '../../protocol/imap/command.ts';
 import { decodeAppend, decodeReplace, encodeAppend, encodeReplace } from '../../protocol/imap/commands/append.ts';
+import { decodeAuthenticate, encodeAuthenticate } from '../../protocol/imap/commands/authenticate.ts';
+import { decodeCompress, encodeCompress } from '../../protocol/imap/commands/compress.ts';
 import { plainContext } from '../../protocol/imap/commands/context.ts';
 import { decodeCopy, encodeCopy } from '../../protocol/imap/commands/copy.ts';
 import { decodeCreate, encodeCreate } from '../../protocol/imap/commands/create.ts';
+import { decodeEnable, encodeEnable } from '../../protocol/imap/commands/enable.ts';
 import { decodeEsearch, type EsearchArguments, encodeEsearch } from '../../protocol/imap/commands/esearch.ts';
+import { decodeUidExpunge, encodeUidExpunge } from '../../protocol/imap/commands/expunge.ts';
 import { decodeFetch, encodeFetch, type FetchArguments } from '../../protocol/imap/commands/fetch.ts';
 import { decodeId, encodeId } from '../../protocol/imap/commands/id.ts';
 import { decodeList, encodeList } from '../../protocol/imap/commands/list.ts';
 import { decodeLogin, encodeLogin } from '../../protocol/imap/commands/login.ts';
+import { decodeMailboxArgument, encodeMailboxArgument } from '../../protocol/imap/commands/mailbox-argument.ts';
 import { decodeGetMetadata, decodeSetMetadata, encodeGetMetadata, encodeSetMetadata } from '../../protocol/imap/commands/metadata.ts';
 import { decodeNotify, encodeNotify, type NotifyArguments, type NotifyEvent, notifyEvents } from '../../protocol/imap/commands/notify.ts';
 import { decodeGetQuota, decodeSetQuota, encodeGetQuota, encodeSetQuota } from '../../protocol/imap/commands/quota.ts';
@@ -307,6 +314,30 @@ describe('decode is the inverse of encode', () => {
       decodeSetMetadata,
     );
   });
+  it('for AUTHENTICATE', () =>
+    inverse(
+      fc.record(
+        {
+          mechanism: fc.constantFrom('PLAIN', 'SCRAM-SHA-256'),
+          initialResponse: fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)),
+        },
+        { requiredKeys: ['mechanism'] },
+      ),
+      encodeAuthenticate,
+      decodeAuthenticate,
+    ));
+  it('for COMPRESS', () => inverse(fc.record({ algorithm: fc.constantFrom('DEFLATE', 'ZSTD') }), encodeCompress, decodeCompress));
+  it('for ENABLE', () =>
+    inverse(
+      fc.record({ capabilities: fc.array(fc.constantFrom('CONDSTORE', 'UTF8=ACCEPT', 'X'), { minLength: 1, maxLength: 4 }) }),
+      encodeEnable,
+      decodeEnable,
+    ));
+  it('for UID EXPUNGE', () => inverse(fc.record({ uids: sets }), encodeUidExpunge, decodeUidExpunge));
+  it('for DELETE, SUBSCRIBE and UNSUBSCRIBE', () => {
+    for (const name of ['DELETE', 'SUBSCRIBE', 'UNSUBSCRIBE'] as const)
+      inverse(fc.record({ mailbox: names }), (value) => encodeMailboxArgument(value, name), decodeMailboxArgument);
+  });
   it('for ESEARCH', () =>
     inverse<EsearchArguments>(
       fc
@@ -435,6 +466,15 @@ describe('decode is the inverse of encode', () => {
         expect(decodeMailboxName(wire)).toBe(name);
       }),
     );
+  });
+  it('for every command that has arguments', () => {
+    const folder = join(import.meta.dirname, '../../protocol/imap/commands');
+    const encoders = readdirSync(folder).flatMap((file) =>
+      [...readFileSync(join(folder, file), 'utf8').matchAll(/^export function (encode\w+)/gm)].map(([, name]) => name!),
+    );
+    const here = readFileSync(import.meta.filename, 'utf8');
+    expect(encoders.length).toBeGreaterThan(25);
+    expect(encoders.filter((name) => !new RegExp(`\\b${name}\\b[^']*(?:[,)]|$)`, 'm').test(here))).toEqual([]);
   });
 });
 
