@@ -33,6 +33,7 @@ import type { Certificates } from './tls/certificates.ts';
 
 export interface Outbox extends AsyncDisposable {
   readonly dispatcher: Dispatcher;
+  readonly relay: Relay;
   submission(authenticator: Authenticator, certificates: Certificates): SmtpServer;
   /** Begins to hand over. */
   beginWork(background: Background): void;
@@ -87,6 +88,7 @@ export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
   metrics.gauge('satchel_outbox_pending', 'Submissions with copies left to hand over, in the open accounts.', () => dispatcher.pending);
   return {
     dispatcher,
+    relay,
     submission(authenticator, certificates) {
       const { submission, relay: relayConfig, limits } = config;
       const service = new SubmissionService({

@@ -98,6 +98,7 @@ export async function compose(config: Config, ports: Ports, { mode }: ComposeOpt
     setup,
     maintenance: node,
     held: pipeline.held,
+    ...(outbox.relay.unsuppress === undefined ? {} : { unsuppressAtRelay: (address) => outbox.relay.unsuppress!(address) }),
     mail: {
       accounts,
       parse: (bytes) => intake.parsers.parse(bytes),

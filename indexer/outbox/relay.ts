@@ -27,6 +27,8 @@ export interface Relay {
   readonly recipientsMax: number;
   /** Resolves to one result for each recipient, in order. What it throws counts as deferred for all. */
   send(message: RelayMessage): Promise<readonly HandoverResult[]>;
+  /** Takes an address off the list that the relay itself keeps of those it sends nothing to. Resolves to whether it was on it. Absent: it keeps none. */
+  unsuppress?(address: string): Promise<boolean>;
 }
 
 /** The driver `none`: mail goes to the accounts of this server only. */

@@ -20,6 +20,8 @@ export interface AdminServices {
   readonly maintenance: Maintenance;
   readonly held: Pick<HeldMail, 'list' | 'get' | 'remove'>;
   readonly mail: MailServices;
+  /** Takes an address off the relay's own list of suppressed ones; absent where the relay keeps none. */
+  readonly unsuppressAtRelay?: (address: string) => Promise<boolean>;
   /** Delivers a held message after all; undefined when there is none of this name. */
   release(name: string, recipients?: readonly string[]): Promise<IntakeOutcome | undefined>;
 }

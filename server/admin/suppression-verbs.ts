@@ -54,16 +54,17 @@ export const suppressionVerbs: readonly Verb[] = [
   }),
   defineVerb({
     name: 'suppression remove',
-    summary: "Send to an address again. SES's own list is another: remove it there too.",
+    summary: 'Send to an address again. Where the relay is SES, its own list forgets the address too.',
     method: 'DELETE',
     path: '/suppression/:address',
     parameters: parameters({ address: Address }),
     positional: ['address'],
     run: async (services, { address }) => {
       const isRemoved = await (await serviceAccount(services)).transact((tx) => unsuppress(tx, address));
-      if (!isRemoved) throw new MailError('notFound', `${address} is not on the list.`);
-      return { address };
+      const isRemovedAtRelay = (await services.unsuppressAtRelay?.(address)) ?? false;
+      if (!isRemoved && !isRemovedAtRelay) throw new MailError('notFound', `${address} is not on the list.`);
+      return { address, isRemoved, isRemovedAtRelay };
     },
-    print: ({ address }) => `${address} is sent to again.`,
+    print: ({ address, isRemovedAtRelay }) => `${address} is sent to again.${isRemovedAtRelay ? " It was on the relay's list too." : ''}`,
   }),
 ];

@@ -124,6 +124,9 @@ it('a message by JMAP goes out through SES; a bounce is in deliveryStatus, in th
   });
   await expect.poll(inbox).toEqual(['[Undelivered] Boats']);
   expect(await verb('suppression list', {})).toMatchObject({ addresses: [{ address: 'zoe@elsewhere.example', reason: 'bounce' }] });
+  ses.suppressed.push('Zoe@elsewhere.example');
+  expect(await verb('suppression remove', { address: 'zoe@elsewhere.example' })).toMatchObject({ isRemoved: true, isRemovedAtRelay: true });
+  expect(await verb('suppression list', {})).toMatchObject({ addresses: [] });
 });
 
 it('sent later by JMAP waits, and can be taken back', async () => {

@@ -36,6 +36,8 @@ export class SesServer implements AsyncDisposable {
   readonly messages: SesMessage[] = [];
   endpoint = '';
   maxSendRate = 1000;
+  /** SES's own list, in the spelling that it was given. */
+  readonly suppressed: string[] = [];
   readonly verifiedDomains = new Set(['localhost', 'example.com']);
   /** Answered in place of taking the message: the name of an exception. */
   refusal: { readonly status: number; readonly type: string; readonly message: string } | undefined;
@@ -66,6 +68,22 @@ export class SesServer implements AsyncDisposable {
     if (fault !== undefined) fail(403, 'InvalidSignatureException', fault);
     else if (request.method === 'GET' && request.url === '/v2/email/account') {
       reply({ SendQuota: { Max24HourSend: 50_000, MaxSendRate: this.maxSendRate, SentLast24Hours: 0 }, SendingEnabled: true });
+    } else if (request.method === 'GET' && request.url?.startsWith('/v2/email/suppression/addresses') === true) {
+      // A page holds one, so that who looks has to turn pages.
+      const at = Number(new URL(request.url, this.endpoint).searchParams.get('NextToken') ?? 0);
+      const more = at + 1 < this.suppressed.length ? { NextToken: String(at + 1) } : {};
+      const summaries = this.suppressed
+        .slice(at, at + 1)
+        .map((EmailAddress) => ({ EmailAddress, Reason: 'BOUNCE', LastUpdateTime: 1_790_000_000 }));
+      reply({ SuppressedDestinationSummaries: summaries, ...more });
+    } else if (request.method === 'DELETE' && request.url?.startsWith('/v2/email/suppression/addresses/') === true) {
+      const address = decodeURIComponent(request.url.slice(request.url.lastIndexOf('/') + 1));
+      // The trap: only this very spelling.
+      if (!this.suppressed.includes(address)) fail(404, 'NotFoundException', 'not on the list');
+      else {
+        this.suppressed.splice(this.suppressed.indexOf(address), 1);
+        reply({});
+      }
     } else if (request.method === 'POST' && request.url === '/v2/email/outbound-emails') {
       if (this.refusal !== undefined) fail(this.refusal.status, this.refusal.type, this.refusal.message);
       else {
@@ -122,7 +140,11 @@ function signatureFault({ method, url = '', headers }: IncomingMessage, body: Bu
   if (!signed.includes('host') || !signed.includes('x-amz-date')) return 'host and x-amz-date must be signed';
   const time = String(headers['x-amz-date']);
   const canonicalHeaders = signed.map((name) => `${name}:${String(headers[name]).trim().replace(/ +/g, ' ')}\n`).join('');
-  const canonical = [method, url, '', canonicalHeaders, names, sha256(body)].join('\n');
+  const [path = '', query = ''] = url.split('?');
+  const canonicalQuery = query.split('&').sort().join('&');
+  // SigV4 encodes the path once more, which was encoded for the wire.
+  const canonicalPath = path.split('/').map(encodeURIComponent).join('/');
+  const canonical = [method, canonicalPath, canonicalQuery, canonicalHeaders, names, sha256(body)].join('\n');
   const scope = `${date}/${region}/ses/aws4_request`;
   const key = ['ses', 'aws4_request'].reduce(
     (last, part) => hmac(last, part),

@@ -3,7 +3,13 @@
  * tell account and submission. Calls keep to the rate that SES grants. The SDK does not repeat a call: SES would send twice, since it has no name
  * under which it would know a message again.
  */
-import { GetAccountCommand, SESv2Client, SendEmailCommand } from '@aws-sdk/client-sesv2';
+import {
+  DeleteSuppressedDestinationCommand,
+  GetAccountCommand,
+  ListSuppressedDestinationsCommand,
+  SESv2Client,
+  SendEmailCommand,
+} from '@aws-sdk/client-sesv2';
 import { withoutFields } from '../../../indexer/outbox/outgoing-message.ts';
 import type { HandoverResult, Relay, RelayMessage } from '../../../indexer/outbox/relay.ts';
 import type { Clock } from '../../../storage/clock.ts';
@@ -27,6 +33,8 @@ export interface SesRelay extends Relay, Disposable {
 /** Recipients of one call, and milliseconds that a granted rate is believed. */
 const recipientsMax = 50;
 const rateKeptMs = 10 * 60_000;
+/** Pages of a thousand addresses of SES's list that are looked through. */
+const listPagesMax = 100;
 /** Until GetAccount has answered: what SES grants in its sandbox. */
 const rateAtFirst = 1;
 
@@ -115,6 +123,25 @@ export function openSesRelay(options: SesRelayOptions): SesRelay {
       } catch (error) {
         return same(resultOf(error));
       }
+    },
+    async unsuppress(address: string) {
+      // SES sends nothing to any spelling, but removes only the one that is on its list: it is looked for.
+      let NextToken: string | undefined;
+      for (let page = 0; page < listPagesMax; page++) {
+        const found = await client.send(
+          new ListSuppressedDestinationsCommand({ PageSize: 1000, ...(NextToken === undefined ? {} : { NextToken }) }),
+        );
+        const spelt = found.SuppressedDestinationSummaries?.find(
+          ({ EmailAddress }) => EmailAddress?.toLowerCase() === address.toLowerCase(),
+        );
+        if (spelt?.EmailAddress !== undefined) {
+          await client.send(new DeleteSuppressedDestinationCommand({ EmailAddress: spelt.EmailAddress }));
+          return true;
+        }
+        NextToken = found.NextToken;
+        if (NextToken === undefined) return false;
+      }
+      return false;
     },
     [Symbol.dispose]: () => client.destroy(),
   };

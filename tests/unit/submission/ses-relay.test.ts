@@ -93,6 +93,13 @@ test('an unverified author is refused for good', async () => {
   expect(await relay.send(message({ bytes }))).toMatchObject([{ kind: 'failed' }, { kind: 'failed' }]);
 });
 
+test('an address comes off the list of SES in whatever spelling it is there', async () => {
+  ses.suppressed.push('yan@elsewhere.example', 'Zoe@Elsewhere.example');
+  expect(await relay.unsuppress!('zoe@elsewhere.example')).toBe(true);
+  expect(ses.suppressed).toEqual(['yan@elsewhere.example']);
+  expect(await relay.unsuppress!('zoe@elsewhere.example')).toBe(false);
+});
+
 test('calls keep to the rate that SES grants, in recipients', async () => {
   ses.maxSendRate = 10;
   clock.sleeps.length = 0;
