@@ -89,10 +89,10 @@ export async function standardSet(
   }
   const destroy = [...new Set((args.destroy ?? []).map((id) => context.resolveId(id)))];
   for (const [given, patch] of Object.entries(args.update ?? {})) {
-    await outcome.attempt('notUpdated', given, async () => {
-      const id = context.resolveId(given);
+    const id = context.resolveId(given);
+    await outcome.attempt('notUpdated', id, async () => {
       if (destroy.includes(id)) throw new SetFailure(willBeDestroyed);
-      outcome.updated[given] = await spec.update(steps, id, patch);
+      outcome.updated[id] = await spec.update(steps, id, patch);
     });
   }
   for (const id of spec.destroyOrder?.(destroy) ?? destroy) {

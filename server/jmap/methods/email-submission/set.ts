@@ -96,7 +96,7 @@ function afterSuccess(
 ): object | undefined {
   const succeeded = new Set([
     ...Object.keys(outcome.created).map((key) => `#${key}`),
-    ...Object.keys(outcome.updated).map((id) => context.resolveId(id)),
+    ...Object.keys(outcome.updated),
     ...outcome.destroyed,
   ]);
   /** A submission may be named by its creation in this call, or in an earlier one of the request. */

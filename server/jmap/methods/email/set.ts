@@ -134,25 +134,25 @@ interface KeywordGroup {
 function updateAndDestroy(context: MethodContext, tx: AccountTransactor, applied: Applied, args: SetArguments): void {
   const { outcome, created, touched } = applied;
   const resolve = (id: string) => (id.startsWith('#') ? (created.get(id.slice(1)) ?? context.resolveId(id)) : id);
-  const destroy = new Map((args.destroy ?? []).map((id) => [resolve(id), id]));
+  const destroy = new Set((args.destroy ?? []).map(resolve));
   const groups = new Map<string, KeywordGroup>();
   for (const [given, patch] of Object.entries(args.update ?? {})) {
-    outcome.attemptNow('notUpdated', given, () => {
-      const id = resolve(given);
+    const id = resolve(given);
+    outcome.attemptNow('notUpdated', id, () => {
       if (destroy.has(id)) throw new SetFailure(willBeDestroyed);
       const email = existing(tx, id);
       update(context, tx, email, patch, groups);
       touched.add(email.id);
-      outcome.updated[given] = null;
+      outcome.updated[id] = null;
     });
   }
   for (const { add, remove, emails } of groups.values()) tx.changeKeywords(normalizeRanges(emails), { add, remove });
   const gone: Range[] = [];
-  for (const [id, given] of destroy) {
-    outcome.attemptNow('notDestroyed', given, () => {
+  for (const id of destroy) {
+    outcome.attemptNow('notDestroyed', id, () => {
       const email = existing(tx, id);
       gone.push([email.id, email.id]);
-      outcome.destroyed.push(given);
+      outcome.destroyed.push(id);
     });
   }
   if (gone.length > 0) {
