@@ -11,7 +11,7 @@ interface Run {
   readonly calls: readonly unknown[];
 }
 
-async function run(args: string[], answer: (verb: Verb) => unknown = () => ({ records: [] }), over: Partial<CliPorts> = {}): Promise<Run> {
+async function run(args: string[], answer: (verb: Verb) => unknown = () => ({}), over: Partial<CliPorts> = {}): Promise<Run> {
   const seen = { out: '', err: '', calls: [] as unknown[] };
   const ports: CliPorts = {
     verbs,
@@ -70,6 +70,7 @@ describe('the command line', () => {
       findings: [],
       accounts: [],
       members: [],
+      records: [],
       isWhole: true,
     }));
     expect({ code, calls, err }).toEqual({ code: 0, calls: [call], err: '' });
