@@ -70,6 +70,13 @@ export function setAnnotation(tx: AccountTransactor, mailbox: MailboxNumber | nu
   else if (tx.object(annotationType, id) !== undefined) tx.removeObject(annotationType, id);
 }
 
+/** RFC 5464 §4.1: INBOX keeps its annotations when it is renamed, and the new mailbox gets them too. */
+export function copyAnnotations(tx: AccountTransactor, from: MailboxNumber, to: MailboxNumber): void {
+  const prefix = annotationPrefix(from);
+  for (const { id, value } of [...tx.objects<AnnotationRecord>(annotationType)])
+    if (id.startsWith(prefix)) tx.putObject(annotationType, annotationId(to, id.slice(prefix.length)), value);
+}
+
 /** RFC 6154 §4: one use a mailbox, which no other mailbox has. */
 function setSpecialUse(tx: AccountTransactor, mailbox: MailboxNumber, value: Buffer | null): void {
   const role = value === null ? null : roleOfSpecialUse(value.toString('latin1').trim());

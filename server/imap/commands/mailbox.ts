@@ -5,6 +5,7 @@ import { decodeRename } from '../../../protocol/imap/commands/rename.ts';
 import { MailError } from '../../../protocol/mail/errors.ts';
 import { formatMailboxId, type MailboxNumber, type ModSeq } from '../../../protocol/mail/ids.ts';
 import type { AccountTransactor, Mailbox } from '../../../storage/account/api.ts';
+import { copyAnnotations } from '../annotations.ts';
 import { defineCommand, loggedIn } from '../command.ts';
 import { newMailboxPath, requireMailbox, roleOfSpecialUse } from '../mailbox-tree.ts';
 import type { Reply } from '../refusal.ts';
@@ -99,6 +100,7 @@ function moveInbox(tx: AccountTransactor, inbox: Mailbox, path: readonly string[
   const target = tx.createMailbox({ name: path.at(-1)!, parent: createAbove(tx, path), subscribed: inbox.subscribed });
   const last = tx.uids(inbox.id).at(-1);
   if (last !== undefined) tx.move(inbox.id, [[1, last]], target.id);
+  copyAnnotations(tx, inbox.id, target.id);
 }
 
 export const subscribe = defineCommand({
