@@ -14,8 +14,10 @@ export const variablesMax = 256;
 export const matchVariablesMax = 10;
 /** Characters of a regular expression: its program grows with it. */
 export const patternCharsMax = 2048;
-/** Steps of one run: a command, a test, or 1024 characters looked at. A script of 2000 rules takes some 10,000. */
-export const stepsMax = 50_000;
+/** Instructions of a regular expression's program: matching takes up to that for each character. Real ones have 10 to 100. */
+export const programMax = 500;
+/** Steps of one run: a command, a test, or 1024 characters looked at (by each instruction, in a regular expression). A script of 2000 rules takes some 10,000. */
+export const stepsMax = 30_000;
 /** Actions of one message: each is a copy of it or a message that leaves. */
 export const actionsMax = 64;
 /** Redirects of one message: RFC 5228 §10 fears mail bombs; four is what others allow. */

@@ -13,7 +13,7 @@ import {
   stringBytesMax,
   variablesMax,
 } from './limits.ts';
-import { type Matching, matchOne } from './match.ts';
+import { costOf, type Matching, matchOne } from './match.ts';
 import { type Entity, Message } from './message.ts';
 import type { Action, Outcome, RunInput, TrackedId } from './outcome.ts';
 import type { Call, CommandRow, TestRow } from './row.ts';
@@ -152,8 +152,6 @@ export class Machine {
   match(matching: Matching, values: Iterable<string>, patterns: readonly string[]): boolean {
     for (const value of values) {
       for (const pattern of patterns) {
-        const isGlob = matching.type === 'matches' && pattern.includes('*');
-        this.step(1 + Math.ceil((value.length * (isGlob ? pattern.length : 1)) / 1024));
         const found = this.#matchOne(matching, value, pattern);
         if (found === undefined) continue;
         if (found !== true && this.script.requires.has('variables')) this.#frame.matches = found;
@@ -165,9 +163,10 @@ export class Machine {
 
   #matchOne(matching: Matching, value: string, pattern: string) {
     try {
+      this.step(1 + Math.ceil(costOf(matching, value, pattern) / 1024));
       return matchOne(matching, value, pattern);
     } catch (error) {
-      if (matching.type !== 'regex') throw error;
+      if (matching.type !== 'regex' || error instanceof SieveError) throw error;
       throw this.fail(error instanceof Error ? error.message : String(error));
     }
   }

@@ -4,7 +4,7 @@
  */
 import { RE2JS, RE2JSException } from 're2js';
 import { casemapKey } from '../mime/collation.ts';
-import { matchVariablesMax, patternCharsMax } from './limits.ts';
+import { matchVariablesMax, patternCharsMax, programMax } from './limits.ts';
 
 export interface Comparator {
   readonly name: string;
@@ -85,6 +85,12 @@ export function matchOne({ type, comparator, relation }: Matching, value: string
   }
 }
 
+/** What one question costs: characters looked at, as often as each is. */
+export function costOf({ type, comparator }: Matching, value: string, pattern: string): number {
+  if (type === 'matches' && pattern.includes('*')) return value.length * pattern.length;
+  return type === 'regex' ? value.length * compilePattern(pattern, comparator.isCaseless).programSize() : value.length;
+}
+
 interface GlobToken {
   readonly kind: 'star' | 'any' | 'character';
   readonly key: string;
@@ -156,6 +162,7 @@ export function compilePattern(pattern: string, isCaseless: boolean): RE2JS {
   if (known !== undefined) return known;
   try {
     const made = RE2JS.compile(pattern, isCaseless ? RE2JS.CASE_INSENSITIVE : 0);
+    if (made.programSize() > programMax) throw new RE2JSException('its repetitions make it too large');
     if (compiled.size >= compiledMax) compiled.delete(compiled.keys().next().value!);
     compiled.set(name, made);
     return made;

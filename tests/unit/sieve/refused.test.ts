@@ -44,6 +44,10 @@ const rows: readonly (readonly [script: string, fault: string])[] = [
     'require "regex"; if header :regex "a" "(" { stop; }',
     '1: the regular expression "(" is not one: error parsing regexp: missing closing ): `(?i)(`',
   ],
+  [
+    'require "regex"; if header :regex "a" "((a|aa|aaa){1,30}){30}" { stop; }',
+    '1: the regular expression "((a|aa|aaa){1,30}){30}" is not one: its repetitions make it too large',
+  ],
   ['require "encoded-character"; redirect "${unicode:D800}@x.example";', '1: ${unicode:d800} is no character.'],
   ['require "variables"; set "1a" "x";', '1: set takes the name of a variable.'],
   ['require "vacation"; vacation :seconds 3 "x";', '1: :seconds needs require "vacation-seconds".'],
