@@ -4,6 +4,7 @@ import { connect as connectTls, createSecureContext } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../server/clock.ts';
 import { makeSelfSigned } from '../../../server/tls/self-signed.ts';
+import { carriedBytesMax } from '../../../storage/log/carried.ts';
 import { MemoryStore } from '../../../storage/objects/memory.ts';
 import { type ImapApp, password, startImapApp, user } from '../../support/imap/app.ts';
 import { ImapTestClient } from '../../support/imap/client.ts';
@@ -150,8 +151,9 @@ describe('pipelined APPENDs', () => {
     await using app = await startImapApp({ store });
     const client = await app.connect();
     await client.command(`LOGIN ${user} "${password}"`);
+    // Larger than what rides in a commit: each is an object of its own.
     const commands = Array.from({ length: 40 }, (_, at) => {
-      const message = `Subject: message ${at}\r\n\r\n${'y'.repeat((at * 37) % 5000)}`;
+      const message = `Subject: message ${at}\r\n\r\n${'y'.repeat(carriedBytesMax + ((at * 37) % 5000))}`;
       return `t${at} APPEND INBOX {${message.length}+}\r\n${message}\r\n`;
     });
     const seqBefore = app.account.read((reader) => reader.seq);
