@@ -10,6 +10,7 @@ import type { AccountId } from '../protocol/mail/ids.ts';
 import type { Account, PreparedBlob } from '../storage/account/api.ts';
 import { parseInboundKey } from '../storage/objects/object-keys.ts';
 import type { StoredObject } from '../storage/objects/object-store.ts';
+import { AccountTurns } from './account-turns.ts';
 import { type Arrival, understand } from './arrival.ts';
 import { type DeliveryResult, deliver, type OutgoingMessage } from './delivery.ts';
 import { Gate } from './gate.ts';
@@ -43,7 +44,7 @@ export class Pipeline {
   readonly #gate = new Gate({ bytesMax: bytesInFlightMax, messagesMax: messagesInFlightMax });
   /** Objects being worked on: an event and the sweep do not work on one at once. */
   readonly #working = new Map<string, Promise<unknown>>();
-  readonly #inFlight = new Map<AccountId, number>();
+  readonly #turns = new AccountTurns(accountInFlightMax);
 
   constructor(ports: PipelinePorts, options: PipelineOptions) {
     this.#ports = ports;
@@ -60,14 +61,14 @@ export class Pipeline {
 
   /** Whether the account takes another message now. */
   hasRoom(account: AccountId): boolean {
-    return (this.#inFlight.get(account) ?? 0) < accountInFlightMax;
+    return this.#turns.hasRoom(account);
   }
 
   /** Takes an object in. Rejects with a StorageError when the store or an account is away: the object is where it was; try again later. */
   async ingest(object: InboundObject): Promise<IntakeOutcome> {
     const { key } = object;
     while (this.#working.has(key)) await this.#working.get(key);
-    const work = this.#gate.pass(Math.min(object.size ?? 0, this.#options.messageBytesMax), () => this.#ingestWithRetries(object));
+    const work = this.#ingestInTurn(object);
     const settled = work.then(
       () => this.#working.delete(key),
       () => this.#working.delete(key),
@@ -76,9 +77,19 @@ export class Pipeline {
     return work;
   }
 
+  /** What finds its account busy gives its place away, and comes again when there is room. */
+  async #ingestInTurn(object: InboundObject): Promise<IntakeOutcome> {
+    const bytes = Math.min(object.size ?? 0, this.#options.messageBytesMax);
+    for (let isNext = false; ; isNext = true) {
+      const outcome = await this.#gate.pass(bytes, () => this.#ingestWithRetries({ ...object, mayBePutOff: true }));
+      if (outcome.kind !== 'busy' || object.mayBePutOff === true) return outcome;
+      await this.#turns.room(outcome.account, isNext);
+    }
+  }
+
   /** Delivers to each account; what to answer for each is in the results. Never rejects for what an account or the store does. */
   async deliver(message: HandedMessage): Promise<ReadonlyMap<AccountId, DeliveryResult>> {
-    return this.#gate.pass(message.bytes.length, () => this.#deliverHanded(message));
+    return this.#gate.pass(message.bytes.length, () => this.#turns.take(message.targets.keys(), () => this.#deliverHanded(message)));
   }
 
   /**
@@ -186,7 +197,7 @@ export class Pipeline {
 
   /** Verdict, recipients, commits. */
   async #admit(entry: Entry): Promise<IntakeOutcome> {
-    const { key, bytes, arrival } = entry;
+    const { arrival } = entry;
     const verdict = decide(entry.rules, arrival.evidence);
     if (verdict.action === 'drop') {
       this.#observe({ kind: 'dropped', ...identityOf(entry), because: sentenceOf(verdict) });
@@ -202,26 +213,35 @@ export class Pipeline {
       const busy = [...destination.targets.keys()].find((account) => !this.hasRoom(account));
       if (busy !== undefined) return { kind: 'busy', account: busy };
     }
+    const placement = verdict.action;
+    return this.#turns.take(destination.targets.keys(), () => this.#deliverAdmitted(entry, destination, placement));
+  }
+
+  async #deliverAdmitted(entry: Entry, destination: Route, placement: 'inbox' | 'junk'): Promise<IntakeOutcome> {
+    const { key, bytes, arrival } = entry;
     const isCopied =
       key !== undefined &&
       entry.isAsStored === true &&
       arrival.isWrittenBySes &&
       bytes.length >= (this.#options.copyBytesMin ?? Number.POSITIVE_INFINITY);
-    const passage = await this.#ports.passRules?.({
+    const { passRules } = this.#ports;
+    const fresh = passRules && (await this.#newTo(destination.targets, arrival.ingestKey));
+    // Who has it already is not asked about again.
+    const passage = fresh === undefined || fresh.size === 0 ? undefined : await passRules?.({
       bytes,
       envelopeFrom: arrival.envelopeFrom,
       results: arrival.evidence.isProven ? arrival.evidence.results : {},
       key: arrival.ingestKey,
-      targets: destination.targets,
+      targets: fresh,
       sendsBounces: true,
-      isJunk: verdict.action === 'junk',
+      isJunk: placement === 'junk',
     });
     if (passage !== undefined) this.#tellRules(passage, identityOf(entry));
     const results = await this.#deliverToAll(destination.targets, passage, identityOf(entry), bytes, {
       upload: (account, copy) =>
         isCopied && copy === bytes ? account.uploadCopy(key, arrival.sha256, bytes.length) : account.prepareBlob(copy),
       receivedAt: entry.receivedAt,
-      placement: verdict.action,
+      placement,
       facts: arrival.facts,
       ingestKey: arrival.ingestKey,
     });
@@ -242,6 +262,16 @@ export class Pipeline {
       if (deliveredTo.length === 0 || entry.key === undefined) return outcome;
     }
     return { kind: 'delivered', results };
+  }
+
+  /** Those of the accounts that have not taken the message in. */
+  async #newTo(targets: ReadonlyMap<AccountId, string>, ingestKey: string): Promise<ReadonlyMap<AccountId, string>> {
+    const fresh = new Map<AccountId, string>();
+    for (const [id, address] of targets) {
+      const account = await this.#ports.accounts.open(id);
+      if (account.read((reader) => reader.ingested(ingestKey)) === undefined) fresh.set(id, address);
+    }
+    return fresh;
   }
 
   async #deliverHanded(message: HandedMessage): Promise<ReadonlyMap<AccountId, DeliveryResult>> {
@@ -353,19 +383,12 @@ export class Pipeline {
         placement: copy.placement ?? common.placement,
         ...(mailbox && { mailbox }),
       };
-      this.#inFlight.set(account, (this.#inFlight.get(account) ?? 0) + 1);
-      try {
-        const result = await deliver(this.#ports.accounts, account, address, message, this.#ports.filter);
-        if (result.kind === 'delivered') {
-          const latencyMs = Math.max(0, this.#ports.clock.now() - receivedAt);
-          this.#observe({ kind: 'delivered', ...identity, account, address, mailbox: result.mailbox, latencyMs });
-        } else if (result.kind === 'duplicate') this.#observe({ kind: 'duplicate', ...identity, account, address });
-        return [account, result] as const;
-      } finally {
-        const left = this.#inFlight.get(account)! - 1;
-        if (left === 0) this.#inFlight.delete(account);
-        else this.#inFlight.set(account, left);
-      }
+      const result = await deliver(this.#ports.accounts, account, address, message, this.#ports.filter);
+      if (result.kind === 'delivered') {
+        const latencyMs = Math.max(0, this.#ports.clock.now() - receivedAt);
+        this.#observe({ kind: 'delivered', ...identity, account, address, mailbox: result.mailbox, latencyMs });
+      } else if (result.kind === 'duplicate') this.#observe({ kind: 'duplicate', ...identity, account, address });
+      return [account, result] as const;
     };
     const results = new Map<AccountId, DeliveryResult>(await Promise.all([...copies].map(deliverOne)));
     for (const account of passage?.dropped ?? []) results.set(account, { kind: 'disposed' });

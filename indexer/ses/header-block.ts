@@ -98,7 +98,7 @@ function readAuthenticationResults(buffer: Buffer, field: HeaderField): Pick<Sca
 }
 
 /** The receipt's words for the header's (ses receipts group what is neither pass nor fail as GRAY). */
-function asStatus(result: string | undefined): string | undefined {
+export function asStatus(result: string | undefined): string | undefined {
   if (result === undefined) return undefined;
   if (result === 'pass') return 'PASS';
   if (result === 'fail' || result === 'permerror') return 'FAIL';
