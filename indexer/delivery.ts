@@ -7,6 +7,7 @@ import type { AccountId, MailboxNumber } from '../protocol/mail/ids.ts';
 import type { Account, Accounts, AccountTransactor, PreparedBlob } from '../storage/account/api.ts';
 import { provisionAccount } from '../storage/directory/provision.ts';
 import type { DeliveryFacts } from '../storage/log/record.ts';
+import { withOriginalIds } from '../storage/outbox/sent-as.ts';
 import type { Filed, FiledMessage, Filing, Filter } from './filter/filing.ts';
 import { createPath } from './filter/mailboxes.ts';
 import type { ParsedMessage } from './parse-message.ts';
@@ -51,7 +52,9 @@ export async function deliver(
     const { ingestKey } = message;
     if (ingestKey !== undefined && account.read((reader) => reader.ingested(ingestKey)) !== undefined) return { kind: 'duplicate' };
     await provisionAccount(account);
-    const [parsed, upload] = await Promise.all([message.parse(), message.upload(account)]);
+    const [read, upload] = await Promise.all([message.parse(), message.upload(account)]);
+    // A reply to what SES had given another Message-ID.
+    const parsed = { ...read, facts: account.read((reader) => withOriginalIds(reader, read.facts)) };
     const { bytes, facts, receivedAt } = message;
     const placement =
       message.mailbox === undefined

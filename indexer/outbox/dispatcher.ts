@@ -12,6 +12,7 @@ import type { Account, Accounts, Effect } from '../../storage/account/api.ts';
 import { countSending } from '../../storage/outbox/history.ts';
 import { isSettled, submission, submissions } from '../../storage/outbox/outbox.ts';
 import { type RecipientStatus, type SubmissionRecord, submissionType } from '../../storage/outbox/record.ts';
+import { forgetSentAs, rememberSentAs } from '../../storage/outbox/sent-as.ts';
 import { type HandoverPorts, handOver } from './hand-over.ts';
 import { accountHandoversMax, claimMs, faultPauseMs, handoversMax, markKeptMs, settledKeptMs } from './limits.ts';
 import type { OutboxMarks } from './marks.ts';
@@ -129,7 +130,12 @@ export class Dispatcher implements AsyncDisposable {
       const ids = account.read((reader) => [...submissions(reader)].filter(({ value }) => isOld(value)).map(({ id }) => id));
       if (ids.length === 0) continue;
       await account.transact((tx) => {
-        for (const id of ids) if (isOld(submission(tx, id))) tx.removeObject(submissionType, id);
+        for (const id of ids) {
+          const record = submission(tx, id);
+          if (record === undefined || !isOld(record)) continue;
+          for (const { relayId } of record.recipients) if (relayId !== undefined) forgetSentAs(tx, relayId);
+          tx.removeObject(submissionType, id);
+        }
       });
     }
   }
@@ -285,6 +291,7 @@ export class Dispatcher implements AsyncDisposable {
         if (after.isDestroyed && isSettled(after)) tx.removeObject(submissionType, id);
         else tx.putObject(submissionType, id, after);
         enqueueReports(tx, notices);
+        for (const { relayId } of recipients.values()) if (relayId !== undefined) rememberSentAs(tx, relayId, record.messageId);
         if (relayed > 0) countSending(tx, { relayed });
       },
       { uploads: notices.map(({ upload }) => upload) },

@@ -11,6 +11,7 @@ import type { Directory } from '../../storage/directory/directory.ts';
 import { type Containment, countSending, type DayCounts } from '../../storage/outbox/history.ts';
 import { enqueue, serviceOutboxId, submission, submissions } from '../../storage/outbox/outbox.ts';
 import { type RecipientStatus, type SubmissionRecord, submissionType } from '../../storage/outbox/record.ts';
+import { rememberSentAs } from '../../storage/outbox/sent-as.ts';
 import { suppress } from '../../storage/outbox/suppression.ts';
 import type { FeedbackEvent } from '../ses/events.ts';
 import { mailDate, type ReportedRecipient, statusOf, wantsReport } from './delivery-report.ts';
@@ -177,6 +178,7 @@ export class Feedback {
     const dsnBlobs = [...record.dsnBlobs, ...reports.map(({ upload }) => upload.ref)];
     tx.putObject(submissionType, id, { ...record, recipients, dsnBlobs } satisfies SubmissionRecord);
     enqueueReports(tx, reports);
+    rememberSentAs(tx, feedback.sesMessageId, record.messageId);
     const counts = countsOf(feedback);
     return counts && countSending(tx, counts);
   }

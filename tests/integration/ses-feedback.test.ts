@@ -129,6 +129,34 @@ it('a message by JMAP goes out through SES; a bounce is in deliveryStatus, in th
   expect(await verb('suppression list', {})).toMatchObject({ addresses: [] });
 });
 
+it('a reply, which knows the message by the name that SES gave it, comes into its thread', async () => {
+  const count = ses.messages.length;
+  await sendByJmap('Tides', 'yan@elsewhere.example');
+  const message = await sentBySes(count + 1);
+  const [, wireId] = /^Message-ID: (.*)\r$/im.exec(message.bytes.toString())!;
+  expect(wireId).toMatch(/@email\.amazonses\.com>$/);
+  const account = await server.app.accounts.open(server.app.services.directory.accountByAddress('me@localhost')!.id);
+  // What SES answered is to be written down first.
+  await expect.poll(() => account.read((reader) => reader.object('SentAs', message.messageId))).toBeDefined();
+  const reply = `From: yan@elsewhere.example\r\nTo: me@localhost\r\nSubject: Re: Tides\r\nMessage-ID: <r1@elsewhere.example>\r\nIn-Reply-To: ${wireId}\r\nReferences: ${wireId}\r\n\r\nYes\r\n`;
+  await folder.drop('reply1', Buffer.from(reply));
+  const { host, port } = server.addressOf('http');
+  const record = {
+    eventVersion: '2.0',
+    eventSource: 'minio:s3',
+    eventName: 's3:ObjectCreated:Put',
+    s3: { bucket: { name: 'mail' }, object: { key: 'inbound/reply1' } },
+  };
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+  await fetch(`http://${host}:${port}/inbound`, { method: 'POST', headers, body: JSON.stringify({ Records: [record] }) });
+  await expect.poll(inbox).toContain('Re: Tides');
+  const threads = account.read((reader) =>
+    [...reader.emails()].filter((id) => reader.facts(id)!.subject.endsWith('Tides')).map((id) => reader.email(id)!.thread),
+  );
+  expect(threads).toHaveLength(2);
+  expect(new Set(threads).size).toBe(1);
+});
+
 it('sent later by JMAP waits, and can be taken back', async () => {
   const before = ses.messages.length;
   const envelope = { mailFrom: { email: 'me@localhost', parameters: { HOLDFOR: '3600' } }, rcptTo: [{ email: 'yan@elsewhere.example' }] };
