@@ -24,6 +24,7 @@ import { jmapRoutes, openFaces } from './compose-faces.ts';
 import { openAdminSocket, openHttp } from './compose-http.ts';
 import { openIntake } from './compose-intake.ts';
 import { openFeedback, openOutbox, sendingLimitsOf } from './compose-outbox.ts';
+import { openPush } from './compose-push.ts';
 import { openRules } from './compose-rules.ts';
 import { type OpenedStore, openStore, type StorePorts } from './compose-store.ts';
 import { adminSocketPath, type Config, ConfigError } from './config.ts';
@@ -153,7 +154,9 @@ export async function compose(config: Config, ports: Ports, { mode }: ComposeOpt
     };
     serving.listening.push(...serving.use(await openFaces(faces)).listening);
     const { inbound } = intake;
+    const pusher = serving.use(await openPush({ ...ports, config, accounts }));
     const addJmap = jmapRoutes({
+      pusher,
       ...faces,
       ...ports,
       directory,

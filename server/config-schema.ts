@@ -177,6 +177,20 @@ export const ConfigSchema = Type.Object(
           derived: '5 on the file store, 300 on S3',
         }),
         sqs: Type.Array(Sqs, { default: [], description: 'Queues that tell of new mail.' }),
+        lmtp: Type.Object(
+          {
+            authservIds: Type.Array(Type.String({ minLength: 1 }), {
+              default: [],
+              description:
+                "Names of MTAs whose Authentication-Results are believed, above the second Received of a message: the MTA's own results.",
+            }),
+            authenticate: Type.Boolean({
+              default: true,
+              description: 'Check SPF, DKIM and DMARC of LMTP mail that no such MTA has checked. Asks DNS.',
+            }),
+          },
+          { ...closed, description: 'What is believed of mail that an MTA hands over.' },
+        ),
         kms: Type.Object(
           {
             region: Type.Optional(Type.String({ minLength: 1, description: "Where the key is. Default: the bucket's region." })),
@@ -239,6 +253,15 @@ export const ConfigSchema = Type.Object(
         }),
       },
       closed,
+    ),
+    push: Type.Object(
+      {
+        allowPrivateAddresses: Type.Boolean({
+          default: false,
+          description: 'Send web pushes to http and to addresses inside the network too: for a push service of your own, and for tests.',
+        }),
+      },
+      { ...closed, description: 'Pushes of changes to browsers and devices (RFC 8620, RFC 8030).' },
     ),
     admin: Type.Object(
       {

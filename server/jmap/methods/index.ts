@@ -24,6 +24,7 @@ import { mailboxQueryChanges } from './mailbox/query-changes.ts';
 import { mailboxSet } from './mailbox/set.ts';
 import { mdnParse } from './mdn/parse.ts';
 import { mdnSend } from './mdn/send.ts';
+import { pushSubscriptionGet, pushSubscriptionSet } from './push-subscription/push-subscription.ts';
 import { quotaChangesMethod, quotaGet, quotaQuery, quotaQueryChanges } from './quota/quota.ts';
 import { searchSnippetGet } from './search-snippet/get.ts';
 import { sieveScriptGet, sieveScriptValidate } from './sieve-script/get.ts';
@@ -35,6 +36,8 @@ import { vacationResponseGet, vacationResponseSet } from './vacation-response/va
 
 const rows: readonly Method[] = [
   coreEcho,
+  pushSubscriptionGet,
+  pushSubscriptionSet,
   blobCopy,
   blobUpload,
   blobGet,

@@ -6,6 +6,8 @@ import { MailError } from '../../../protocol/mail/errors.ts';
 import type { AccountId } from '../../../protocol/mail/ids.ts';
 import type { Authenticator, Identity } from '../../../server/auth/authenticator.ts';
 import { systemClock } from '../../../server/clock.ts';
+import { Pusher } from '../../../server/jmap/push/pusher.ts';
+import { createPushSender, freshVapidKey } from '../../../server/jmap/push/sender.ts';
 import { addJmapRoutes } from '../../../server/jmap/routes.ts';
 import { silentLogger } from '../../../server/logger.ts';
 import { systemRandom } from '../../../server/random.ts';
@@ -71,6 +73,8 @@ export async function startJmapApp(): Promise<JmapApp> {
       return opened;
     }),
   );
+  const sender = createPushSender({ key: freshVapidKey(), contact: 'mailto:postmaster@example.com', allowsPrivate: true });
+  const pusher = new Pusher({ sender, clock: systemClock, logger: silentLogger });
   const server = Fastify({ forceCloseConnections: 'idle' });
   await addJmapRoutes(server, {
     accounts,
@@ -87,6 +91,7 @@ export async function startJmapApp(): Promise<JmapApp> {
       addressesOf: (id) => addresses[id] ?? [],
       accountById: (id) => ({ id, address: addresses[id]![0]!, name: 'Me', createdAt: 0 }),
     },
+    pusher,
     authenticator: onePassword,
     readMessage: parseMessage,
     corsOrigins: ['https://web.example.com'],
@@ -119,6 +124,7 @@ export async function startJmapApp(): Promise<JmapApp> {
     },
     async [Symbol.asyncDispose]() {
       await server.close();
+      await pusher[Symbol.asyncDispose]();
       await accounts[Symbol.asyncDispose]();
     },
   };
