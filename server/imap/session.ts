@@ -201,7 +201,7 @@ export class Session {
         this.#isBusy = true;
         await this.#serve(incoming);
         this.#isBusy = false;
-        if (this.#isNewsWaiting) this.#onNews();
+        if (this.news !== undefined) this.#onNews();
       }
       await this.#begun;
     } finally {
@@ -316,10 +316,6 @@ export class Session {
       });
   }
 
-  get #isNewsWaiting(): boolean {
-    return this.news !== undefined;
-  }
-
   /** The selected mailbox has changed. */
   readonly onMailboxChange = (): void => this.#onNews();
 
@@ -327,15 +323,17 @@ export class Session {
   readonly #onNews = (): void => {
     if (this.#isNewsDue || !this.#mayTellNow) return;
     this.#isNewsDue = true;
-    setImmediate(async () => {
-      if (this.connection.isBehind) await this.connection.drained();
-      this.#isNewsDue = false;
-      if (!this.#mayTellNow) return;
-      if (this.#view?.isGone) this.sayBye('The selected mailbox was deleted.');
-      else this.tellChanges(this.isIdle || this.#selectedEvents.mayExpungeAtOnce);
-      this.output.send();
-    });
+    setImmediate(() => this.#tellNews().catch((error: unknown) => this.logger.error('news cannot be told', { error })));
   };
+
+  async #tellNews(): Promise<void> {
+    if (this.connection.isBehind) await this.connection.drained();
+    this.#isNewsDue = false;
+    if (!this.#mayTellNow) return;
+    if (this.#view?.isGone) this.sayBye('The selected mailbox was deleted.');
+    else this.tellChanges(this.isIdle || this.#selectedEvents.mayExpungeAtOnce);
+    this.output.send();
+  }
 
   /** RFC 2177: in IDLE. RFC 5465 §3.1: after NOTIFY also when no command is in progress. */
   get #mayTellNow(): boolean {
