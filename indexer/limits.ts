@@ -27,6 +27,9 @@ export const sendersMax = 1000;
 /** Senders taught by one move: more at once is a folder being tidied. */
 export const taughtAtOnceMax = 100;
 
+/** Milliseconds that SPF, DKIM and DMARC of an LMTP message may take, DNS included; an MTA waits for its answer for minutes. */
+export const authenticationMsMax = 8_000;
+
 /** Messages of an SQS queue in hand at once; each holds its event, some 5 KB. Past it the queue itself is where they wait. */
 export const queueOutstandingMax = 1000;
 /** Requests for messages at once while a queue is full: each brings 10 in some 20 ms. */

@@ -1,5 +1,8 @@
 /** Mail in: the pipeline with the workers that parse for it, the sweep of the bucket, and LMTP. */
+import { resolve as resolver } from 'node:dns/promises';
 import { hostname } from 'node:os';
+import { authenticate } from '../indexer/authenticate.ts';
+import { readAuthenticationResults } from '../indexer/authentication-results.ts';
 import type { IntakeEvent } from '../indexer/intake-events.ts';
 import { ParsePool } from '../indexer/parse-pool.ts';
 import { Pipeline, type PipelinePorts } from '../indexer/pipeline.ts';
@@ -121,6 +124,9 @@ export function openIntake(options: IntakeOptions): Intake {
         hostName: hostname(),
         defaultDomain: config.defaultDomain,
         messageBytesMax: limits.messageBytesMax,
+        authenticate: async (message, sender) =>
+          readAuthenticationResults(message, inbound.lmtp.authservIds) ??
+          (inbound.lmtp.authenticate ? authenticate(message, sender, { resolver, clock, hostName: hostname() }) : {}),
         onError: (error) => logger.error('An LMTP transaction failed.', { error }),
       });
       return createLmtpServer({ service, secureContext: () => certificates.current.context });

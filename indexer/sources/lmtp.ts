@@ -15,6 +15,7 @@ import type { Random } from '../../storage/random.ts';
 import type { DeliveryResult } from '../delivery.ts';
 import type { Pipeline } from '../pipeline.ts';
 import type { RecipientDirectory } from '../routing.ts';
+import type { ScanResults } from '../ses/header-block.ts';
 import { fieldsAboveReceived } from '../trusted-fields.ts';
 
 export interface LmtpOptions {
@@ -27,6 +28,8 @@ export interface LmtpOptions {
   /** Completes `postmaster`. */
   readonly defaultDomain: string;
   readonly messageBytesMax: number;
+  /** SPF, DKIM and DMARC of what the MTA handed over. Default: nothing is known of them. */
+  readonly authenticate?: (message: Buffer, sender: string) => Promise<ScanResults>;
   readonly onError?: (error: unknown) => void;
 }
 
@@ -76,12 +79,17 @@ export class LmtpService {
     }
     const trace = this.#trace(transaction, id, peer);
     const bytes = Buffer.concat([trace, ...message.chunks], trace.length + message.octets);
+    // Read without the lines that we put on top.
+    const handed = bytes.subarray(trace.length);
     const results = await this.#options.pipeline.deliver({
       bytes,
       targets,
       envelopeFrom: transaction.sender,
-      // Read without the lines that we put on top.
-      evidence: { results: {}, fields: fieldsAboveReceived(bytes.subarray(trace.length)), isProven: true },
+      evidence: {
+        results: (await this.#options.authenticate?.(handed, transaction.sender)) ?? {},
+        fields: fieldsAboveReceived(handed),
+        isProven: true,
+      },
       source: 'lmtp',
       name: `lmtp-${id}`,
     });
