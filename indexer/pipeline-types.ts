@@ -1,9 +1,10 @@
 /** What the pipeline stands on, what it is given, and what becomes of it. */
 import type { AccountId } from '../protocol/mail/ids.ts';
-import type { Accounts } from '../storage/account/api.ts';
+import type { Account, Accounts, PreparedBlob } from '../storage/account/api.ts';
 import type { Clock } from '../storage/clock.ts';
 import type { ObjectStore } from '../storage/objects/object-store.ts';
-import type { DeliveryResult } from './delivery.ts';
+import type { Arrival } from './arrival.ts';
+import type { DeliveryResult, OutgoingMessage } from './delivery.ts';
 import type { Filter } from './filter/filing.ts';
 import type { HeldReason } from './held-mail.ts';
 import type { IntakeObserver } from './intake-events.ts';
@@ -76,4 +77,33 @@ export interface HandedMessage {
   readonly name: string;
   /** It is taken in once under this key; undefined where each is a message of its own. */
   readonly ingestKey?: string;
+}
+
+/** A message on its way through #admit. */
+export interface Entry {
+  /** The inbound object; undefined when the message comes from elsewhere. */
+  readonly key: string | undefined;
+  /** The inbound object that it once was. */
+  readonly origin: string | undefined;
+  /** What it is held under, if it is. */
+  readonly name: string;
+  readonly bytes: Buffer;
+  /** The object's bytes are the message's: it was not encrypted. */
+  readonly isAsStored?: boolean;
+  readonly arrival: Arrival;
+  readonly receivedAt: number;
+  readonly rules: readonly VerdictRule[];
+  readonly mayBePutOff: boolean;
+}
+
+/** What all accounts' copies share. */
+export interface CommonMessage extends Omit<OutgoingMessage, 'bytes' | 'parse' | 'upload' | 'mailbox'> {
+  readonly upload: (account: Account, bytes: Buffer) => Promise<PreparedBlob>;
+}
+
+export interface MessageInFlight {
+  readonly key?: string;
+  readonly sesMessageId?: string;
+  readonly octets: number;
+  readonly receivedAt: number;
 }

@@ -7,11 +7,10 @@
  */
 import { StorageError } from '../protocol/mail/errors.ts';
 import type { AccountId } from '../protocol/mail/ids.ts';
-import type { Account, PreparedBlob } from '../storage/account/api.ts';
 import { parseInboundKey } from '../storage/objects/object-keys.ts';
 import type { StoredObject } from '../storage/objects/object-store.ts';
 import { AccountTurns } from './account-turns.ts';
-import { type Arrival, understand } from './arrival.ts';
+import { understand } from './arrival.ts';
 import { type DeliveryResult, deliver, type OutgoingMessage } from './delivery.ts';
 import { Gate } from './gate.ts';
 import { HeldMail, type HeldReason, type HeldRecord } from './held-mail.ts';
@@ -25,13 +24,22 @@ import {
   messagesInFlightMax,
   reasonCharsMax,
 } from './limits.ts';
-import type { HandedMessage, InboundObject, IntakeOutcome, PipelineOptions, PipelinePorts } from './pipeline-types.ts';
+import type {
+  CommonMessage,
+  Entry,
+  HandedMessage,
+  InboundObject,
+  IntakeOutcome,
+  MessageInFlight,
+  PipelineOptions,
+  PipelinePorts,
+} from './pipeline-types.ts';
 import { Remover } from './remover.ts';
 import { type Route, route } from './routing.ts';
-import type { AccountCopy, Passage } from './rules/passage.ts';
+import { type AccountCopy, type Passage, targetsWithout } from './rules/passage.ts';
 import { DecryptionError, decryptObject, isEncrypted } from './ses/client-side-encryption.ts';
 import { setupNotificationId } from './ses/header-block.ts';
-import { decide, type Verdict, type VerdictRule } from './verdict.ts';
+import { decide, type Verdict } from './verdict.ts';
 
 export type { HandedMessage, InboundObject, IntakeOutcome, PipelineOptions, PipelinePorts } from './pipeline-types.ts';
 
@@ -225,17 +233,20 @@ export class Pipeline {
       arrival.isWrittenBySes &&
       bytes.length >= (this.#options.copyBytesMin ?? Number.POSITIVE_INFINITY);
     const { passRules } = this.#ports;
-    const fresh = passRules && (await this.#newTo(destination.targets, arrival.ingestKey));
+    const fresh = passRules && (await targetsWithout(this.#ports.accounts, destination.targets, arrival.ingestKey));
     // Who has it already is not asked about again.
-    const passage = fresh === undefined || fresh.size === 0 ? undefined : await passRules?.({
-      bytes,
-      envelopeFrom: arrival.envelopeFrom,
-      results: arrival.evidence.isProven ? arrival.evidence.results : {},
-      key: arrival.ingestKey,
-      targets: fresh,
-      sendsBounces: true,
-      isJunk: placement === 'junk',
-    });
+    const passage =
+      fresh === undefined || fresh.size === 0
+        ? undefined
+        : await passRules?.({
+            bytes,
+            envelopeFrom: arrival.envelopeFrom,
+            results: arrival.evidence.isProven ? arrival.evidence.results : {},
+            key: arrival.ingestKey,
+            targets: fresh,
+            sendsBounces: true,
+            isJunk: placement === 'junk',
+          });
     if (passage !== undefined) this.#tellRules(passage, identityOf(entry));
     const results = await this.#deliverToAll(destination.targets, passage, identityOf(entry), bytes, {
       upload: (account, copy) =>
@@ -262,16 +273,6 @@ export class Pipeline {
       if (deliveredTo.length === 0 || entry.key === undefined) return outcome;
     }
     return { kind: 'delivered', results };
-  }
-
-  /** Those of the accounts that have not taken the message in. */
-  async #newTo(targets: ReadonlyMap<AccountId, string>, ingestKey: string): Promise<ReadonlyMap<AccountId, string>> {
-    const fresh = new Map<AccountId, string>();
-    for (const [id, address] of targets) {
-      const account = await this.#ports.accounts.open(id);
-      if (account.read((reader) => reader.ingested(ingestKey)) === undefined) fresh.set(id, address);
-    }
-    return fresh;
   }
 
   async #deliverHanded(message: HandedMessage): Promise<ReadonlyMap<AccountId, DeliveryResult>> {
@@ -459,41 +460,8 @@ export class Pipeline {
   }
 }
 
-/** A message on its way through #admit. */
-interface Entry {
-  /** The inbound object; undefined when the message comes from elsewhere. */
-  readonly key: string | undefined;
-  /** The inbound object that it once was. */
-  readonly origin: string | undefined;
-  /** What it is held under, if it is. */
-  readonly name: string;
-  readonly bytes: Buffer;
-  /** The object's bytes are the message's: it was not encrypted. */
-  readonly isAsStored?: boolean;
-  readonly arrival: Arrival;
-  readonly receivedAt: number;
-  readonly rules: readonly VerdictRule[];
-  readonly mayBePutOff: boolean;
-}
-
-/** What all accounts' copies share. */
-interface CommonMessage extends Omit<OutgoingMessage, 'bytes' | 'parse' | 'upload' | 'mailbox'> {
-  readonly upload: (account: Account, bytes: Buffer) => Promise<PreparedBlob>;
-}
-
-interface MessageInFlight {
-  readonly key?: string;
-  readonly sesMessageId?: string;
-  readonly octets: number;
-  readonly receivedAt: number;
-}
-
 function identityOf({ key, bytes, arrival, receivedAt }: Entry): MessageInFlight {
   return { key, sesMessageId: arrival.sesMessageId, octets: bytes.length, receivedAt };
-}
-
-function sentenceOf({ because }: Verdict): string {
-  return because === undefined ? 'policy' : `${because.header}: ${because.value}`;
 }
 
 function once<T>(make: () => Promise<T>): () => Promise<T> {

@@ -67,7 +67,7 @@ export function openRules({ config, accounts, directory, metrics, clock, random,
       flow,
       secretOf: (accessKeyId) => directory.flowSecret(accessKeyId),
       now: () => clock.now(),
-      readObject: objectReader(config, clock),
+      readObject: objectReader(config, clock, logger),
       messageBytesMax,
     },
     async [Symbol.asyncDispose]() {
@@ -83,16 +83,21 @@ function openHook(hook: Config['hooks'][number], clock: Clock, opened: Disposabl
 }
 
 /** Reads from the buckets that the configuration lists, as the store's own is read. */
-function objectReader(config: Config, clock: Clock): MessageFlowRoute['readObject'] {
+function objectReader(config: Config, clock: Clock, logger: Logger): MessageFlowRoute['readObject'] {
   const { store } = config;
   const { region, endpoint, forcePathStyle, accessKeyId, secretAccessKey } = store.driver === 's3' ? store : ({} as Record<string, never>);
   const credentials = accessKeyId && secretAccessKey ? { accessKeyId, secretAccessKey } : undefined;
   return async (bucket, key) => {
     if (!config.messageFlow.buckets.includes(bucket)) return undefined;
     await using objects = new S3Store({ bucket, region, endpoint, forcePathStyle, credentials, clock });
-    const info = await objects.head(key);
-    if (info === undefined || info.size > config.limits.messageBytesMax) return undefined;
-    return (await objects.get(key)).body;
+    try {
+      const info = await objects.head(key);
+      if (info === undefined || info.size > config.limits.messageBytesMax) return undefined;
+      return (await objects.get(key)).body;
+    } catch (error) {
+      logger.warn('A changed message of a hook could not be read.', { bucket, key, error });
+      return undefined;
+    }
   };
 }
 

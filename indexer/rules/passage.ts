@@ -3,6 +3,7 @@
  * anything is delivered, under ids that do not change, so that work cut short is done again without doubling.
  */
 import type { AccountId } from '../../protocol/mail/ids.ts';
+import type { Accounts } from '../../storage/account/api.ts';
 import { canonicalAddress } from '../../storage/directory/address.ts';
 import type { GroupMail } from '../../storage/directory/resolve.ts';
 import type { RecipientDirectory } from '../routing.ts';
@@ -94,6 +95,20 @@ export async function passRules(ports: PassagePorts, message: PassingMessage): P
   }
   const rules = [...new Set(copies.flatMap((copy) => copy.rules))];
   return { deliveries, dropped: dropped.filter((account) => !deliveries.has(account)), bounced, missed, rules };
+}
+
+/** Those of the accounts that have not taken the message in: rules are not asked again about the others. */
+export async function targetsWithout(
+  accounts: Accounts,
+  targets: ReadonlyMap<AccountId, string>,
+  ingestKey: string,
+): Promise<ReadonlyMap<AccountId, string>> {
+  const fresh = new Map<AccountId, string>();
+  for (const [id, address] of targets) {
+    const account = await accounts.open(id);
+    if (account.read((reader) => reader.ingested(ingestKey)) === undefined) fresh.set(id, address);
+  }
+  return fresh;
 }
 
 function groupOf({ directory }: PassagePorts, address: string): [string, GroupMail][] {

@@ -42,8 +42,8 @@ async function openOrganisation() {
     /** Mail by SES, as an object. */
     async receive(to: string, changes: Partial<Parameters<typeof sesMessage>[0]> = {}) {
       count += 1;
-      const id = `message${count}`.padEnd(40, '0');
-      const bytes = sesMessage({ id, to, ...changes });
+      const id = changes.id ?? `message${count}`.padEnd(40, '0');
+      const bytes = sesMessage({ to, ...changes, id });
       await store.put(`inbound/${id}`, bytes);
       return { bytes, outcome: await pipeline.ingest({ key: `inbound/${id}` }) };
     },
@@ -196,6 +196,16 @@ describe('a rule', () => {
     const { rule, hand, sent, ids } = await openOrganisation();
     await rule('bounce=Not here');
     expect((await hand()).get(ids.get('ben')!)).toEqual({ kind: 'refused', reason: 'Not here', isByRule: true });
+    expect(await sent()).toEqual([]);
+  });
+
+  test('is not asked again about what an account has taken in', async () => {
+    const { rule, receive, mailOf, sent } = await openOrganisation();
+    await receive('ada@example.com');
+    await rule('journal=journal@archive.example');
+    const again = await receive('ada@example.com', { id: 'message1'.padEnd(40, '0') });
+    expect(again.outcome).toMatchObject({ kind: 'delivered' });
+    expect(await mailOf('ada')).toHaveLength(1);
     expect(await sent()).toEqual([]);
   });
 
