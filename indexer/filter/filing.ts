@@ -244,7 +244,7 @@ export class Filter {
           break;
         }
         case 'vacation': {
-          const mine = [...addresses, message.address, ...action.addresses];
+          const mine = [...addresses, ...(isOwn(message.address, addresses) ? [message.address] : []), ...action.addresses];
           if (message.placement === 'junk' || facts.spam === 'FAIL' || !mayBeAnswered(original, mine)) break;
           const once = { name: `vacation ${action.handle} ${(facts.envelopeFrom ?? '').toLowerCase()}`, seconds: action.seconds };
           if (account.read((reader) => isRemembered(reader, once.name, now))) break;
@@ -369,6 +369,12 @@ function leave(tx: AccountTransactor, { origin, upload, id, messageId, mailFrom,
   const mailbox = resolveTarget(tx, copy.to) ?? tx.mailboxByRole('inbox')!.id;
   const keywords = copy.to.flags.flatMap((flag) => keywordOf(flag) ?? []);
   tx.addEmail({ blob: upload.ref, receivedAt: copy.receivedAt, keywords, mailboxes: [mailbox], ...copy.parsed });
+}
+
+/** Whether an address is the owner's, with a detail or by a catch-all; a group that he is in is not. */
+function isOwn(address: string, addresses: readonly string[]): boolean {
+  const bare = address.toLowerCase().replace(/\+[^@]*@/, '@');
+  return addresses.includes(bare) || addresses.includes(`*${bare.slice(bare.lastIndexOf('@'))}`);
 }
 
 function sentenceOf(action: Action): string {

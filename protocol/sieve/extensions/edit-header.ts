@@ -1,11 +1,11 @@
-/** RFC 5293 (editheader). Received and Auto-Submitted are the trail of loops, and stay as they are (§6). */
+/** RFC 5293 (editheader). Received, Auto-Submitted and our own mark of forwarded mail are the trail of loops, and stay as they are (§6). */
 import { addedHeaderBytesMax } from '../limits.ts';
 import type { Matching } from '../match.ts';
 import { fieldsNamed, textOf } from '../message.ts';
 import { defineCommand, type ScriptFacts, type Value } from '../row.ts';
 import { indexed, indexTags, matchTags, matchValues, readMatching } from './matching.ts';
 
-const protectedFields = new Set(['received', 'auto-submitted', 'x-satchel-trace']);
+const protectedFields = new Set(['received', 'auto-submitted', 'x-satchel-forwarded-by']);
 const isFieldName = (name: string) => /^[\x21-\x39\x3b-\x7e]{1,77}$/.test(name);
 
 function requireName(name: Value, facts: ScriptFacts): void {

@@ -38,7 +38,12 @@ async function openRig(script?: string) {
     );
   };
   if (script !== undefined) await store('main', script, true);
-  const send = (fields: Readonly<Record<string, string>> = {}, facts: Partial<DeliveryFacts> = {}, more: Partial<OutgoingMessage> = {}) => {
+  const send = (
+    fields: Readonly<Record<string, string>> = {},
+    facts: Partial<DeliveryFacts> = {},
+    more: Partial<OutgoingMessage> = {},
+    address = me,
+  ) => {
     const head = { From: 'Grace <grace@example.org>', To: me, Subject: 'Hello', 'Message-ID': `<m${++count}@example.org>`, ...fields };
     const bytes = Buffer.from(
       `${Object.entries(head)
@@ -55,7 +60,7 @@ async function openRig(script?: string) {
       ingestKey: undefined,
       ...more,
     };
-    return deliver(node.accounts, testAccount, me, message, filter);
+    return deliver(node.accounts, testAccount, address, message, filter);
   };
   return { bucket, node, account, filter, events, store, send };
 }
@@ -243,6 +248,14 @@ describe('an answer', () => {
     await send(fields, facts);
     expect(await outgoing(account)).toEqual([]);
     expect(contents(account)).toHaveLength(1);
+  });
+
+  test('does not go out for a group that he is in', async () => {
+    const { account, send } = await openRig(script);
+    await send({ To: 'team@example.com' }, {}, {}, 'team@example.com');
+    expect(await outgoing(account)).toEqual([]);
+    await send({ To: 'me+news@example.com' }, {}, {}, 'me+news@example.com');
+    expect(await outgoing(account)).toHaveLength(1);
   });
 
   test("of JMAP's vacation response goes between its dates, beside the script", async () => {
