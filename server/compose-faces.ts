@@ -10,7 +10,7 @@ import type { Authenticator } from './auth/authenticator.ts';
 import { cannotListen, formatAddress } from './compose-http.ts';
 import type { Intake } from './compose-intake.ts';
 import type { Outbox } from './compose-outbox.ts';
-import { type Config, ConfigError, parseListen } from './config.ts';
+import { type Config, ConfigError, givenPublicUrl, parseListen } from './config.ts';
 import { createImapServer } from './imap/server.ts';
 import { addJmapRoutes } from './jmap/routes.ts';
 import type { JmapServices } from './jmap/services.ts';
@@ -108,7 +108,7 @@ export async function openFaces(options: FacesOptions): Promise<Faces> {
 
 /** JMAP, for each of the HTTP listeners. */
 export function jmapRoutes(
-  options: Omit<JmapServices, 'readMessage' | 'trustAnchors' | 'corsOrigins' | 'tokenIssuers' | 'reachableAccounts'> & {
+  options: Omit<JmapServices, 'readMessage' | 'trustAnchors' | 'corsOrigins' | 'publicUrl' | 'tokenIssuers' | 'reachableAccounts'> & {
     readonly intake: Intake;
     readonly config: Config;
   },
@@ -118,6 +118,7 @@ export function jmapRoutes(
     logger: options.logger.child({ face: 'jmap' }),
     readMessage: (raw) => options.intake.parsers.parse(raw),
     corsOrigins: options.config.corsOrigins,
+    publicUrl: givenPublicUrl(options.config),
     tokenIssuers: options.config.openId === undefined ? [] : [options.config.openId.issuer],
     // Node's own, and those of NODE_EXTRA_CA_CERTS.
     trustAnchors: () => getCACertificates('default'),

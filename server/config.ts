@@ -66,7 +66,7 @@ export function effectiveConfig(given: unknown, options: { readonly base: string
       if (config.tls[name] !== undefined) config.tls[name] = resolve(options.base, config.tls[name]);
     }
   }
-  config.publicUrl ??= `http://${listen.http ?? 'localhost'}`;
+  config.publicUrl ??= derivedUrl(listen);
   if (!URL.canParse(config.publicUrl))
     throw new ConfigError(`publicUrl is not a URL: ${show(config.publicUrl)}. Write it like https://mail.example.com.`);
   config.clients.host ??= new URL(config.publicUrl).hostname.replace(/^\[|\]$/g, '');
@@ -101,6 +101,13 @@ function check(config: Config): void {
   const [error] = Value.Errors(ConfigSchema, config);
   // fill() has looked at every value by itself already.
   if (error !== undefined) throw new ConfigError(`The configuration is wrong at ${error.instancePath}: ${error.message}.`);
+}
+
+const derivedUrl = ({ http }: { readonly http?: string | null }) => `http://${http ?? 'localhost'}`;
+
+/** publicUrl, where it is not only what the listener suggests. */
+export function givenPublicUrl({ publicUrl, listen }: Config): string | undefined {
+  return publicUrl === derivedUrl(listen) ? undefined : publicUrl.replace(/\/+$/, '');
 }
 
 /** `host:port` of a listener taken apart; IPv6 addresses lose their brackets. */

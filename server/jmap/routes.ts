@@ -10,7 +10,7 @@ import { cacheOf } from './account-cache.ts';
 import { storeUpload } from './blobs.ts';
 import { dispatch, openReachable } from './dispatcher.ts';
 import { authenticate, problem } from './http/authentication.ts';
-import { addResourceMetadata, allowOrigins } from './http/browsers.ts';
+import { addResourceMetadata, allowOrigins, originOf } from './http/browsers.ts';
 import { sendBlob } from './http/download.ts';
 import { readEventSourceQuery, serveEvents } from './http/event-source.ts';
 import { acceptUpgrades, type Upgrades } from './http/upgrades.ts';
@@ -27,7 +27,7 @@ type Handler = (identity: Identity, request: FastifyRequest, reply: FastifyReply
 export async function addJmapRoutes(server: FastifyInstance, services: JmapServices): Promise<void> {
   await server.register(async (outer) => {
     await allowOrigins(outer, services.corsOrigins);
-    addResourceMetadata(outer, services.tokenIssuers);
+    addResourceMetadata(outer, services.tokenIssuers, services.publicUrl);
     await outer.register(async (scope) => addOwnRoutes(scope, services));
   });
 }
@@ -46,7 +46,7 @@ async function addOwnRoutes(scope: FastifyInstance, services: JmapServices): Pro
   const identities = new WeakMap<FastifyRequest, Identity>();
   // Before a body is read: strangers do not send us 50 MB.
   scope.addHook('onRequest', async (request, reply) => {
-    const identity = await authenticate(services.authenticator, request, reply);
+    const identity = await authenticate(services, request, reply);
     if (identity === undefined) return reply;
     identities.set(request, identity);
   });
@@ -54,7 +54,7 @@ async function addOwnRoutes(scope: FastifyInstance, services: JmapServices): Pro
 
   const session: Handler = async (identity, request, reply) => {
     reply.header('cache-control', 'no-cache, no-store, must-revalidate');
-    return sessionOf(services, identity, `${request.protocol}://${request.host}`);
+    return sessionOf(services, identity, originOf(request, services.publicUrl));
   };
   scope.get('/.well-known/jmap', serve(session));
   scope.get('/jmap/session', serve(session));

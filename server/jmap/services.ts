@@ -39,6 +39,8 @@ export interface JmapServices {
   readonly trustAnchors: () => readonly string[];
   /** Web origins whose pages may call us; `*`: all. */
   readonly corsOrigins: readonly string[];
+  /** `https://mail.example.com`, where that is configured; otherwise clients are told the host that they asked. */
+  readonly publicUrl: string | undefined;
   /** Issuers of the tokens that are taken, as clients find them (RFC 9728); none where no tokens are. */
   readonly tokenIssuers: readonly string[];
   readonly pusher: Pusher;

@@ -3,20 +3,20 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { MailError, StorageError } from '../../../protocol/mail/errors.ts';
 import type { Authenticator, Identity } from '../../auth/authenticator.ts';
 import { isLoopback } from '../../auth/remote-address.ts';
-import { resourceMetadataPath } from './browsers.ts';
+import { originOf, resourceMetadataPath } from './browsers.ts';
 
 const basicChallenge = 'Basic realm="Satchel", charset="UTF-8"';
 
 /** RFC 6750 §3. */
-const challenges = ({ protocol, host }: FastifyRequest, takesTokens: boolean, why = ''): string[] => {
+const challenges = (origin: string, takesTokens: boolean, why = ''): string[] => {
   // RFC 9728 §5.1: where a client finds out who gives tokens.
-  const metadata = `resource_metadata="${protocol}://${host}${resourceMetadataPath}"`;
+  const metadata = `resource_metadata="${origin}${resourceMetadataPath}"`;
   return takesTokens ? [`Bearer realm="Satchel", ${metadata}${why}`, basicChallenge] : [basicChallenge];
 };
 
 /** The identity, or undefined when the refusal has been sent. */
 export async function authenticate(
-  authenticator: Authenticator,
+  { authenticator, publicUrl }: { readonly authenticator: Authenticator; readonly publicUrl: string | undefined },
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<Identity | undefined> {
@@ -24,6 +24,7 @@ export async function authenticate(
     await problem(reply, 403, 'Passwords are taken over TLS only: use https.');
     return undefined;
   }
+  const origin = originOf(request, publicUrl);
   const { bearer } = authenticator;
   const client = { remote: request.ip, service: 'jmap' } as const;
   const token = readBearer(request.headers.authorization);
@@ -32,11 +33,11 @@ export async function authenticate(
     if (token !== undefined && bearer !== undefined) return await bearer.verify(token, client);
     if (given !== undefined) return await authenticator.verify(given.login, given.password, client);
   } catch (error) {
-    await refuseLogin(reply, error, challenges(request, bearer !== undefined, token === undefined ? '' : ', error="invalid_token"'));
+    await refuseLogin(reply, error, challenges(origin, bearer !== undefined, token === undefined ? '' : ', error="invalid_token"'));
     return undefined;
   }
   const how = bearer === undefined ? 'Log in with HTTP Basic authentication.' : 'Log in with HTTP Basic authentication or a bearer token.';
-  await problem(reply.header('www-authenticate', challenges(request, bearer !== undefined)), 401, how);
+  await problem(reply.header('www-authenticate', challenges(origin, bearer !== undefined)), 401, how);
   return undefined;
 }
 

@@ -1,6 +1,6 @@
 /** What web clients that are served from elsewhere need: CORS for the configured origins, and where tokens come from (RFC 9728). Neither asks for a login. */
 import cors from '@fastify/cors';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 
 /** Seconds that a browser may remember what is allowed: the longest that browsers do. */
 const preflightSeconds = 7200;
@@ -20,11 +20,16 @@ export async function allowOrigins(scope: FastifyInstance, origins: readonly str
 
 export const resourceMetadataPath = '/.well-known/oauth-protected-resource';
 
+/** How the client reaches us, to be told to it. The host is its own word, or that of a proxy that is trusted. */
+export function originOf({ protocol, host }: FastifyRequest, publicUrl: string | undefined): string {
+  return publicUrl ?? `${protocol}://${host}`;
+}
+
 /** RFC 9728 §3: we take tokens, and give none. */
-export function addResourceMetadata(scope: FastifyInstance, issuers: readonly string[]): void {
+export function addResourceMetadata(scope: FastifyInstance, issuers: readonly string[], publicUrl: string | undefined): void {
   if (issuers.length === 0) return;
   scope.get(resourceMetadataPath, async (request) => ({
-    resource: `${request.protocol}://${request.host}`,
+    resource: originOf(request, publicUrl),
     authorization_servers: issuers,
     bearer_methods_supported: ['header'],
     resource_name: 'Satchel',

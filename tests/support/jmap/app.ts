@@ -55,7 +55,7 @@ export interface JmapAnswer {
 export const core = 'urn:ietf:params:jmap:core';
 export const mail = 'urn:ietf:params:jmap:mail';
 
-export async function startJmapApp(): Promise<JmapApp> {
+export async function startJmapApp({ publicUrl }: { publicUrl?: string } = {}): Promise<JmapApp> {
   const store = new MemoryStore({ clock: systemClock });
   const accounts = new LogAccounts({
     store,
@@ -95,6 +95,7 @@ export async function startJmapApp(): Promise<JmapApp> {
     authenticator: onePassword,
     readMessage: parseMessage,
     corsOrigins: ['https://web.example.com'],
+    publicUrl,
     tokenIssuers: ['https://id.example.com/'],
     trustAnchors: () => [readFileSync(new URL('../../fixtures/smime/ca.pem', import.meta.url), 'utf8')],
     logger: silentLogger,
