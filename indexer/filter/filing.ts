@@ -231,12 +231,13 @@ export class Filter {
           }
           break;
         case 'redirect': {
-          if (isLooping(action.bytes, own)) {
-            // It was here before: what goes round is kept instead.
+          const isLocal = this.#ports.isLocal(action.address);
+          const isHarmful = facts.spam === 'FAIL' || facts.virus === 'FAIL';
+          if (isLooping(action.bytes, own) || (isHarmful && !isLocal)) {
+            // It was here before, or would speak against us elsewhere: it is kept instead.
             isHeld = true;
             break;
           }
-          const isLocal = this.#ports.isLocal(action.address);
           const passed = isLocal ? markedMessage(action.bytes, own) : forwardedMessage(action.bytes, own);
           // Reports of outside come to him who redirects; RFC 5321 §6.1: what must not be answered stays so.
           const mailFrom = isLocal ? (facts.envelopeFrom ?? '') : facts.envelopeFrom === '' ? '' : own;

@@ -200,6 +200,13 @@ describe('a redirect', () => {
     expect(contents(account)).toEqual(['INBOX: Hello']);
   });
 
+  test('of spam goes to nobody outside: it is kept', async () => {
+    const { account, send } = await openRig('redirect "out@elsewhere.example"; redirect "you@example.com";');
+    await send({}, { spam: 'FAIL' }, { placement: 'junk' });
+    expect((await outgoing(account)).map(({ to }) => to)).toEqual([['you@example.com']]);
+    expect(contents(account)).toEqual(['Junk: Hello [$junk]']);
+  });
+
   test('has each of the fields once that a relay takes once', () => {
     const text = forwardedMessage(Buffer.from('Received: a\r\nReceived: b\r\nDate: 1\r\nDate: 2\r\nFrom: a@b.c\r\n\r\nx'), me).toString();
     expect(text.match(/^Date:/gm)).toHaveLength(1);
