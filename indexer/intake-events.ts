@@ -33,6 +33,8 @@ export type IntakeEvent =
       readonly reason: HeldReason;
       readonly recipients: readonly string[];
     })
+  /** Nobody here has these addresses, and the sender was told. */
+  | (MessageIdentity & { readonly kind: 'bounced'; readonly recipients: readonly string[] })
   /** An event that is none of our business. */
   | { readonly kind: 'ignored'; readonly key: string; readonly because: string }
   /** An event that was not let in, or could not be read. */

@@ -13,6 +13,7 @@ import type { RecipientDirectory } from './routing.ts';
 import type { Passage, PassingMessage } from './rules/passage.ts';
 import type { UnwrapKey } from './ses/client-side-encryption.ts';
 import type { ReceiptEvent } from './ses/events.ts';
+import type { Undeliverable } from './undeliverable.ts';
 import type { decide, VerdictRule } from './verdict.ts';
 
 export interface PipelinePorts {
@@ -22,6 +23,8 @@ export interface PipelinePorts {
   readonly directory: RecipientDirectory;
   readonly parsers: Pick<ParsePool, 'parse'>;
   readonly clock: Clock;
+  /** What becomes of mail for nobody. Default: it is held. */
+  readonly undeliverable?: Pick<Undeliverable, 'settle' | 'heldAs'>;
   /** Unwraps the data keys of messages that SES encrypted. Without it they are held. */
   readonly unwrapKey?: UnwrapKey;
   readonly observe?: IntakeObserver;
@@ -59,6 +62,8 @@ export type IntakeOutcome =
   | { readonly kind: 'delivered'; readonly results: ReadonlyMap<AccountId, DeliveryResult> }
   | { readonly kind: 'held'; readonly reason: HeldReason; readonly name: string }
   | { readonly kind: 'dropped' }
+  /** Nobody here was meant, and the sender was told. */
+  | { readonly kind: 'bounced' }
   /** SES's setup notification. */
   | { readonly kind: 'skipped' }
   /** There is no such object (any more). */

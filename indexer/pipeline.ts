@@ -39,7 +39,7 @@ import { type Route, route } from './routing.ts';
 import { type AccountCopy, type Passage, targetsWithout } from './rules/passage.ts';
 import { DecryptionError, decryptObject, isEncrypted } from './ses/client-side-encryption.ts';
 import { setupNotificationId } from './ses/header-block.ts';
-import { decide, type Verdict } from './verdict.ts';
+import { decide, sentenceOf, type Verdict } from './verdict.ts';
 
 export type { HandedMessage, InboundObject, IntakeOutcome, PipelineOptions, PipelinePorts } from './pipeline-types.ts';
 
@@ -211,12 +211,15 @@ export class Pipeline {
       this.#observe({ kind: 'dropped', ...identityOf(entry), because: sentenceOf(verdict) });
       return { kind: 'dropped' };
     }
-    const destination = await route(this.#ports.directory, arrival.candidates);
+    const found = await route(this.#ports.directory, arrival.candidates);
     if (verdict.action === 'quarantine') {
-      const recipients = [...destination.targets.values(), ...destination.unknown];
+      const recipients = [...found.targets.values(), ...found.unknown];
       return this.#hold(entry, { kind: 'quarantine', reason: 'verdict', detail: sentenceOf(verdict), recipients, deliveredTo: [] });
     }
-    if (destination.targets.size === 0) return this.#holdUnroutable(entry, destination);
+    const destination = await this.#settleUnknown(entry, found);
+    if (destination.targets.size === 0) {
+      return found.unknown.length > destination.unknown.length ? { kind: 'bounced' } : this.#holdUnroutable(entry, destination);
+    }
     if (entry.mayBePutOff) {
       const busy = [...destination.targets.keys()].find((account) => !this.hasRoom(account));
       if (busy !== undefined) return { kind: 'busy', account: busy };
@@ -396,10 +399,21 @@ export class Pipeline {
     return results;
   }
 
+  async #settleUnknown(entry: Entry, found: Route): Promise<Route> {
+    const { bytes, receivedAt, arrival } = entry;
+    const { envelopeFrom, evidence, ingestKey: key } = arrival;
+    const results = evidence.isProven ? evidence.results : {};
+    const settled = await this.#ports.undeliverable?.settle({ key, envelopeFrom, results, receivedAt, bytes }, found);
+    if (settled === undefined) return found;
+    const { receivedAt: _receivedAt, ...identity } = identityOf(entry);
+    if (settled.bounced.length > 0) this.#observe({ kind: 'bounced', ...identity, recipients: settled.bounced });
+    return settled.route;
+  }
+
   #holdUnroutable(entry: Entry, { unknown }: Route): Promise<IntakeOutcome> {
     const isAddressed = unknown.length > 0;
     return this.#hold(entry, {
-      kind: 'failed',
+      kind: this.#ports.undeliverable?.heldAs ?? 'failed',
       reason: isAddressed ? 'unknownRecipient' : 'noRecipient',
       detail: isAddressed ? `There is nobody here with the address ${unknown.join(', ')}.` : 'It names no recipient.',
       recipients: unknown,

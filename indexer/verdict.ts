@@ -55,6 +55,11 @@ export function decide(rules: readonly VerdictRule[], evidence: Evidence): Verdi
   return { action: 'inbox' };
 }
 
+/** For people. */
+export function sentenceOf({ because }: Verdict): string {
+  return because === undefined ? 'policy' : `${because.header}: ${because.value}`;
+}
+
 const resultHeaders: Readonly<Record<string, keyof ScanResults>> = {
   'x-ses-spam-verdict': 'spam',
   'x-ses-virus-verdict': 'virus',

@@ -6,6 +6,7 @@ import { readAuthenticationResults } from '../indexer/authentication-results.ts'
 import type { IntakeEvent } from '../indexer/intake-events.ts';
 import { ParsePool } from '../indexer/parse-pool.ts';
 import { Pipeline, type PipelinePorts } from '../indexer/pipeline.ts';
+import { ServiceMail } from '../indexer/rules/service-mail.ts';
 import { keyService } from '../indexer/ses/client-side-encryption.ts';
 import type { FeedbackEvent } from '../indexer/ses/events.ts';
 import { AnnouncedMail } from '../indexer/sources/announced.ts';
@@ -13,6 +14,7 @@ import { HttpSource } from '../indexer/sources/http.ts';
 import { LmtpService } from '../indexer/sources/lmtp.ts';
 import { type QueueAddress, SqsSource } from '../indexer/sources/sqs.ts';
 import { Sweep } from '../indexer/sources/sweep.ts';
+import { Undeliverable } from '../indexer/undeliverable.ts';
 import type { Accounts } from '../storage/account/api.ts';
 import type { Clock } from '../storage/clock.ts';
 import type { Directory } from '../storage/directory/directory.ts';
@@ -72,6 +74,11 @@ export function openIntake(options: IntakeOptions): Intake {
       observe: (event) => tell(event, logger, metrics),
       filter,
       passRules: options.passRules,
+      undeliverable: new Undeliverable(config.undeliverable, {
+        directory,
+        clock,
+        mail: new ServiceMail({ accounts, clock, hostName: hostname() }),
+      }),
       ...(config.store.driver === 's3' ? { unwrapKey: keyService({ ...ofStore(config), ...inbound.kms }) } : {}),
     },
     {
@@ -183,6 +190,9 @@ function tell(event: IntakeEvent, logger: Logger, metrics: Metrics): void {
       break;
     case 'held':
       logger.warn('Held back: see `satchel failed` or `satchel quarantine`.', fields);
+      break;
+    case 'bounced':
+      logger.info('Nobody here has the address: the sender was told.', fields);
       break;
     case 'ignored':
       logger.debug('An event of an object that is not ours.', fields);

@@ -211,6 +211,18 @@ export const ConfigSchema = Type.Object(
       },
       { ...closed, description: 'How mail comes in.' },
     ),
+    undeliverable: Type.Object(
+      {
+        action: Type.Union([Type.Literal('hold'), Type.Literal('quarantine'), Type.Literal('bounce'), Type.Literal('deliver')], {
+          default: 'hold',
+          description:
+            'hold: under `satchel failed`. quarantine: under `satchel quarantine`. bounce: the sender is told, where he is proven and the message passed spam and DMARC; else hold. deliver: to deliverTo.',
+        }),
+        deliverTo: Type.Optional(Type.String({ pattern: '^[^@\\s]+@[^@\\s]+$', description: 'The address that gets it, with deliver.' })),
+        bounceHours: Type.Number({ exclusiveMinimum: 0, maximum: 120, default: 24, description: 'Older messages are held, with bounce.' }),
+      },
+      { ...closed, description: 'What becomes of mail in the bucket for addresses that do not exist.' },
+    ),
     verdicts: Type.Array(Verdict, {
       default: [
         { header: 'X-SES-Virus-Verdict', equals: 'FAIL', action: 'quarantine' },

@@ -40,6 +40,7 @@ export interface RigOptions extends Partial<PipelineOptions> {
   readonly clock?: Clock;
   readonly unwrapKey?: PipelinePorts['unwrapKey'];
   readonly onJoin?: OnJoin;
+  readonly undeliverable?: PipelinePorts['undeliverable'];
 }
 
 export type Rig = Awaited<ReturnType<typeof openRig>>;
@@ -58,6 +59,7 @@ export async function openRig(options: RigOptions = {}) {
       directory: recipients,
       parsers: options.parsers ?? new ParsePool(),
       clock,
+      ...(options.undeliverable && { undeliverable: options.undeliverable }),
       ...(options.unwrapKey && { unwrapKey: options.unwrapKey }),
       observe: (event) => events.push(event),
     },

@@ -1,0 +1,78 @@
+import { describe, expect, test } from 'vitest';
+import { ServiceMail } from '../../../indexer/rules/service-mail.ts';
+import { Undeliverable, type UndeliverablePolicy } from '../../../indexer/undeliverable.ts';
+import { serviceOutboxId, submissions } from '../../../storage/outbox/outbox.ts';
+import { openTestBucket } from '../../support/open-accounts.ts';
+import { sesMessage } from '../../support/ses-message.ts';
+import { ada, lookAt, openRig, TestRecipients } from './rig.ts';
+
+async function openWith(policy: Partial<UndeliverablePolicy>) {
+  const bucket = openTestBucket();
+  const recipients = new TestRecipients();
+  const node = bucket.node();
+  const mail = new ServiceMail({ accounts: node.accounts, clock: bucket.clock, hostName: 'mx.example.com' });
+  const undeliverable = new Undeliverable(
+    { action: 'hold', bounceHours: 24, ...policy },
+    { directory: recipients, clock: bucket.clock, mail },
+  );
+  const rig = await openRig({ bucket, recipients, undeliverable });
+  const sent = async () => {
+    const account = await node.accounts.open(serviceOutboxId);
+    return account.read((reader) => [...submissions(reader)].map(({ value }) => value));
+  };
+  return { rig, bucket, sent };
+}
+
+async function receive(
+  { rig, bucket }: Awaited<ReturnType<typeof openWith>>,
+  change: Partial<Parameters<typeof sesMessage>[0]> = {},
+  edit = (text: string) => text,
+) {
+  const message = sesMessage({ id: 'm1', to: 'nobody@example.com', ...change });
+  await bucket.store.put('inbound/m1', Buffer.from(edit(message.toString('latin1')), 'latin1'));
+  return rig.pipeline.ingest({ key: 'inbound/m1' });
+}
+
+describe('a message for an address that does not exist', () => {
+  test('is bounced to the sender that is proven, once', async () => {
+    const setting = await openWith({ action: 'bounce' });
+    expect(await receive(setting)).toEqual({ kind: 'bounced' });
+    expect(await receive(setting)).toEqual({ kind: 'bounced' });
+    expect(await setting.sent()).toMatchObject([
+      { origin: 'bounce', envelope: { mailFrom: { email: '' }, rcptTo: [{ email: 'brahms@music.example' }] } },
+    ]);
+    expect(setting.rig.events).toMatchObject([{ kind: 'bounced', recipients: ['nobody@example.com'] }, { kind: 'bounced' }]);
+  });
+
+  const failed = (text: string) => text.replaceAll(/(spf|dkim)=pass/g, '$1=fail').replace('dmarc=pass', 'dmarc=fail');
+  test.each<[string, Partial<Parameters<typeof sesMessage>[0]>, (text: string) => string]>([
+    ['failed spam', { spam: 'FAIL' }, (text) => text],
+    ['failed DMARC', {}, (text) => text.replace('dmarc=pass', 'dmarc=fail')],
+    ['passed nothing', {}, failed],
+    ['comes from the null sender', {}, (text) => text.replace('Return-Path: <brahms@music.example>', 'Return-Path: <>')],
+  ])('is never bounced when it %s: it is held', async (_, change, edit) => {
+    const setting = await openWith({ action: 'bounce' });
+    expect(await receive(setting, change, edit)).toMatchObject({ kind: 'held', reason: 'unknownRecipient' });
+    expect(await setting.sent()).toEqual([]);
+  });
+
+  test('is not bounced when it is old', async () => {
+    const setting = await openWith({ action: 'bounce' });
+    await setting.bucket.store.put('inbound/m1', sesMessage({ id: 'm1', to: 'nobody@example.com' }));
+    await setting.bucket.clock.advance(25 * 3_600_000);
+    expect(await setting.rig.pipeline.ingest({ key: 'inbound/m1' })).toMatchObject({ kind: 'held' });
+    expect(await setting.sent()).toEqual([]);
+  });
+
+  test('goes to the one account that gets all', async () => {
+    const setting = await openWith({ action: 'deliver', deliverTo: 'ada@example.com' });
+    expect((await receive(setting)).kind).toBe('delivered');
+    expect((await lookAt(setting.bucket, ada)).inbox).toMatchObject([{ delivery: { envelopeTo: 'nobody@example.com' } }]);
+  });
+
+  test('is held in quarantine where that is asked for', async () => {
+    const setting = await openWith({ action: 'quarantine' });
+    expect(await receive(setting)).toMatchObject({ kind: 'held', reason: 'unknownRecipient' });
+    expect((await setting.rig.pipeline.held.list({ kind: 'quarantine' })).messages).toHaveLength(1);
+  });
+});
