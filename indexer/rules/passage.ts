@@ -68,7 +68,7 @@ export async function passRules(ports: PassagePorts, message: PassingMessage): P
   for (const copy of copies) {
     const { address, via, fate } = copy;
     if (via !== undefined) {
-      await addCopy(ports, message.key, copy, via, deliveries, missed);
+      await addCopy(ports, message, copy, via, deliveries, missed);
       continue;
     }
     const accounts = [...targets].filter(([, target]) => target === address).map(([account]) => account);
@@ -134,7 +134,7 @@ function mayWrite({ address, senders, members }: GroupMail, { bytes, envelopeFro
 /** A copy that a rule made: for accounts here with the same bytes and verdict, for others sent on in the name of whom it came for. */
 async function addCopy(
   { directory, mail }: PassagePorts,
-  key: string,
+  { key, isJunk }: Pick<PassingMessage, 'key' | 'isJunk'>,
   copy: RecipientCopy,
   via: string,
   deliveries: Map<AccountId, AccountCopy>,
@@ -145,6 +145,11 @@ async function addCopy(
   if (resolution.kind === 'account') {
     for (const account of resolution.accounts) if (!deliveries.has(account)) deliveries.set(account, accountCopy(copy));
   } else if (resolution.reason === 'domain') {
+    const goesToJunk = copy.placement === undefined ? isJunk : copy.placement === 'junk';
+    if (goesToJunk) {
+      missed.push({ address, detail: 'It is junk, which is not sent on to other servers: they would blame us for it.' });
+      return;
+    }
     if (await mail.forward(key, via.toLowerCase(), [address], bytes, 'redirect')) return;
     missed.push({ address, detail: 'It goes in circles: it was sent on for this recipient before.' });
   } else missed.push({ address, detail: `A rule names ${address}, and there is nobody here with that address.` });

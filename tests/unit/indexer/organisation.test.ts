@@ -138,6 +138,15 @@ describe('a rule', () => {
     expect(mail!.text).toContain('In A major.');
   });
 
+  test('that redirects spam outside has it held: other servers would blame us', async () => {
+    const { rule, receive, sent, pipeline } = await openOrganisation();
+    await rule('redirect=out@side.example');
+    await receive('ada@example.com', { spam: 'FAIL' });
+    expect(await sent()).toEqual([]);
+    const { messages } = await pipeline.held.list({ limit: 10 });
+    expect(messages).toMatchObject([{ record: { reason: 'rule', recipients: ['out@side.example'] } }]);
+  });
+
   test('that redirects what went round is held', async () => {
     const { rule, receive, sent, pipeline } = await openOrganisation();
     await rule('redirect=out@side.example');
