@@ -1,5 +1,6 @@
 /** The Request object (RFC 8620 §3.3) and what a call in it is. */
 import { RequestProblem } from './errors.ts';
+import { repeatedName } from './i-json.ts';
 import { jsonDepthMax } from './limits.ts';
 
 /** A call or its answer (RFC 8620 §3.2). */
@@ -23,14 +24,22 @@ export function parseRequest(bytes: Uint8Array): JmapRequest {
 /** Throws RequestProblem 'notJSON' for what is no I-JSON, 'notRequest' for what nests too deep. */
 export function parseJson(bytes: Uint8Array): unknown {
   let value: unknown;
+  let text: string;
   try {
     // RFC 7493 §2.1: I-JSON is UTF-8 without errors.
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    value = JSON.parse(text);
   } catch (cause) {
     throw Object.assign(new RequestProblem('notJSON', 'The request is not JSON in UTF-8.'), { cause });
   }
   if (depthOf(value, jsonDepthMax) > jsonDepthMax)
     throw new RequestProblem('notRequest', `The request nests more than ${jsonDepthMax} deep.`);
+  const repeated = repeatedName(text);
+  if (repeated !== undefined)
+    throw new RequestProblem(
+      'notJSON',
+      `The request is not I-JSON: an object has the name ${JSON.stringify(repeated.slice(0, 50))} twice.`,
+    );
   return value;
 }
 

@@ -8,7 +8,7 @@ import { isLoopback } from '../auth/remote-address.ts';
 import type { Logger } from '../logger.ts';
 import type { Certificates } from '../tls/certificates.ts';
 import { addInboundRoute, type InboundRoute } from './inbound-route.ts';
-import { adminBodyBytesMax, headersTimeoutMs } from './limits.ts';
+import { adminBodyBytesMax, headersTimeoutMs, requestTimeoutMs } from './limits.ts';
 
 export interface HttpServerOptions {
   readonly logger: Logger;
@@ -70,6 +70,7 @@ function newFastify({ certificates, trustedProxies }: Pick<HttpServerOptions, 'c
     // Connections that wait for their next request are closed at once when the server stops; those with one under way finish it.
     forceCloseConnections: 'idle' as const,
     routerOptions: { maxParamLength: 3 * 1024 },
+    requestTimeout: requestTimeoutMs,
     http: { headersTimeout: headersTimeoutMs },
   };
   if (certificates === undefined) return Fastify(common) as unknown as FastifyInstance;

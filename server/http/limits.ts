@@ -8,6 +8,8 @@ export const eventBodyBytesMax = 2 * 1024 * 1024;
 export const setupBodyBytesMax = 16 * 1024;
 /** Milliseconds for a client to send its request's header: longer is a client that only holds the connection. */
 export const headersTimeoutMs = 20_000;
+/** Milliseconds for a whole request: an upload of 50 MB at 85 KB a second. Slower ones only hold memory. */
+export const requestTimeoutMs = 600_000;
 /** Bytes of a certificate or an answer of SNS: some 2 KB are usual. */
 export const fetchBytesMax = 64 * 1024;
 /** Milliseconds for it: SNS gives our own answer 15 seconds. */

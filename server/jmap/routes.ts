@@ -59,7 +59,7 @@ async function addOwnRoutes(scope: FastifyInstance, services: JmapServices): Pro
   scope.get('/.well-known/jmap', serve(session));
   scope.get('/jmap/session', serve(session));
   scope.post('/jmap/api', { bodyLimit: maxSizeRequest }, serve(api(services)));
-  scope.post('/jmap/upload/:accountId', { bodyLimit: maxSizeUpload }, serve(upload(services)));
+  scope.post('/jmap/upload/:accountId', { bodyLimit: maxSizeUpload, onRequest: serve(admitUpload(services)) }, serve(upload(services)));
   scope.get('/jmap/download/:accountId/:blobId/:name', serve(download(services)));
   scope.get('/jmap/eventsource', serve(eventSource(services, streams)));
   const upgrades = acceptUpgrades(scope, webSocketPath);
@@ -88,17 +88,28 @@ function upload(services: JmapServices): Handler {
   return async (identity, request, reply) => {
     const account = await namedAccount(services, identity, request);
     if (account === undefined) return problem(reply, 404, 'There is no such account.');
+    const bytes = (request.body as Buffer | null) ?? Buffer.alloc(0);
+    const type = uploadType(request.headers['content-type']);
+    const blobId = await storeUpload(account, bytes, type);
+    return reply.code(201).send({ accountId: account.id, blobId, type, size: bytes.length });
+  };
+}
+
+/** Counts an upload from its header on until it is answered or broken off: a slow one holds what it has sent. */
+function admitUpload(services: JmapServices): Handler {
+  return async (identity, request, reply) => {
+    const account = await namedAccount(services, identity, request);
+    if (account === undefined) return problem(reply, 404, 'There is no such account.');
     const cache = cacheOf(account);
     if (cache.uploads >= maxConcurrentUpload) throw new RequestProblem('limit', 'Too many uploads at once.', 'maxConcurrentUpload');
     cache.uploads += 1;
-    try {
-      const bytes = (request.body as Buffer | null) ?? Buffer.alloc(0);
-      const type = uploadType(request.headers['content-type']);
-      const blobId = await storeUpload(account, bytes, type);
-      return reply.code(201).send({ accountId: account.id, blobId, type, size: bytes.length });
-    } finally {
-      cache.uploads -= 1;
-    }
+    let isCounted = true;
+    const release = () => {
+      if (isCounted) cache.uploads -= 1;
+      isCounted = false;
+    };
+    reply.raw.once('finish', release).once('close', release);
+    return undefined;
   };
 }
 
