@@ -24,7 +24,7 @@ export interface PipelinePorts {
   readonly parsers: Pick<ParsePool, 'parse'>;
   readonly clock: Clock;
   /** What becomes of mail for nobody. Default: it is held. */
-  readonly undeliverable?: Pick<Undeliverable, 'settle' | 'heldAs'>;
+  readonly undeliverable?: Pick<Undeliverable, 'settle' | 'reject' | 'heldAs'>;
   /** Unwraps the data keys of messages that SES encrypted. Without it they are held. */
   readonly unwrapKey?: UnwrapKey;
   readonly observe?: IntakeObserver;

@@ -39,6 +39,7 @@ import { type Route, route } from './routing.ts';
 import { type AccountCopy, type Passage, targetsWithout } from './rules/passage.ts';
 import { DecryptionError, decryptObject, isEncrypted } from './ses/client-side-encryption.ts';
 import { setupNotificationId } from './ses/header-block.ts';
+import { rejection, undeliverableOf } from './undeliverable.ts';
 import { decide, sentenceOf, type Verdict } from './verdict.ts';
 
 export type { HandedMessage, InboundObject, IntakeOutcome, PipelineOptions, PipelinePorts } from './pipeline-types.ts';
@@ -212,8 +213,10 @@ export class Pipeline {
       return { kind: 'dropped' };
     }
     const found = await route(this.#ports.directory, arrival.candidates);
-    if (verdict.action === 'quarantine') {
+    if (verdict.action === 'quarantine' || verdict.action === 'reject') {
       const recipients = [...found.targets.values(), ...found.unknown];
+      const isTold = verdict.action === 'reject' && (await this.#ports.undeliverable?.reject(undeliverableOf(entry), recipients)) === true;
+      if (isTold) return this.#bounced(entry, recipients);
       return this.#hold(entry, { kind: 'quarantine', reason: 'verdict', detail: sentenceOf(verdict), recipients, deliveredTo: [] });
     }
     const destination = await this.#settleUnknown(entry, found);
@@ -288,6 +291,7 @@ export class Pipeline {
       this.#observe({ kind: 'dropped', octets, because: sentenceOf(verdict) });
       return all({ kind: 'disposed' });
     }
+    if (verdict.action === 'reject') return all({ kind: 'refused', reason: rejection, isByRule: true });
     if (verdict.action === 'quarantine') return all(await this.#quarantineHanded(message, verdict, receivedAt));
     let passage: Passage | undefined;
     try {
@@ -400,14 +404,16 @@ export class Pipeline {
   }
 
   async #settleUnknown(entry: Entry, found: Route): Promise<Route> {
-    const { bytes, receivedAt, arrival } = entry;
-    const { envelopeFrom, evidence, ingestKey: key } = arrival;
-    const results = evidence.isProven ? evidence.results : {};
-    const settled = await this.#ports.undeliverable?.settle({ key, envelopeFrom, results, receivedAt, bytes }, found);
+    const settled = await this.#ports.undeliverable?.settle(undeliverableOf(entry), found);
     if (settled === undefined) return found;
-    const { receivedAt: _receivedAt, ...identity } = identityOf(entry);
-    if (settled.bounced.length > 0) this.#observe({ kind: 'bounced', ...identity, recipients: settled.bounced });
+    if (settled.bounced.length > 0) this.#bounced(entry, settled.bounced);
     return settled.route;
+  }
+
+  #bounced(entry: Entry, recipients: readonly string[]): IntakeOutcome {
+    const { receivedAt: _receivedAt, ...identity } = identityOf(entry);
+    this.#observe({ kind: 'bounced', ...identity, recipients });
+    return { kind: 'bounced' };
   }
 
   #holdUnroutable(entry: Entry, { unknown }: Route): Promise<IntakeOutcome> {

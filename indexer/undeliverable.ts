@@ -5,6 +5,7 @@
  */
 import type { AccountId } from '../protocol/mail/ids.ts';
 import type { Clock } from '../storage/clock.ts';
+import type { Entry } from './pipeline-types.ts';
 import type { RecipientDirectory, Route } from './routing.ts';
 import { mayBounce, type ServiceMail } from './rules/service-mail.ts';
 import type { ScanResults } from './ses/header-block.ts';
@@ -26,11 +27,19 @@ export interface UndeliverableMessage {
   readonly bytes: Buffer;
 }
 
+export function undeliverableOf({ bytes, receivedAt, arrival }: Pick<Entry, 'bytes' | 'receivedAt' | 'arrival'>): UndeliverableMessage {
+  const { envelopeFrom, evidence, ingestKey } = arrival;
+  return { key: ingestKey, envelopeFrom, results: evidence.isProven ? evidence.results : {}, receivedAt, bytes };
+}
+
 export interface Settled {
   readonly route: Route;
   /** Whose sender was told. */
   readonly bounced: readonly string[];
 }
+
+/** For the sender. */
+export const rejection = 'The message is refused by policy';
 
 export class Undeliverable {
   readonly #policy: UndeliverablePolicy;
@@ -63,6 +72,14 @@ export class Undeliverable {
       await this.#mail.bounce(key, envelopeFrom!, address, 'There is nobody here with this address', bytes);
     }
     return { route: { ...route, unknown: [] }, bounced: unknown };
+  }
+
+  /** Tells the sender that policy refuses his message. False: he may not be told. */
+  async reject(message: UndeliverableMessage, recipients: readonly string[]): Promise<boolean> {
+    const { key, envelopeFrom, results, bytes } = message;
+    if (!mayBounce(envelopeFrom, results) || recipients.length === 0) return false;
+    for (const address of recipients) await this.#mail.bounce(key, envelopeFrom, address, rejection, bytes);
+    return true;
   }
 
   #isBounceable({ envelopeFrom, results, receivedAt }: UndeliverableMessage): boolean {

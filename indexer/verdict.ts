@@ -9,7 +9,8 @@
 import type { ScanResults } from './ses/header-block.ts';
 import type { MailVerdictFields } from './trusted-fields.ts';
 
-export type VerdictAction = 'inbox' | 'junk' | 'quarantine' | 'drop';
+/** `reject`: an MTA is refused, and the sender of what SES has taken is told where he is proven; else it is held as by `quarantine`. */
+export type VerdictAction = 'inbox' | 'junk' | 'quarantine' | 'drop' | 'reject';
 
 /** One row of the configuration's `verdicts`. All comparisons that are given must hold; at least one is. */
 export interface VerdictRule {

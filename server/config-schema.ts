@@ -72,9 +72,13 @@ const Verdict = Type.Object(
     contains: Type.Optional(Type.String({ minLength: 1, description: 'A piece of the value, in any case.' })),
     above: Type.Optional(Type.Number({ description: 'The first number in the value is larger than this.' })),
     below: Type.Optional(Type.Number({ description: 'The first number in the value is smaller than this.' })),
-    action: Type.Union([Type.Literal('inbox'), Type.Literal('junk'), Type.Literal('drop'), Type.Literal('quarantine')], {
-      description: 'What happens to the message: inbox, junk, drop or quarantine. The first rule that matches decides.',
-    }),
+    action: Type.Union(
+      [Type.Literal('inbox'), Type.Literal('junk'), Type.Literal('drop'), Type.Literal('quarantine'), Type.Literal('reject')],
+      {
+        description:
+          'What happens to the message: inbox, junk, drop, quarantine or reject (an MTA is refused; the sender of what SES has taken is told where he is proven, else quarantine). The first rule that matches decides.',
+      },
+    ),
   },
   closed,
 );

@@ -20,7 +20,7 @@ async function openWith(policy: Partial<UndeliverablePolicy>) {
     const account = await node.accounts.open(serviceOutboxId);
     return account.read((reader) => [...submissions(reader)].map(({ value }) => value));
   };
-  return { rig, bucket, sent };
+  return { rig, bucket, sent, undeliverable };
 }
 
 async function receive(
@@ -62,6 +62,26 @@ describe('a message for an address that does not exist', () => {
     await setting.bucket.clock.advance(25 * 3_600_000);
     expect(await setting.rig.pipeline.ingest({ key: 'inbound/m1' })).toMatchObject({ kind: 'held' });
     expect(await setting.sent()).toEqual([]);
+  });
+
+  test('or for one that policy rejects, is answered where the sender is proven, and held where not', async () => {
+    const setting = await openWith({});
+    const rig = await openRig({
+      bucket: setting.bucket,
+      undeliverable: setting.undeliverable,
+      verdicts: [
+        { header: 'X-Score', above: 5, action: 'reject' },
+        { header: 'X-SES-DMARC-Verdict', equals: 'FAIL', action: 'reject' },
+      ],
+    });
+    const scored = sesMessage({ id: 'm1', to: 'ada@example.com' }).toString().replace('X-SES-RECEIPT:', 'X-Score: 7.5\r\nX-SES-RECEIPT:');
+    await setting.bucket.store.put('inbound/m1', Buffer.from(scored));
+    expect(await rig.pipeline.ingest({ key: 'inbound/m1' })).toEqual({ kind: 'bounced' });
+    expect(await setting.sent()).toMatchObject([{ origin: 'bounce', envelope: { rcptTo: [{ email: 'brahms@music.example' }] } }]);
+    const forged = sesMessage({ id: 'm2', to: 'ada@example.com' }).toString().replace('dmarc=pass', 'dmarc=fail');
+    await setting.bucket.store.put('inbound/m2', Buffer.from(forged));
+    expect(await rig.pipeline.ingest({ key: 'inbound/m2' })).toMatchObject({ kind: 'held', reason: 'verdict' });
+    expect(await setting.sent()).toHaveLength(1);
   });
 
   test('goes to the one account that gets all', async () => {
