@@ -159,6 +159,8 @@ function eventSource(services: JmapServices, streams: Set<Disposable>): Handler 
     const cache = cacheOf(account);
     if (cache.eventSources >= eventSourcesMax) return problem(reply, 429, `An account has at most ${eventSourcesMax} event sources.`);
     cache.eventSources += 1;
+    // What a browser asks for (CORS) goes with the stream, which is not fastify's to send.
+    for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) reply.raw.setHeader(name, value);
     reply.hijack();
     let stream: Disposable | undefined;
     let isEnded = false;
