@@ -2,7 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { EmailNumber, MailboxNumber } from '../../../protocol/mail/ids.ts';
-import { type JmapApp, startJmapApp } from '../../support/jmap/app.ts';
+import { submissionCapability } from '../../../server/jmap/method.ts';
+import { core, type JmapApp, mail, startJmapApp } from '../../support/jmap/app.ts';
 import { deliver, rawMessage } from '../../support/open-accounts.ts';
 
 const accountId = 'account1';
@@ -10,7 +11,7 @@ const accountId = 'account1';
 type Op =
   | { readonly do: 'deliver'; readonly reply: number; readonly to: number }
   | { readonly do: 'seen' | 'flag' | 'move' | 'destroy' | 'hide' | 'show'; readonly email: number; readonly to: number }
-  | { readonly do: 'mailbox' | 'removeMailbox'; readonly to: number }
+  | { readonly do: 'mailbox' | 'removeMailbox' | 'renameMailbox' | 'identity' | 'renameIdentity' | 'removeIdentity'; readonly to: number }
   | { readonly do: 'sync' };
 
 const pick = fc.nat({ max: 30 });
@@ -24,11 +25,25 @@ const op: fc.Arbitrary<Op> = fc.oneof(
       to: pick,
     }) as fc.Arbitrary<Op>,
   },
-  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('mailbox', 'removeMailbox'), to: pick }) as fc.Arbitrary<Op> },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constantFrom('mailbox', 'removeMailbox', 'renameMailbox', 'identity', 'renameIdentity', 'removeIdentity'),
+      to: pick,
+    }) as fc.Arbitrary<Op>,
+  },
   { weight: 3, arbitrary: fc.constant({ do: 'sync' as const }) },
 );
 
-const queries = [
+const types = ['Email', 'Thread', 'Mailbox', 'Identity'] as const;
+type Type = (typeof types)[number];
+
+const mailboxQueries = [
+  {},
+  { filter: { hasAnyRole: false }, sort: [{ property: 'name', isAscending: false }] },
+  { sortAsTree: true },
+] as const;
+const emailQueries = [
   {},
   { filter: { inMailbox: 'm1' }, collapseThreads: true },
   { filter: { notKeyword: '$seen' }, sort: [{ property: 'receivedAt' }] },
@@ -40,14 +55,20 @@ const queries = [
   },
 ] as const;
 
+const queries: readonly (readonly [type: 'Email' | 'Mailbox', query: object])[] = [
+  ...emailQueries.map((query) => ['Email', query] as const),
+  ...mailboxQueries.map((query) => ['Mailbox', query] as const),
+];
+
 class Follower {
-  readonly objects: Record<'Email' | 'Thread' | 'Mailbox', Map<string, unknown>> = {
+  readonly objects: Record<Type, Map<string, unknown>> = {
     Email: new Map(),
     Thread: new Map(),
     Mailbox: new Map(),
+    Identity: new Map(),
   };
   readonly lists: string[][] = [];
-  readonly #states = { Email: '', Thread: '', Mailbox: '' };
+  readonly #states = { Email: '', Thread: '', Mailbox: '', Identity: '' };
   readonly #queryStates: string[] = [];
   readonly #app: JmapApp;
   readonly #portion: number;
@@ -58,22 +79,22 @@ class Follower {
   }
 
   async #ask<T>(name: string, args: object): Promise<T> {
-    const { methodResponses } = await this.#app.call([[name, { accountId, ...args }, 'c']]);
+    const { methodResponses } = await this.#app.call([[name, { accountId, ...args }, 'c']], { using: [core, mail, submissionCapability] });
     const [answered, result] = methodResponses[0]!;
     if (answered === 'error') throw new Error(`${name}: ${JSON.stringify(result)}`);
     return result as T;
   }
 
   async begin(): Promise<void> {
-    for (const type of ['Email', 'Thread', 'Mailbox'] as const) await this.#readAll(type);
-    for (const [index, query] of queries.entries()) {
-      const { ids, queryState } = await this.#ask<{ ids: string[]; queryState: string }>('Email/query', query);
+    for (const type of types) await this.#readAll(type);
+    for (const [index, [type, query]] of queries.entries()) {
+      const { ids, queryState } = await this.#ask<{ ids: string[]; queryState: string }>(`${type}/query`, query);
       this.lists[index] = ids;
       this.#queryStates[index] = queryState;
     }
   }
 
-  async #readAll(type: 'Email' | 'Thread' | 'Mailbox'): Promise<void> {
+  async #readAll(type: Type): Promise<void> {
     const { list, state } = await this.#get(type, null);
     for (const one of list) this.objects[type].set(one.id, one);
     this.#states[type] = state;
@@ -85,10 +106,10 @@ class Follower {
   }
 
   async sync(): Promise<void> {
-    for (const type of ['Email', 'Thread', 'Mailbox'] as const) await this.#follow(type);
-    for (const [index, query] of queries.entries()) {
+    for (const type of types) await this.#follow(type);
+    for (const [index, [type, query]] of queries.entries()) {
       const changes = await this.#ask<{ removed: string[]; added: { id: string; index: number }[]; newQueryState: string }>(
-        'Email/queryChanges',
+        `${type}/queryChanges`,
         {
           ...query,
           sinceQueryState: this.#queryStates[index],
@@ -102,7 +123,7 @@ class Follower {
     }
   }
 
-  async #follow(type: 'Email' | 'Thread' | 'Mailbox'): Promise<void> {
+  async #follow(type: Type): Promise<void> {
     for (let hasMore = true; hasMore; ) {
       const changes = await this.#ask<{
         created: string[];
@@ -151,11 +172,38 @@ class History {
         if (last !== undefined) await account.transact((tx) => tx.removeMailbox(last.id));
         return;
       }
+      case 'renameMailbox': {
+        const last = account.read((reader) => reader.mailboxes().filter(({ role }) => role === null)).at(-1);
+        if (last !== undefined) await account.transact((tx) => tx.updateMailbox(last.id, { name: `N${(this.#count += 1)}` }));
+        return;
+      }
+      case 'identity':
+        await this.#setIdentity({ create: { k: { name: `I${(this.#count += 1)}`, email: 'me@example.com' } } });
+        return;
+      case 'renameIdentity':
+      case 'removeIdentity': {
+        const { list } = (await this.#setIdentity({})) as { list: { id: string; mayDelete: boolean }[] };
+        const one = list[op.to % list.length];
+        if (one === undefined) return;
+        const isRemoved = op.do === 'removeIdentity' && one.mayDelete;
+        await this.#setIdentity(isRemoved ? { destroy: [one.id] } : { update: { [one.id]: { name: `J${(this.#count += 1)}` } } });
+        return;
+      }
       case 'sync':
         return;
       default:
         if (emails.length > 0) await this.#change(op.do, emails[op.email % emails.length]!, mailboxes[op.to % mailboxes.length]!);
     }
+  }
+
+  /** What there is afterwards. */
+  async #setIdentity(args: object): Promise<unknown> {
+    const calls = [
+      ['Identity/set', { accountId, ...args }, 's'],
+      ['Identity/get', { accountId }, 'g'],
+    ];
+    const { methodResponses } = await this.#app.call(calls, { using: [core, submissionCapability] });
+    return methodResponses[1]![1];
   }
 
   async #change(how: 'seen' | 'flag' | 'move' | 'destroy' | 'hide' | 'show', id: EmailNumber, mailbox: MailboxNumber): Promise<void> {
