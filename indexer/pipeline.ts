@@ -24,6 +24,7 @@ import {
   messagesInFlightMax,
   reasonCharsMax,
 } from './limits.ts';
+import { once } from './once.ts';
 import type {
   CommonMessage,
   Entry,
@@ -40,7 +41,8 @@ import { type AccountCopy, type Passage, targetsWithout } from './rules/passage.
 import { DecryptionError, decryptObject, isEncrypted } from './ses/client-side-encryption.ts';
 import { setupNotificationId } from './ses/header-block.ts';
 import { rejection, undeliverableOf } from './undeliverable.ts';
-import { decide, sentenceOf, type Verdict } from './verdict.ts';
+import { decide, sentenceOf, type Verdict, type VerdictRule } from './verdict.ts';
+import { admitByScope, deliverByScope } from './verdict-scope.ts';
 
 export type { HandedMessage, InboundObject, IntakeOutcome, PipelineOptions, PipelinePorts } from './pipeline-types.ts';
 
@@ -98,7 +100,11 @@ export class Pipeline {
 
   /** Delivers to each account; what to answer for each is in the results. Never rejects for what an account or the store does. */
   async deliver(message: HandedMessage): Promise<ReadonlyMap<AccountId, DeliveryResult>> {
-    return this.#gate.pass(message.bytes.length, () => this.#turns.take(message.targets.keys(), () => this.#deliverHanded(message)));
+    return this.#gate.pass(message.bytes.length, () =>
+      this.#turns.take(message.targets.keys(), () =>
+        deliverByScope(this.#options.verdicts, message, (part, rules) => this.#deliverHanded(part, rules)),
+      ),
+    );
   }
 
   /**
@@ -204,8 +210,12 @@ export class Pipeline {
     }
   }
 
+  #admit(entry: Entry): Promise<IntakeOutcome> {
+    return admitByScope(this.#ports.directory, entry, (part) => this.#admitAlike(part));
+  }
+
   /** Verdict, recipients, commits. */
-  async #admit(entry: Entry): Promise<IntakeOutcome> {
+  async #admitAlike(entry: Entry): Promise<IntakeOutcome> {
     const { arrival } = entry;
     const verdict = decide(entry.rules, arrival.evidence);
     if (verdict.action === 'drop') {
@@ -281,10 +291,10 @@ export class Pipeline {
     return { kind: 'delivered', results };
   }
 
-  async #deliverHanded(message: HandedMessage): Promise<ReadonlyMap<AccountId, DeliveryResult>> {
+  async #deliverHanded(message: HandedMessage, rules: readonly VerdictRule[]): Promise<ReadonlyMap<AccountId, DeliveryResult>> {
     const { bytes, targets, evidence, envelopeFrom } = message;
     const receivedAt = this.#ports.clock.now();
-    const verdict = decide(this.#options.verdicts, evidence);
+    const verdict = decide(rules, evidence);
     const all = (result: DeliveryResult) => new Map([...targets.keys()].map((account) => [account, result] as const));
     const octets = bytes.length;
     if (verdict.action === 'drop') {
@@ -482,14 +492,6 @@ export class Pipeline {
 
 function identityOf({ key, bytes, arrival, receivedAt }: Entry): MessageInFlight {
   return { key, sesMessageId: arrival.sesMessageId, octets: bytes.length, receivedAt };
-}
-
-function once<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined;
-  return () => {
-    made ??= make();
-    return made;
-  };
 }
 
 function undefinedIfMissing(error: unknown): undefined {

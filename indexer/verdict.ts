@@ -23,6 +23,8 @@ export interface VerdictRule {
   /** The first number in the value is larger, or smaller. */
   readonly above?: number;
   readonly below?: number;
+  /** Addresses and domains that the rule is for. Default: all. */
+  readonly recipients?: readonly string[];
   readonly action: VerdictAction;
 }
 

@@ -72,6 +72,9 @@ const Verdict = Type.Object(
     contains: Type.Optional(Type.String({ minLength: 1, description: 'A piece of the value, in any case.' })),
     above: Type.Optional(Type.Number({ description: 'The first number in the value is larger than this.' })),
     below: Type.Optional(Type.Number({ description: 'The first number in the value is smaller than this.' })),
+    recipients: Type.Optional(
+      Type.Array(Type.String({ minLength: 1 }), { minItems: 1, description: 'Addresses and domains that the rule is for. Default: all.' }),
+    ),
     action: Type.Union(
       [Type.Literal('inbox'), Type.Literal('junk'), Type.Literal('drop'), Type.Literal('quarantine'), Type.Literal('reject')],
       {

@@ -33,6 +33,28 @@ async function receive(
   return rig.pipeline.ingest({ key: 'inbound/m1' });
 }
 
+test('a rule for one recipient judges his copy alone', async () => {
+  const rig = await openRig({
+    verdicts: [
+      { header: 'X-SES-Spam-Verdict', equals: 'FAIL', recipients: ['ben@example.com'], action: 'quarantine' },
+      { header: 'X-SES-Spam-Verdict', equals: 'FAIL', recipients: ['example.com'], action: 'junk' },
+    ],
+  });
+  const message = sesMessage({ id: 'm1', to: 'ada@example.com', spam: 'FAIL' });
+  await rig.bucket.store.put('inbound/m1', message);
+  const receipt = {
+    kind: 'receipt',
+    sesMessageId: 'm1',
+    envelopeFrom: 'brahms@music.example',
+    recipients: ['ada@example.com', 'ben+x@example.com'],
+  } as const;
+  const receipts = [{ ...receipt, results: { spam: 'FAIL' }, object: undefined, content: undefined, receivedAt: undefined }];
+  expect((await rig.pipeline.ingest({ key: 'inbound/m1', receipts })).kind).toBe('delivered');
+  expect((await lookAt(rig.bucket, ada)).junk).toHaveLength(1);
+  const { messages } = await rig.pipeline.held.list({ kind: 'quarantine' });
+  expect(messages).toMatchObject([{ record: { recipients: ['ben+x@example.com'] } }]);
+});
+
 describe('a message for an address that does not exist', () => {
   test('is bounced to the sender that is proven, once', async () => {
     const setting = await openWith({ action: 'bounce' });
