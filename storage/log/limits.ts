@@ -46,5 +46,8 @@ export const unknownPauseMsMax = 10_000;
 export const lostPauseMs = 20;
 export const lostPauseMsMax = 2_000;
 
+/** A store that was not reached for this long is away: its callers are told, since nothing was written. Before, it may be starting anew. */
+export const unreachedMs = 2_000;
+
 /** A mutation that is not in a commit after this time is given back with 'unavailable': a mail client waits about as long. */
 export const patienceMs = 60_000;

@@ -13,7 +13,7 @@
 import { StorageError } from '../../protocol/mail/errors.ts';
 import type { Clock } from '../clock.ts';
 import { logKey } from '../objects/object-keys.ts';
-import { ClockSkewError, type ObjectStore, type PutIfAbsentReceipt } from '../objects/object-store.ts';
+import { ClockSkewError, type ObjectStore, type PutIfAbsentReceipt, UnreachedError } from '../objects/object-store.ts';
 import type { Random } from '../random.ts';
 import { type Entry, type GatheredBatch, gather, type TransactOptions } from './batch.ts';
 import { encodeCommit } from './commit-codec.ts';
@@ -278,6 +278,7 @@ export class Log<Tx, Effect> implements AsyncDisposable {
   async #settle({ seq, id }: Commit, bytes: Buffer): Promise<Settlement> {
     const key = logKey(this.account, seq);
     const { signal } = this.#abort;
+    const since = this.#options.clock.monotonic();
     let mayHaveLanded = false;
     let isCreated = false;
     let mustLook = false;
@@ -318,6 +319,10 @@ export class Log<Tx, Effect> implements AsyncDisposable {
         if (isPutting && error instanceof ClockSkewError) {
           // Nothing was done, but what we believe about time is wrong.
           mustLook = true;
+        } else if (isPutting && error instanceof UnreachedError) {
+          // Nothing was sent, so nobody needs to wait for the outcome of it.
+          const isLong = this.#options.clock.monotonic() - since >= limits.unreachedMs;
+          if (isLong && !mayHaveLanded) return { kind: 'refused', error };
         } else if (isPutting && error instanceof StorageError && error.code === 'refused') {
           if (!mayHaveLanded) return { kind: 'refused', error };
         } else if (isPutting) {

@@ -89,6 +89,14 @@ export interface ObjectStore extends AsyncDisposable {
   copy(from: string, to: string, options?: RequestOptions): Promise<PutReceipt>;
 }
 
+/** The store could not be reached: whatever was asked for was not done. */
+export class UnreachedError extends StorageError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('unavailable', message, options);
+    this.name = 'UnreachedError';
+  }
+}
+
 /** Our clock and the store's are too far apart for it to take signed requests. Nothing was done; what we believe about time is wrong. */
 export class ClockSkewError extends StorageError {
   readonly skewed = true;

@@ -4,7 +4,7 @@
  * Whatever may have taken effect is `unavailable`: 409 (another conditional write or a delete is in flight), every 5xx, time-outs, resets.
  */
 import { StorageError } from '../../protocol/mail/errors.ts';
-import { ClockSkewError } from './object-store.ts';
+import { ClockSkewError, UnreachedError } from './object-store.ts';
 
 /** What the SDK's errors carry, as far as we read it. */
 interface S3Failure {
@@ -27,6 +27,13 @@ const refusals: Readonly<Record<string, string>> = {
   PermanentRedirect: 'the bucket is in another region; set store.region',
   SignatureDoesNotMatch: 'the secret access key is wrong',
 };
+
+/** Of the system's: no connection came about, so nothing was sent. */
+const unreachedCodes = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']);
+
+function codeOf(error: unknown): string {
+  return String((error as { code?: unknown } | undefined)?.code ?? '');
+}
 
 export type S3Answer = 'missing' | 'precondition' | 'rangeNotSatisfiable' | 'failed';
 
@@ -53,6 +60,7 @@ export function headerDate(headers: Readonly<Record<string, string>> | undefined
 export function s3StorageError(error: unknown, doing: string): StorageError {
   const options = { cause: error };
   if (error instanceof StorageError) return error;
+  if (unreachedCodes.has(codeOf(error))) return new UnreachedError(`Could not ${doing}: ${codeOf(error)}.`, options);
   if (!isS3Failure(error)) return new StorageError('unavailable', `Could not ${doing}: ${String(error)}`, options);
   const status = error.$metadata?.httpStatusCode;
   if (skewCodes.has(error.name)) {

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { LmtpService } from '../../../indexer/sources/lmtp.ts';
 import { defaultVerdictRules } from '../../../indexer/verdict.ts';
 import { StorageError } from '../../../protocol/mail/errors.ts';
-import type { ObjectStore } from '../../../storage/objects/object-store.ts';
+import { type ObjectStore, UnreachedError } from '../../../storage/objects/object-store.ts';
 import { countingRandom } from '../../support/open-accounts.ts';
 import { ada, ben, lookAt, openRig, TestRecipients } from '../indexer/rig.ts';
 
@@ -11,7 +11,7 @@ const folder = new URL('../../transcripts/lmtp/', import.meta.url);
 const idle = () => new Promise((resolve) => setImmediate(resolve));
 const messageBytesMax = 1024 * 1024;
 
-/** A store that can be taken away: every request fails as a broken network does. */
+/** A store that can be taken away: no request reaches it. */
 function removable(store: ObjectStore) {
   const state = { isAway: false };
   const through = new Proxy(store, {
@@ -19,7 +19,7 @@ function removable(store: ObjectStore) {
       const member = Reflect.get(target, name, target);
       if (typeof member !== 'function') return member;
       return (...args: unknown[]) => {
-        if (state.isAway) return Promise.reject(new StorageError('unavailable', 'the store is away'));
+        if (state.isAway) return Promise.reject(new UnreachedError('the store is away'));
         return member.apply(target, args);
       };
     },
