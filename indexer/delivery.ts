@@ -1,5 +1,5 @@
 /**
- * Puts one message into accounts: bytes first, then the commit that names them, the ingest key in the same commit. What was taken in before
+ * Puts one message into accounts: its bytes ride in the commit, or are stored before the commit that names them; the ingest key is in the same commit. What was taken in before
  * is not taken in again, wherever its owner has put it since.
  */
 import { MailError, StorageError } from '../protocol/mail/errors.ts';

@@ -227,7 +227,10 @@ export class Filter {
         case 'keep':
         case 'fileinto':
           if (!versions.has(action.bytes)) {
-            versions.set(action.bytes, { blob: await account.prepareBlob(action.bytes), parsed: await parseMessage(action.bytes) });
+            versions.set(action.bytes, {
+              blob: await account.prepareBlob(action.bytes, outcome.actions.length + 1),
+              parsed: await parseMessage(action.bytes),
+            });
           }
           break;
         case 'redirect': {

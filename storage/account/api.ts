@@ -239,8 +239,6 @@ export interface Upload {
   readonly date: number;
 }
 
-export { carriedPerMutationMax } from '../log/carried.ts';
-
 /** A message's bytes as `addEmail` takes them: uploaded, or to ride in the commit. Given to `transact` in `uploads` either way. */
 export type PreparedBlob = Upload | { readonly ref: CarriedBytes };
 
@@ -258,8 +256,11 @@ export interface Account {
    */
   watch(onEffects: (effects: readonly Effect[]) => void, onReset?: () => void): Disposable;
 
-  /** For a message to be added: small ones ride in the commit, which saves a request; larger ones are uploaded. */
-  prepareBlob(bytes: Buffer): Promise<PreparedBlob>;
+  /**
+   * For a message to be added: small ones ride in the commit, which saves a request; larger ones are uploaded. `inMutation`: how many messages the
+   * mutation adds (default: one), since what rides has to fit into one commit.
+   */
+  prepareBlob(bytes: Buffer, inMutation?: number): Promise<PreparedBlob>;
   /** Stores bytes as a new object of the account. */
   upload(bytes: Uint8Array): Promise<Upload>;
   /** The same by a copy inside the store: `key` holds exactly the bytes with this hash and length. */

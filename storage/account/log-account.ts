@@ -4,7 +4,7 @@ import type { AccountId } from '../../protocol/mail/ids.ts';
 import { sizeOf } from '../../protocol/mail/ranges.ts';
 import type { BlobStore } from '../blobs/blob-store.ts';
 import type { AccountIndex } from '../index/account-index.ts';
-import { CarriedBytes, carriedBytesMax } from '../log/carried.ts';
+import { CarriedBytes, carriedBytesMax, carriedPerMutationBytesMax } from '../log/carried.ts';
 import type { Log } from '../log/log.ts';
 import type { Position, StateView } from '../log/machine.ts';
 import type { BlobRef } from '../log/record.ts';
@@ -55,21 +55,27 @@ export class LogAccount implements Account {
   transact<T>(mutation: (tx: AccountTransactor) => T, { uploads = [] }: { uploads?: readonly PreparedBlob[] } = {}): Promise<T> {
     const isUploaded = (prepared: PreparedBlob): prepared is Upload => !(prepared.ref instanceof CarriedBytes);
     const { onJoin } = this;
-    const taught = (tx: AccountTransactor) => {
+    const carried = uploads.flatMap(({ ref }) => (ref instanceof CarriedBytes ? [ref] : []));
+    const run = (tx: AccountTransactor) => {
+      for (const bytes of carried) bytes.placed = undefined;
       tx.onJoin = onJoin;
       return mutation(tx);
     };
-    const committed = this.log.transact(taught, { uploads: uploads.filter(isUploaded) });
-    const carried = uploads.flatMap(({ ref }) => (ref instanceof CarriedBytes ? [ref] : []));
+    const committed = this.log.transact(run, { uploads: uploads.filter(isUploaded) });
     if (carried.length === 0) return committed;
     return committed.then((value) => {
-      for (const { placed, bytes } of carried) if (placed !== undefined) this.blobs.keep(placed, bytes);
+      for (const { placed, bytes } of carried) {
+        if (placed === undefined) continue;
+        this.blobs.keep(placed, bytes);
+        this.logBytesSince += bytes.length;
+      }
       return value;
     });
   }
 
-  async prepareBlob(bytes: Buffer): Promise<PreparedBlob> {
-    return bytes.length <= carriedBytesMax ? { ref: new CarriedBytes(bytes, hash('sha256', bytes, 'hex')) } : this.upload(bytes);
+  async prepareBlob(bytes: Buffer, inMutation = 1): Promise<PreparedBlob> {
+    const isCarried = bytes.length <= carriedBytesMax && bytes.length * inMutation <= carriedPerMutationBytesMax;
+    return isCarried ? { ref: new CarriedBytes(bytes, hash('sha256', bytes, 'hex')) } : this.upload(bytes);
   }
 
   watch(onEffects: (effects: readonly Effect[]) => void, onReset?: () => void): Disposable {

@@ -12,14 +12,17 @@ import type { BlobRef } from './record.ts';
 /** Bytes of a message that rides along. Larger ones are objects of their own: every node reads every commit whole. */
 export const carriedBytesMax = 128 * 1024;
 
-/** Messages of one mutation that ride along: with them it fits into a commit whatever else it says. */
-export const carriedPerMutationMax = 16;
+/** Bytes of all messages of one mutation that ride along: half of what a commit holds, so that the mutation fits into it whatever else it says. */
+export const carriedPerMutationBytesMax = 2 * 1024 * 1024;
 
 const frameHeaderBytes = 8;
 /** RFC 8878 §3.1.2: 0x184D2A50 to 0x184D2A5F are skippable. We write the first. */
 const skippableMagic = 0x184d2a50;
 
-/** Bytes for a commit to carry. `placed` is where the last run of the mutation put them: the run that was committed, once that is known. */
+/**
+ * Bytes for a commit to carry. `placed` is where the last run of the mutation put them, which is the run that was committed once that is known;
+ * undefined when that run left them out (a duplicate): the place of a run that lost its number belongs to somebody else.
+ */
 export class CarriedBytes {
   readonly bytes: Buffer;
   readonly sha256: string;

@@ -14,7 +14,7 @@ import { MailError } from '../../../protocol/mail/errors.ts';
 import type { MailboxNumber, ModSeq, Uid } from '../../../protocol/mail/ids.ts';
 import { mustFit } from '../../../protocol/mail/quota.ts';
 import { formatRanges, type Ranges, rangesOf } from '../../../protocol/mail/ranges.ts';
-import { type AccountTransactor, carriedPerMutationMax, type NewEmail, type PreparedBlob } from '../../../storage/account/api.ts';
+import type { AccountTransactor, NewEmail, PreparedBlob } from '../../../storage/account/api.ts';
 import { BadUrl, octetsOf } from '../catenate.ts';
 import type { Finish } from '../command.ts';
 import { defineCommand, loggedIn, selected } from '../command.ts';
@@ -144,10 +144,7 @@ async function prepare(
   mailbox: MailboxNumber,
   count: number,
 ): Promise<{ upload: PreparedBlob; email: NewEmail }> {
-  const [upload, { facts, text, preview }] = await Promise.all([
-    count > carriedPerMutationMax ? account.upload(message) : account.prepareBlob(message),
-    services.readMessage(message),
-  ]);
+  const [upload, { facts, text, preview }] = await Promise.all([account.prepareBlob(message, count), services.readMessage(message)]);
   const email: NewEmail = {
     blob: upload.ref,
     receivedAt: receivedAt ?? Math.floor(services.clock.now() / 1000) * 1000,

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { MailboxNumber, ModSeq, Uid } from '../../../protocol/mail/ids.ts';
-import type { Effect } from '../../../storage/account/api.ts';
+import { deriveFacts } from '../../../protocol/mime/facts.ts';
+import type { Effect, PreparedBlob } from '../../../storage/account/api.ts';
 import { deliver, dump, openProvisioned, openTestBucket, rawMessage, testAccount } from '../../support/open-accounts.ts';
 
 async function openInbox() {
@@ -13,6 +14,44 @@ async function openInbox() {
 }
 
 describe('an account', () => {
+  test('never takes bytes that it left out for what another node has put in their place', async () => {
+    const { bucket, account, inbox } = await openInbox();
+    await using beside = bucket.node();
+    const other = await beside.accounts.open(testAccount);
+    const [ours, theirs] = ['ours..', 'theirs'].map((subject) => rawMessage({ Subject: subject })) as [Buffer, Buffer];
+    expect(ours).toHaveLength(theirs.length);
+    const add = (raw: Buffer, ref: PreparedBlob['ref']) => ({
+      blob: ref,
+      receivedAt: 1_790_000_000_000,
+      keywords: [],
+      mailboxes: [inbox],
+      facts: deriveFacts(raw),
+      text: '',
+      preview: '',
+    });
+    const [first, second] = [await other.prepareBlob(theirs), await account.prepareBlob(ours)];
+    await other.transact((tx) => tx.addEmail(add(theirs, first.ref)), { uploads: [first] });
+    // Our first run loses its number to theirs; on their state the message is not added.
+    await account.transact((tx) => tx.uids(inbox).length === 0 && tx.addEmail(add(ours, second.ref)), { uploads: [second] });
+    const blob = account.read((reader) => reader.blob(reader.membership(inbox, 1 as Uid)!.email)!);
+    expect((await account.blobBytes(blob)).equals(theirs)).toBe(true);
+  });
+
+  test('adds many messages in one mutation, also more than one commit could carry', async () => {
+    const { account, inbox } = await openInbox();
+    const raws = Array.from({ length: 40 }, (_, at) => rawMessage({ Subject: `large ${at}` }, 'y'.repeat(120_000)));
+    const prepared = await Promise.all(raws.map((raw) => account.prepareBlob(raw, raws.length)));
+    const facts = raws.map((raw) => deriveFacts(raw));
+    await account.transact(
+      (tx) => {
+        for (const [at, { ref }] of prepared.entries())
+          tx.addEmail({ blob: ref, receivedAt: 1, keywords: [], mailboxes: [inbox], facts: facts[at]!, text: '', preview: '' });
+      },
+      { uploads: prepared },
+    );
+    expect(account.read((reader) => reader.mailbox(inbox)!.total)).toBe(40);
+  });
+
   test('gives UIDs in order and tells watchers what came', async () => {
     const { account, inbox } = await openInbox();
     const heard: Effect[] = [];

@@ -164,6 +164,21 @@ describe('a put whose outcome is unknown', () => {
     expect(world.store.requests.filter((request) => request === 'PUT 1')).toHaveLength(3);
   });
 
+  test('is known where nothing was sent: callers are told once the store was away for a while', async () => {
+    const { world, first } = await opened('a');
+    world.store.next('PUT', ...Array.from({ length: 60 }, () => 'unreached' as const));
+    await expect(first.add('T1')).rejects.toMatchObject({ code: 'unavailable', message: 'ECONNREFUSED' });
+    expect(first.tokens).toEqual([]);
+    expect(await world.commit(1).catch(() => undefined)).toBeUndefined();
+  });
+
+  test('stays unknown when an attempt before it may have landed, wherever the later ones went', async () => {
+    const { world, first } = await opened('a');
+    world.store.next('PUT', 'lostReply', ...Array.from({ length: 60 }, () => 'unreached' as const));
+    expect(await first.add('T1')).toBe(1);
+    expect(first.tokens).toEqual(['T1']);
+  });
+
   test('is never answered "no" while it may still land, however long that takes', async () => {
     const { world, first } = await opened('a');
     world.store.next('PUT', ...Array.from({ length: 60 }, () => 'unavailable' as const), 'held');

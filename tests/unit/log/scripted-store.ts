@@ -9,11 +9,14 @@ import {
   type ListPage,
   type PutIfAbsentReceipt,
   type StoredObject,
+  UnreachedError,
 } from '../../../storage/objects/object-store.ts';
 
 export type Reply =
   /** Nothing is done, and the caller does not know. */
   | 'unavailable'
+  /** Nothing is done, and the caller knows: there was no connection. */
+  | 'unreached'
   /** Done, and the caller does not know. */
   | 'lostReply'
   | 'skew'
@@ -61,6 +64,8 @@ export class ScriptedStore extends MemoryStore {
         return effect();
       case 'unavailable':
         throw new StorageError('unavailable', '503');
+      case 'unreached':
+        throw new UnreachedError('ECONNREFUSED');
       case 'lostReply':
         await effect();
         throw new StorageError('unavailable', 'no answer');

@@ -39,8 +39,9 @@ export const emailSet = defineMethod({
     account.read((reader) => requireState(reader, cache.states(reader), 'Email', args.ifInState));
     const refused = new SetOutcome();
     const prepared = new Map<string, PreparedEmail>();
-    for (const [key, settings] of Object.entries(args.create ?? {})) {
-      await refused.attempt('notCreated', key, async () => prepared.set(key, await prepare(context, settings)));
+    const creates = Object.entries(args.create ?? {});
+    for (const [key, settings] of creates) {
+      await refused.attempt('notCreated', key, async () => prepared.set(key, await prepare(context, settings, creates.length)));
     }
     const { outcome, oldState, newState, created } = await commitEmails(context, prepared, (tx, applied) => {
       updateAndDestroy(context, tx, applied, args);
@@ -91,7 +92,7 @@ function create(context: MethodContext, tx: AccountTransactor, { outcome, create
   outcome.created[key] = { id: formatEmailId(id), blobId: emailBlobId(id), threadId: formatThreadId(thread), size: one.email.facts.octets };
 }
 
-async function prepare(context: MethodContext, settings: Readonly<Record<string, unknown>>): Promise<PreparedEmail> {
+async function prepare(context: MethodContext, settings: Readonly<Record<string, unknown>>, inMutation: number): Promise<PreparedEmail> {
   const { account, services } = context;
   const email = readEmailSettings(settings);
   const keywords = readKeywords(email.keywords);
@@ -105,7 +106,7 @@ async function prepare(context: MethodContext, settings: Readonly<Record<string,
   });
   if (raw.length > services.messageBytesMax)
     throw new SetFailure({ type: 'tooLarge', description: `A message has at most ${services.messageBytesMax} bytes.` });
-  const [upload, read] = await Promise.all([account.prepareBlob(raw), services.readMessage(raw)]);
+  const [upload, read] = await Promise.all([account.prepareBlob(raw, inMutation), services.readMessage(raw)]);
   return { upload, email: { blob: upload.ref, receivedAt, ...read, delivery: { source: 'jmap' } }, mailboxIds: email.mailboxIds, keywords };
 }
 
