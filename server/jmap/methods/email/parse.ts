@@ -1,13 +1,11 @@
 /** Email/parse (RFC 8621 §4.9): messages in blobs, shown without being in the account. */
 import { Type } from 'typebox';
 import { contentProperty, isContentProperty } from '../../../../protocol/jmap/email-content.ts';
-import { MethodError } from '../../../../protocol/jmap/errors.ts';
-import { maxObjectsInGet } from '../../../../protocol/jmap/limits.ts';
 import { AskedId, maybe, onAccount } from '../../../../protocol/jmap/schema/common.ts';
 import { bodyArguments } from '../../../../protocol/jmap/schema/email.ts';
-import { readBlob } from '../../blobs.ts';
 import { defineMethod, type MethodContext, mailCapability } from '../../method.ts';
 import { askedProperties } from '../../standard/get.ts';
+import { parseBlobs } from '../../standard/parse.ts';
 import { type BodyArguments, bodyOptions, isEmailProperty } from './get.ts';
 
 /** §4.9. */
@@ -21,28 +19,10 @@ export const emailParse = defineMethod({
   capability: mailCapability,
   access: 'read',
   arguments: onAccount({ blobIds: Type.Array(AskedId), properties: maybe(Type.Array(Type.String())), ...bodyArguments }),
-  async run(context, args) {
-    if (args.blobIds.length > maxObjectsInGet)
-      throw new MethodError('requestTooLarge', `At most ${maxObjectsInGet} blobs are parsed at once.`);
+  run(context, args) {
     const asked = askedProperties(args.properties, defaults, isEmailProperty);
     const properties = args.properties ? args.properties : asked;
-    const parsed: Record<string, object> = {};
-    const notParsable: string[] = [];
-    const notFound: string[] = [];
-    for (const given of new Set(args.blobIds)) {
-      const blobId = context.resolveId(given);
-      const found = await readBlob(context.account, blobId);
-      if (found === undefined) notFound.push(given);
-      else if (!isMessage(found.bytes)) notParsable.push(given);
-      else parsed[given] = await parse(context, blobId, found.bytes, properties, args);
-    }
-    const orNull = (list: string[]) => (list.length === 0 ? null : list);
-    return {
-      accountId: args.accountId,
-      parsed: Object.keys(parsed).length === 0 ? null : parsed,
-      notParsable: orNull(notParsable),
-      notFound: orNull(notFound),
-    };
+    return parseBlobs(context, args, (bytes, blobId) => (isMessage(bytes) ? parse(context, blobId, bytes, properties, args) : undefined));
   },
 });
 
