@@ -45,6 +45,8 @@ export function learnFromMove(tx: AccountTransactor, emails: Ranges, to: Mailbox
   const junk = tx.mailboxByRole('junk')?.id;
   if (junk === undefined) return;
   const isIntoJunk = to === junk;
+  // Most moves have nothing to do with Junk, and need no look at their messages.
+  if (!isIntoJunk && tx.mailbox(junk)!.total === 0) return;
   if (!isIntoJunk && tx.mailbox(to)?.role === 'trash') return;
   let lessons = 0;
   for (const number of eachOf(emails)) {
