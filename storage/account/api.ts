@@ -75,7 +75,13 @@ export interface Effect {
   readonly mailboxes: readonly MailboxEffect[];
   readonly emails: { readonly added: Ranges; readonly changed: Ranges; readonly removed: Ranges };
   readonly threads: { readonly added: Ranges; readonly changed: Ranges; readonly removed: Ranges };
-  readonly objects: readonly { readonly type: string; readonly id: string; readonly how: 'added' | 'changed' | 'removed' }[];
+  /** `was`: the value before, of types that say who sees what (`mailboxAcl`), so that what a sharee saw then can be told. */
+  readonly objects: readonly {
+    readonly type: string;
+    readonly id: string;
+    readonly how: 'added' | 'changed' | 'removed';
+    readonly was?: unknown;
+  }[];
 }
 
 export interface MailboxEffect {
@@ -86,7 +92,12 @@ export interface MailboxEffect {
   readonly added: Ranges;
   readonly changed: Ranges;
   readonly removed: Ranges;
+  /** Of mailboxes that are or were shared: which emails the removed UIDs were, ascending. */
+  readonly left?: readonly LeftRun[];
 }
+
+/** `count` UIDs, emails and threads on from the first of each. */
+export type LeftRun = readonly [uid: number, email: number, thread: number, count: number];
 
 /** One row of a mailbox, as `forEachMembership` visits it. The object is reused from row to row: copy what you keep. */
 export interface MembershipRow {

@@ -6,6 +6,7 @@
  */
 import { assertNever, StorageError } from '../../protocol/mail/errors.ts';
 import type { EmailNumber, MailboxNumber, ModSeq, ThreadNumber, Uid } from '../../protocol/mail/ids.ts';
+import { mailboxAclId, mailboxAclType } from '../../protocol/mail/mailbox-acl.ts';
 import { eachOf, type Ranges } from '../../protocol/mail/ranges.ts';
 import type { Effect } from '../account/api.ts';
 import type { Change, EmailAdd, MailboxRecord, MembershipRecord } from '../log/record.ts';
@@ -46,6 +47,8 @@ export class Applier {
   private readonly at: number;
   /** Snapshot parts this mutation touches, as kind and range. */
   private readonly dirty = new Set<string>();
+  /** Whether a mailbox is or was shared, as this mutation has found. */
+  private readonly shared = new Map<number, boolean>();
 
   /** `view` has a layer for this mutation on top; `at` is the commit's time. */
   constructor(view: View, { seq, modSeq, at }: { seq: number; modSeq: ModSeq; at: number }) {
@@ -284,6 +287,7 @@ export class Applier {
     const slot = uidSlotOf(uid);
     const email = view.get(tables.uidPages, pageKey)?.email[slot] ?? 0;
     if (email === 0) return false;
+    if (this.isShared(mailboxNumber)) this.effects.leaves(mailboxNumber, uid, email, this.editEmailPage(email).thread[emailSlotOf(email)]!);
     const uidPage = view.edit(tables.uidPages, pageKey)!;
     const isDeleted = (uidPage.bits[slot]! & deletedBit) !== 0;
     uidPage.clear(slot);
@@ -411,6 +415,7 @@ export class Applier {
     const key = objectKey(type, id);
     const before = this.view.get(tables.objects, key);
     if (before !== undefined && JSON.stringify(before.value) === JSON.stringify(value)) return false;
+    if (type === mailboxAclType) this.effects.before(type, id, before?.value);
     this.view.put(tables.objects, key, { value, createdModSeq: before?.createdModSeq ?? this.modSeq, modSeq: this.modSeq });
     this.effects.object(type, id, before === undefined ? 'added' : 'changed');
     this.markDirty('object', rangeOfObject(key));
@@ -419,11 +424,24 @@ export class Applier {
 
   private removeObject(type: string, id: string): boolean {
     const key = objectKey(type, id);
-    if (this.view.get(tables.objects, key) === undefined) return false;
+    const before = this.view.get(tables.objects, key);
+    if (before === undefined) return false;
+    if (type === mailboxAclType) this.effects.before(type, id, before.value);
     this.view.remove(tables.objects, key);
     this.effects.object(type, id, 'removed');
     this.markDirty('object', rangeOfObject(key));
     return true;
+  }
+
+  /** An ACL stays, empty if need be, for as long as its mailbox does, and goes in the same mutation. */
+  private isShared(mailbox: number): boolean {
+    let isShared = this.shared.get(mailbox);
+    if (isShared === undefined) {
+      const id = mailboxAclId(mailbox as MailboxNumber);
+      isShared = this.view.get(tables.objects, objectKey(mailboxAclType, id)) !== undefined || this.effects.hasObject(mailboxAclType, id);
+      this.shared.set(mailbox, isShared);
+    }
+    return isShared;
   }
 
   private eachEmail(emails: Ranges, change: (email: number) => boolean): boolean {

@@ -1,7 +1,7 @@
 /** Gathers what a mutation changes, for the journal and the watchers. A row that comes and goes in one mutation leaves no trace. */
 import type { EmailNumber, MailboxNumber, ModSeq } from '../../protocol/mail/ids.ts';
 import { type Ranges, rangesOf } from '../../protocol/mail/ranges.ts';
-import type { Effect, MailboxEffect } from '../account/api.ts';
+import type { Effect, LeftRun, MailboxEffect } from '../account/api.ts';
 import type { JournalRow } from './tables.ts';
 
 type How = 'added' | 'changed' | 'removed';
@@ -38,6 +38,8 @@ export class EffectBuilder {
   isClosed = false;
   private readonly records = new Ledger<number>();
   private readonly uids = new Map<number, Ledger<number>>();
+  private readonly left = new Map<number, Map<number, { email: number; thread: number }>>();
+  private readonly befores = new Map<string, unknown>();
 
   record(mailbox: number, how: How): void {
     this.records.note(mailbox, how);
@@ -49,8 +51,25 @@ export class EffectBuilder {
     ledger.note(uid, how);
   }
 
+  /** A UID of a shared mailbox, with its email, that is taken out. */
+  leaves(mailbox: number, uid: number, email: number, thread: number): void {
+    let rows = this.left.get(mailbox);
+    if (rows === undefined) this.left.set(mailbox, (rows = new Map()));
+    rows.set(uid, { email, thread });
+  }
+
   object(type: string, id: string, how: How): void {
     this.objects.note(`${type}\0${id}`, how);
+  }
+
+  /** What an object was before the mutation: its first change tells. */
+  before(type: string, id: string, value: unknown): void {
+    const key = `${type}\0${id}`;
+    if (!this.befores.has(key)) this.befores.set(key, value);
+  }
+
+  hasObject(type: string, id: string): boolean {
+    return this.objects.entries.has(`${type}\0${id}`);
   }
 
   get isEmpty(): boolean {
@@ -82,6 +101,7 @@ export class EffectBuilder {
         mailbox: mailbox as MailboxNumber,
         ...(record === undefined ? {} : { record }),
         ...threeWays(this.uids.get(mailbox)),
+        ...leftOf(this.left.get(mailbox), this.uids.get(mailbox)),
       });
     }
     const effect: Effect = {
@@ -92,7 +112,8 @@ export class EffectBuilder {
       threads: threeWays(this.threads),
       objects: [...this.objects.entries].map(([key, how]) => {
         const [type, id] = key.split('\0') as [string, string];
-        return { type, id, how };
+        const was = this.befores.get(key);
+        return was === undefined ? { type, id, how } : { type, id, how, was };
       }),
     };
     return this.ingest.length === 0 ? effect : { ...effect, ingest: this.ingest };
@@ -105,6 +126,23 @@ function threeWays(ledger: Ledger<number> | undefined): { added: Ranges; changed
     return rangesOf(keys.length > 1 ? Float64Array.from(keys).sort() : keys);
   };
   return { added: of('added'), changed: of('changed'), removed: of('removed') };
+}
+
+/** Of UIDs that were there before the mutation and are gone after it. */
+function leftOf(
+  rows: ReadonlyMap<number, { email: number; thread: number }> | undefined,
+  ledger: Ledger<number> | undefined,
+): { left?: readonly LeftRun[] } {
+  const runs: [number, number, number, number][] = [];
+  for (const uid of rows === undefined ? [] : (ledger?.keys('removed') ?? []).sort((a, b) => a - b)) {
+    const row = rows!.get(uid);
+    if (row === undefined) continue;
+    const last = runs.at(-1);
+    if (last !== undefined && uid === last[0] + last[3] && row.email === last[1] + last[3] && row.thread === last[2] + last[3])
+      last[3] += 1;
+    else runs.push([uid, row.email, row.thread, 1]);
+  }
+  return runs.length === 0 ? {} : { left: runs };
 }
 
 export type { EmailNumber };
