@@ -34,6 +34,8 @@ export interface Mailbox extends MailboxRecord {
   /** Last change of the record itself (name, parent, …), and of record or counts. */
   readonly recordModSeq: ModSeq;
   readonly changedModSeq: ModSeq;
+  /** Last change of the \Seen of each account with which it is shared: to that account a change like any other, to everybody else none. */
+  readonly seenModSeqs?: Readonly<Record<AccountId, ModSeq>>;
 }
 
 export interface Membership {
@@ -82,6 +84,15 @@ export interface Effect {
     readonly how: 'added' | 'changed' | 'removed';
     readonly was?: unknown;
   }[];
+  /** Changes of the \Seen of accounts with which mailboxes are shared: news to them only. */
+  readonly seen?: readonly SeenEffect[];
+}
+
+export interface SeenEffect {
+  readonly viewer: AccountId;
+  readonly emails: Ranges;
+  /** Where these emails are. */
+  readonly mailboxes: readonly { readonly mailbox: MailboxNumber; readonly uids: Ranges }[];
 }
 
 export interface MailboxEffect {
@@ -116,6 +127,13 @@ export interface MembershipRow {
 /** What a substring search looks in: the extracted text, or the decoded values of the kept header fields. */
 export type SearchField = 'text' | 'header';
 
+/** What one of those with whom mailboxes are shared has seen. For one pass: it is not to be kept beyond the read. */
+export interface SeenMarks {
+  isSeen(email: EmailNumber): boolean;
+  /** Of the last change of it; 0 when there was none. */
+  modSeq(email: EmailNumber): ModSeq;
+}
+
 export interface CandidateSet {
   has(email: EmailNumber): boolean;
 }
@@ -144,6 +162,8 @@ export interface AccountReader {
   keywordsIn(mailbox: MailboxNumber): readonly string[];
 
   email(id: EmailNumber): Email | undefined;
+  /** \Seen of an account with which mailboxes are shared. */
+  seenMarks(viewer: AccountId): SeenMarks;
   /** All emails' numbers, ascending. */
   emails(): Iterable<EmailNumber>;
   facts(id: EmailNumber): MessageFacts | undefined;
@@ -236,6 +256,8 @@ export interface AccountTransactor extends AccountReader {
     uids: Ranges,
     change: { set?: readonly string[]; add?: readonly string[]; remove?: readonly string[]; deleted?: boolean },
   ): void;
+  /** Sets or clears \Seen of an account with which mailboxes are shared, on emails that exist. */
+  changeSeen(viewer: AccountId, emails: Ranges, seen: boolean): void;
   rememberIngest(key: string, email: EmailNumber | null): void;
   putObject(type: string, id: string, value: unknown): void;
   removeObject(type: string, id: string): void;

@@ -44,6 +44,11 @@ export class AccountIndex implements StateMachine<AccountTransactor, Effect> {
     return index;
   }
 
+  /** Opens what this process has opened before. */
+  static reopen(kv: Kv, quotaLimits?: QuotaLimits): AccountIndex {
+    return new AccountIndex(kv, quotaLimits);
+  }
+
   get position(): Position {
     const { seq, hash, at } = this.applied.meta();
     return { seq, hash, at };

@@ -4,9 +4,10 @@
  *
  * Counters of mailboxes follow each membership; the journal row, modSeqs of mailboxes and the marks for snapshots are written once, by finish().
  */
+
+import { mailboxAclId, mailboxAclType } from '../../protocol/mail/acl.ts';
 import { assertNever, StorageError } from '../../protocol/mail/errors.ts';
-import type { EmailNumber, MailboxNumber, ModSeq, ThreadNumber, Uid } from '../../protocol/mail/ids.ts';
-import { mailboxAclId, mailboxAclType } from '../../protocol/mail/mailbox-acl.ts';
+import type { AccountId, EmailNumber, MailboxNumber, ModSeq, ThreadNumber, Uid } from '../../protocol/mail/ids.ts';
 import { eachOf, type Ranges } from '../../protocol/mail/ranges.ts';
 import type { Effect } from '../account/api.ts';
 import type { Change, EmailAdd, MailboxRecord, MembershipRecord } from '../log/record.ts';
@@ -29,15 +30,12 @@ import {
 } from './keyspace.ts';
 import type { KeywordChange } from './keyword-sets.ts';
 import { type Counted, countMembership, emptyCounts } from './mailbox-counts.ts';
+import { type Place, placesOf } from './places.ts';
+import { forgetMarks, markSeen, markSeenIn, marksOn } from './seen-marks.ts';
 import { rangeOfEmail, rangeOfJournal, rangeOfObject, rangeOfState } from './snapshot-ranges.ts';
 import { type MutableMailbox, tables } from './tables.ts';
 import { deletedBit, UidPage, uidPageOf, uidSlotOf } from './uid-page.ts';
 import type { View } from './view.ts';
-
-interface Place {
-  readonly mailbox: number;
-  readonly uid: number;
-}
 
 export class Applier {
   readonly effects = new EffectBuilder();
@@ -79,6 +77,8 @@ export class Applier {
         return this.removeMemberships(change.mailbox, change.uids);
       case 'membership.deleted':
         return this.markDeleted(change.mailbox, change.uids, change.deleted);
+      case 'seen':
+        return this.changeSeen(change.viewer, change.emails, change.seen);
       case 'ingest':
         return this.rememberIngest(change.key, change.email);
       case 'object.put':
@@ -194,6 +194,7 @@ export class Applier {
       size: page.size[slot]!,
       hasAttachment: (page.bits[slot]! & hasAttachmentBit) !== 0,
     });
+    for (const { viewer, isSeen } of marksOn(view, from)) if (isSeen) markSeen(view, viewer, id, true, this.modSeq);
     return true;
   }
 
@@ -341,6 +342,7 @@ export class Applier {
     const row = view.get(tables.facts, factsKey(email));
     if (row === undefined) throw new StorageError('corrupt', `email ${email} has no facts`);
     removeDerivedRows(view, email, row.facts);
+    forgetMarks(view, email);
     view.put(tables.tombstones, tombstoneKey(email), { blob: row.blob, modSeq: this.modSeq });
     page.clear(emailSlotOf(email));
     if (page.isEmpty) view.remove(tables.emailPages, emailPageKey(emailPageOf(email)));
@@ -377,6 +379,15 @@ export class Applier {
       edited.keywordModSeq[slot] = this.modSeq;
       this.touchEmail(email);
       return true;
+    });
+  }
+
+  private changeSeen(viewer: AccountId, emails: Ranges, isSeen: boolean): boolean {
+    const { view, effects, modSeq } = this;
+    return this.eachEmail(emails, (email) => {
+      const isChanged = markSeenIn(view, effects, { viewer, email, isSeen, modSeq });
+      if (isChanged) this.markDirty('state', rangeOfState(email));
+      return isChanged;
     });
   }
 
@@ -484,13 +495,4 @@ export class Applier {
     const { isSeen, isDraft } = this.view.state.keywordSets.of(page.keywordSet[slot]!);
     return { size: page.size[slot]!, isSeen, isDraft, isDeleted };
   }
-}
-
-/** Where an email is. */
-export function placesOf(view: View, page: EmailPage, email: number): readonly Place[] {
-  const slot = emailSlotOf(email);
-  const mailbox = page.mailbox[slot]!;
-  if (mailbox === 0) return [];
-  const first = { mailbox, uid: page.uid[slot]! };
-  return (page.bits[slot]! & moreBit) === 0 ? [first] : [first, ...(view.get(tables.more, moreKey(email)) ?? [])];
 }

@@ -1,7 +1,7 @@
 /** Gathers what a mutation changes, for the journal and the watchers. A row that comes and goes in one mutation leaves no trace. */
-import type { EmailNumber, MailboxNumber, ModSeq } from '../../protocol/mail/ids.ts';
+import type { AccountId, EmailNumber, MailboxNumber, ModSeq } from '../../protocol/mail/ids.ts';
 import { type Ranges, rangesOf } from '../../protocol/mail/ranges.ts';
-import type { Effect, LeftRun, MailboxEffect } from '../account/api.ts';
+import type { Effect, LeftRun, MailboxEffect, SeenEffect } from '../account/api.ts';
 import type { JournalRow } from './tables.ts';
 
 type How = 'added' | 'changed' | 'removed';
@@ -39,6 +39,7 @@ export class EffectBuilder {
   private readonly records = new Ledger<number>();
   private readonly uids = new Map<number, Ledger<number>>();
   private readonly left = new Map<number, Map<number, { email: number; thread: number }>>();
+  private readonly seenBy = new Map<AccountId, { readonly emails: Set<number>; readonly mailboxes: Map<number, Set<number>> }>();
   private readonly befores = new Map<string, unknown>();
 
   record(mailbox: number, how: How): void {
@@ -56,6 +57,16 @@ export class EffectBuilder {
     let rows = this.left.get(mailbox);
     if (rows === undefined) this.left.set(mailbox, (rows = new Map()));
     rows.set(uid, { email, thread });
+  }
+
+  /** \Seen of `viewer` changed on an email that is at this place. */
+  seen(viewer: AccountId, email: number, mailbox: number, uid: number): void {
+    const seen = this.seenBy.get(viewer) ?? { emails: new Set(), mailboxes: new Map() };
+    this.seenBy.set(viewer, seen);
+    seen.emails.add(email);
+    const uids = seen.mailboxes.get(mailbox);
+    if (uids === undefined) seen.mailboxes.set(mailbox, new Set([uid]));
+    else uids.add(uid);
   }
 
   object(type: string, id: string, how: How): void {
@@ -78,10 +89,19 @@ export class EffectBuilder {
       this.threads.isEmpty &&
       this.objects.isEmpty &&
       this.records.isEmpty &&
+      this.seenBy.size === 0 &&
       this.ingest.length === 0 &&
       !this.isClosed &&
       [...this.uids.values()].every((ledger) => ledger.isEmpty)
     );
+  }
+
+  private seenEffects(): SeenEffect[] {
+    return Array.from(this.seenBy, ([viewer, { emails, mailboxes }]) => ({
+      viewer,
+      emails: sortedRanges(emails),
+      mailboxes: Array.from(mailboxes, ([mailbox, uids]) => ({ mailbox: mailbox as MailboxNumber, uids: sortedRanges(uids) })),
+    }));
   }
 
   /** Mailboxes whose messages changed. */
@@ -115,9 +135,14 @@ export class EffectBuilder {
         const was = this.befores.get(key);
         return was === undefined ? { type, id, how } : { type, id, how, was };
       }),
+      ...(this.seenBy.size === 0 ? {} : { seen: this.seenEffects() }),
     };
     return this.ingest.length === 0 ? effect : { ...effect, ingest: this.ingest };
   }
+}
+
+function sortedRanges(numbers: Iterable<number>): Ranges {
+  return rangesOf(Float64Array.from(numbers).sort());
 }
 
 function threeWays(ledger: Ledger<number> | undefined): { added: Ranges; changed: Ranges; removed: Ranges } {

@@ -2,7 +2,7 @@
  * All keys of the index, relative to one account: a letter for the table, then big-endian numbers or bytes, as latin1 strings (kv.ts).
  * The index is disposable, so this layout may change with any version; `layoutVersion` says when an index of an older one is thrown away.
  */
-export const layoutVersion = 4;
+export const layoutVersion = 5;
 
 export type TableLetter =
   | 'M' // the account's counters and position
@@ -10,6 +10,7 @@ export type TableLetter =
   | 'E' // pages of what can change of 64 emails
   | 'Y' // further memberships of emails that are in several mailboxes
   | 'U' // pages of 128 UIDs of a mailbox
+  | 'V' // pages of what those with whom mailboxes are shared have seen of 64 emails
   | 'W' // sets of keywords by number
   | 'F' // facts of an email, its blob, preview and delivery
   | 'H' // kept header of an email: names left out, table of fields, bytes (protocol/mime/kept-header.ts)
@@ -64,6 +65,10 @@ export const mailboxKey = (mailbox: number): string => `B${u32(mailbox)}`;
 export const emailPageKey = (page: number): string => `E${u32(page)}`;
 export const moreKey = (email: number): string => `Y${u32(email)}`;
 export const uidPageKey = (mailbox: number, page: number): string => `U${u32(mailbox)}${u32(page)}`;
+/** `viewer`: an account id, which is ASCII. */
+export const seenPageKey = (page: number, viewer: string): string => `V${u32(page)}${viewer}`;
+export const seenPagesKey = (page: number): string => `V${u32(page)}`;
+export const viewerOfSeenPage = (key: string): string => key.slice(5);
 export const keywordSetKey = (set: number): string => `W${u32(set)}`;
 export const factsKey = (email: number): string => `F${u32(email)}`;
 export const headerKey = (email: number): string => `H${u32(email)}`;

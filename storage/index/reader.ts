@@ -2,13 +2,22 @@
  * Reads of one account's index: on the applied state for everybody, on the layers of a commit in the making for a mutation (transactor.ts).
  * Lists are read by page; what is asked for again and again (UIDs and keywords of a mailbox) is remembered until the mailbox changes.
  */
-import type { EmailNumber, MailboxNumber, ModSeq, ThreadNumber, Uid } from '../../protocol/mail/ids.ts';
+import type { AccountId, EmailNumber, MailboxNumber, ModSeq, ThreadNumber, Uid } from '../../protocol/mail/ids.ts';
 import { type Quota, usageOf } from '../../protocol/mail/quota.ts';
 import { encodeBody, type MessageFacts } from '../../protocol/mime/facts.ts';
 import { KeptHeader } from '../../protocol/mime/kept-header.ts';
-import type { AccountReader, CandidateSet, Effect, Email, Mailbox, Membership, MembershipRow, SearchField } from '../account/api.ts';
+import type {
+  AccountReader,
+  CandidateSet,
+  Effect,
+  Email,
+  Mailbox,
+  Membership,
+  MembershipRow,
+  SearchField,
+  SeenMarks,
+} from '../account/api.ts';
 import type { BlobRef, DeliveryFacts, MailboxRole } from '../log/record.ts';
-import { placesOf } from './apply.ts';
 import { type EmailPage, emailPageOf, emailSlotOf, emailsPerPage, hasAttachmentBit } from './email-page.ts';
 import { hashOfSubject, threadHashes } from './email-rows.ts';
 import {
@@ -28,6 +37,8 @@ import {
 } from './keyspace.ts';
 import { endOf } from './kv.ts';
 import { threadRowsMax } from './limits.ts';
+import { placesOf } from './places.ts';
+import { ViewerMarks } from './seen-marks.ts';
 import { type JournalRow, tables, type WireRow } from './tables.ts';
 import { searchCandidates } from './trigrams.ts';
 import { deletedBit, uidPageOf, uidSlotOf, uidsPerPage } from './uid-page.ts';
@@ -214,6 +225,10 @@ export class IndexReader implements AccountReader {
       createdModSeq: page.createdModSeq[slot]! as ModSeq,
       modSeq: page.modSeq[slot]! as ModSeq,
     };
+  }
+
+  seenMarks(viewer: AccountId): SeenMarks {
+    return new ViewerMarks(this.view, viewer);
   }
 
   *emails(): Iterable<EmailNumber> {

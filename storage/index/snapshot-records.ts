@@ -7,7 +7,6 @@ import { StorageError } from '../../protocol/mail/errors.ts';
 import type { MessageFacts } from '../../protocol/mime/facts.ts';
 import type { PartSource, Position, RestoredPart, StateView } from '../log/machine.ts';
 import type { BlobRef, DeliveryFacts, MailboxRecord } from '../log/record.ts';
-import { placesOf } from './apply.ts';
 import { EmailPage, emailPageOf, emailSlotOf, emailsPerPage, hasAttachmentBit, moreBit } from './email-page.ts';
 import { headerOf, putDerivedRows } from './email-rows.ts';
 import {
@@ -21,6 +20,7 @@ import {
   moreKey,
   objectKey,
   readU32,
+  seenPageKey,
   textKey,
   textOfKey,
   threadKey,
@@ -29,6 +29,9 @@ import {
 } from './keyspace.ts';
 import { endOf, type Kv, type KvReader } from './kv.ts';
 import { countMembership, emptyCounts, type MailboxCounts } from './mailbox-counts.ts';
+import { placesOf } from './places.ts';
+import { marksOn } from './seen-marks.ts';
+import { SeenPage } from './seen-page.ts';
 import { objectRanges, rangeOfEmail, rangeOfJournal, rangeOfObject, rangeOfState } from './snapshot-ranges.ts';
 import { type IngestRow, type JournalRow, type Meta, type MutableMailbox, type TombstoneRow, tables } from './tables.ts';
 import { deletedBit, UidPage, uidPageOf, uidSlotOf } from './uid-page.ts';
@@ -43,6 +46,8 @@ interface MailboxSnapshot extends MailboxRecord {
   readonly createdModSeq: number;
   readonly recordModSeq: number;
   readonly changedModSeq: number;
+  /** By account: only of a mailbox that others have marked messages in. */
+  readonly seenModSeqs?: Readonly<Record<string, number>>;
 }
 
 /** Kind `email`: what never changes. */
@@ -60,7 +65,7 @@ interface EmailSnapshot {
 /** Kind `text`. */
 type TextSnapshot = readonly [id: number, text: string];
 
-/** Kind `state`: keywords, their modSeq, JMAP's modSeq, and places as [mailbox, uid, modSeq, savedAt in seconds, 1 when `\Deleted`]. */
+/** Kind `state`: keywords, their modSeq, JMAP's modSeq, and places as [mailbox, uid, modSeq, savedAt in seconds, 1 when `\Deleted`], what others have seen. */
 interface StateSnapshot {
   readonly id: number;
   readonly thread: number;
@@ -68,6 +73,7 @@ interface StateSnapshot {
   readonly keywordModSeq: number;
   readonly modSeq: number;
   readonly in: readonly (readonly [mailbox: number, uid: number, modSeq: number, savedAt: number, deleted: 0 | 1])[];
+  readonly seen?: readonly (readonly [viewer: string, modSeq: number, seen: 0 | 1])[];
 }
 
 /** Kind `journal`: an effect with the tombstones and ingest keys that end with it. */
@@ -152,9 +158,12 @@ function metaLines(view: View): unknown[] {
   const { modSeq, nextMailbox, nextEmail, nextThread, uidValidity, journalFloor, isClosed } = view.meta();
   const record: MetaRecord = { modSeq, nextMailbox, nextEmail, nextThread, uidValidity, journalFloor, isClosed };
   const mailboxes = view.mailboxNumbers().map((number): MailboxSnapshot => {
-    const { id, name, parent, role, order, subscribed, uidValidity, uidNext, highestModSeq, createdModSeq, recordModSeq, changedModSeq } =
-      view.mailbox(number)!;
-    return { id, name, parent, role, order, subscribed, uidValidity, uidNext, highestModSeq, createdModSeq, recordModSeq, changedModSeq };
+    const { id, name, parent, role, order, subscribed, uidValidity, uidNext, ...numbers } = view.mailbox(number)!;
+    const { highestModSeq, createdModSeq, recordModSeq, changedModSeq, seenModSeqs } = numbers;
+    return {
+      ...{ id, name, parent, role, order, subscribed, uidValidity, uidNext, highestModSeq, createdModSeq, recordModSeq, changedModSeq },
+      ...(seenModSeqs === undefined ? {} : { seenModSeqs }),
+    };
   });
   return [record, ...mailboxes];
 }
@@ -204,7 +213,14 @@ function stateLines(view: View, pages: readonly number[]): StateSnapshot[] {
       const at = uidSlotOf(uid);
       return [mailbox, uid, uids.modSeq[at]!, uids.savedAt[at]!, (uids.bits[at]! & deletedBit) === 0 ? 0 : 1] as const;
     }),
+    ...seenOf(view, id),
   }));
+}
+
+function seenOf(view: View, email: number): Pick<StateSnapshot, 'seen'> {
+  const marks = marksOn(view, email);
+  if (marks.length === 0) return {};
+  return { seen: marks.map(({ viewer, modSeq, isSeen }) => [viewer, modSeq, isSeen ? 1 : 0] as const) };
 }
 
 function journalLines(view: View, range: number): JournalSnapshot[] {
@@ -253,6 +269,7 @@ export class SnapshotRestorer {
   private readonly emailPages = new Map<number, EmailPage>();
   private readonly uidPages = new Map<string, UidPage>();
   private readonly threads = new Map<number, number[]>();
+  private readonly seenPages = new Map<string, SeenPage>();
   private readonly mailboxes: MailboxSnapshot[] = [];
   private meta: MetaRecord | undefined;
 
@@ -339,6 +356,13 @@ export class SnapshotRestorer {
       uids.savedAt[at] = savedAt;
       uids.bits[at] = deleted;
     }
+    for (const [viewer, modSeq, isSeen] of line.seen ?? []) {
+      const key = seenPageKey(emailPageOf(line.id), viewer);
+      const seen = this.seenPages.get(key) ?? SeenPage.empty();
+      this.seenPages.set(key, seen);
+      seen.modSeq[slot] = modSeq;
+      seen.isSeen[slot] = isSeen;
+    }
     const members = this.threads.get(line.thread);
     if (members === undefined) this.threads.set(line.thread, [line.id]);
     else members.push(line.id);
@@ -350,6 +374,7 @@ export class SnapshotRestorer {
     const view = new View(this.state, [layer]);
     for (const [number, page] of this.emailPages) view.put(tables.emailPages, emailPageKey(number), page);
     for (const [key, page] of this.uidPages) view.put(tables.uidPages, key, page);
+    for (const [key, page] of this.seenPages) view.put(tables.seenPages, key, page);
     for (const [thread, members] of this.threads)
       view.put(
         tables.threads,
@@ -360,7 +385,8 @@ export class SnapshotRestorer {
     for (const mailbox of this.mailboxes) {
       view.put(tables.mailboxes, mailboxKey(mailbox.id), { ...mailbox, ...(counts.get(mailbox.id) ?? emptyCounts) } as MutableMailbox);
     }
-    view.put(tables.meta, 'M', { layout: layoutVersion, seq, hash, at, ...this.meta });
+    const viewers = this.seenPages.size > 0 ? { hasViewers: true } : {};
+    view.put(tables.meta, 'M', { layout: layoutVersion, seq, hash, at, ...this.meta, ...viewers });
     // Parts restored from a snapshot are as old as it: the next one reuses them.
     this.state.write(layer);
   }

@@ -8,6 +8,7 @@ import type { Effect, Mailbox } from '../account/api.ts';
 import type { BlobRef, DeliveryFacts } from '../log/record.ts';
 import { EmailPage } from './email-page.ts';
 import type { TableLetter } from './keyspace.ts';
+import { SeenPage } from './seen-page.ts';
 import { UidPage } from './uid-page.ts';
 
 export interface Table<V> {
@@ -34,6 +35,8 @@ export interface Meta {
   /** Effects up to this modSeq are no longer kept. */
   journalFloor: number;
   isClosed: boolean;
+  /** Somebody with whom a mailbox is shared has a \Seen of their own. */
+  hasViewers?: boolean;
 }
 
 export const emptyMeta: Readonly<Meta> = {
@@ -120,6 +123,13 @@ export const tables = {
     decode: (bytes) => UidPage.from(bytes),
     clone: (page) => page.clone(),
   } as Table<UidPage>,
+  seenPages: {
+    letter: 'V',
+    isCached: true,
+    ...bytesOfPage,
+    decode: (bytes) => SeenPage.from(bytes),
+    clone: (page) => page.clone(),
+  } as Table<SeenPage>,
   more: json<{ mailbox: number; uid: number }[]>('Y'),
   keywordSets: json<string[]>('W'),
   facts: json<FactsRow>('F'),

@@ -2,9 +2,10 @@
  * What a mutation holds: a reader of the state at its place in the commit, and methods that check, assign numbers, record a change and apply it at
  * once, so that what follows sees it. Only changes that changed something are recorded.
  */
+import { mailboxAclId, mailboxAclType, sharedSubscriptionPrefix, sharedSubscriptionType } from '../../protocol/mail/acl.ts';
 import { annotationPrefix, annotationType } from '../../protocol/mail/annotation.ts';
 import { MailError } from '../../protocol/mail/errors.ts';
-import type { EmailNumber, MailboxNumber, ModSeq, ThreadNumber, Uid } from '../../protocol/mail/ids.ts';
+import type { AccountId, EmailNumber, MailboxNumber, ModSeq, ThreadNumber, Uid } from '../../protocol/mail/ids.ts';
 import { mustFit, noLimits, type QuotaUsage } from '../../protocol/mail/quota.ts';
 import { eachOf, normalizeRanges, type Range, type Ranges, rangesOf } from '../../protocol/mail/ranges.ts';
 import type { AccountTransactor, Mailbox, NewEmail, OnJoin } from '../account/api.ts';
@@ -67,6 +68,9 @@ export class IndexTransactor extends IndexReader implements AccountTransactor {
       uidValidity: Math.max(uidValidity + 1, Math.floor(this.at / 1000)),
     };
     this.record({ do: 'mailbox.put', mailbox: record });
+    // RFC 4314 §4, CREATE: it inherits the rights on the mailbox above it.
+    const acl = parent === null ? undefined : this.object(mailboxAclType, mailboxAclId(parent));
+    if (acl !== undefined) this.putObject(mailboxAclType, mailboxAclId(record.id), acl);
     return this.mailbox(record.id)!;
   }
 
@@ -83,10 +87,14 @@ export class IndexTransactor extends IndexReader implements AccountTransactor {
     this.existing(id);
     if (this.mailboxes().some((mailbox) => mailbox.parent === id))
       throw new MailError('mailboxHasChild', 'the mailbox has mailboxes below it');
-    const prefix = annotationPrefix(id);
-    for (const { id: annotation } of [...this.objects(annotationType)])
-      if (annotation.startsWith(prefix)) this.removeObject(annotationType, annotation);
+    this.removeObjects(annotationType, annotationPrefix(id));
+    this.removeObjects(sharedSubscriptionType, sharedSubscriptionPrefix(id));
     this.record({ do: 'mailbox.remove', id });
+    this.removeObject(mailboxAclType, mailboxAclId(id));
+  }
+
+  private removeObjects(type: string, prefix: string): void {
+    for (const { id } of [...this.objects(type)]) if (id.startsWith(prefix)) this.removeObject(type, id);
   }
 
   addEmail(email: NewEmail): { id: EmailNumber; thread: ThreadNumber; uids: readonly Uid[] } {
@@ -195,12 +203,12 @@ export class IndexTransactor extends IndexReader implements AccountTransactor {
   }
 
   destroyEmails(emails: Ranges): void {
-    const there = rangesOf([...eachOf(normalizeRanges(emails))].filter((email) => this.isThere(email)));
+    const there = this.existingOf(emails);
     if (there.length > 0) this.record({ do: 'email.remove', emails: there });
   }
 
   changeKeywords(emails: Ranges, change: { set?: readonly string[]; add?: readonly string[]; remove?: readonly string[] }): void {
-    const there = rangesOf([...eachOf(normalizeRanges(emails))].filter((email) => this.isThere(email)));
+    const there = this.existingOf(emails);
     if (there.length === 0) return;
     this.record({
       do: 'keywords',
@@ -223,6 +231,15 @@ export class IndexTransactor extends IndexReader implements AccountTransactor {
       this.changeKeywords(rangesOf(rows.map(({ email }) => email)), keywords);
     }
     if (deleted !== undefined) this.record({ do: 'membership.deleted', mailbox, uids: rangesOf(rows.map(({ uid }) => uid)), deleted });
+  }
+
+  changeSeen(viewer: AccountId, emails: Ranges, seen: boolean): void {
+    const there = this.existingOf(emails);
+    if (there.length > 0) this.record({ do: 'seen', viewer, emails: there, seen });
+  }
+
+  private existingOf(emails: Ranges): Ranges {
+    return rangesOf([...eachOf(normalizeRanges(emails))].filter((email) => this.isThere(email)));
   }
 
   rememberIngest(key: string, email: EmailNumber | null): void {

@@ -16,6 +16,7 @@ const natural: Form = (value) => Number.isSafeInteger(value) && (value as number
 const positive: Form = (value) => Number.isSafeInteger(value) && (value as number) > 0;
 const integer: Form = (value) => Number.isSafeInteger(value);
 const text: Form = (value) => typeof value === 'string';
+const accountId: Form = (value) => typeof value === 'string' && /^[a-z0-9]{1,32}$/.test(value);
 const flag: Form = (value) => typeof value === 'boolean';
 const anything: Form = () => true;
 const record: Form = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -88,6 +89,7 @@ const changes: { readonly [Kind in Change['do']]: FieldsOf<Kind> } = {
   'membership.add': { mailbox: is(positive), emails: is(ranges), uid: is(positive) },
   'membership.remove': { mailbox: is(positive), uids: is(ranges) },
   'membership.deleted': { mailbox: is(positive), uids: is(ranges), deleted: is(flag) },
+  seen: { viewer: is(accountId), emails: is(ranges), seen: is(flag) },
   ingest: { key: is(text), email: is(orNull(positive)) },
   'object.put': { type: is(text), id: is(text), value: is(anything) },
   'object.remove': { type: is(text), id: is(text) },

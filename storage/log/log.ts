@@ -47,8 +47,16 @@ export interface LogOptions<Tx, Effect> {
   /** Asked when three rounds in a row were lost to `by`: the error that the batch's callers are given, to take their commands there. */
   readonly handOver?: (by: string) => Error | undefined;
   readonly limits?: Partial<LogLimits>;
+  /** What the log left that drove this machine before. */
+  readonly sighting?: Sighting | undefined;
   /** Only the simulation takes rules out. */
   readonly rules?: Partial<LogRules>;
+}
+
+/** When the machine's newest commit was seen to be the log's last, and what was known then of the store's clock. */
+export interface Sighting {
+  readonly seen: Moment;
+  readonly latest: Moment | undefined;
 }
 
 export interface LogLimits {
@@ -94,9 +102,10 @@ export class Log<Tx, Effect> implements AsyncDisposable {
     this.#limits = { commitBytesMax, commitMutationsMax, queuedMutationsMax, patienceMs, ...options.limits };
     this.#rules = { ...logRules, ...options.rules };
     this.#machine = options.machine;
-    this.#time = new StoreTime(options.clock);
+    this.#time = new StoreTime(options.clock, options.sighting?.latest);
     this.#tail = new Tail({
       ...options,
+      seen: options.sighting?.seen,
       time: this.#time,
       rules: this.#rules,
       signal: this.#abort.signal,
@@ -115,6 +124,17 @@ export class Log<Tx, Effect> implements AsyncDisposable {
     return this.#tail.isFresh;
   }
 
+  /** What another log of this machine may rely on, when this one is closed. */
+  get sighting(): Sighting | undefined {
+    const { seen } = this.#tail;
+    return seen === undefined || !this.isFresh ? undefined : { seen, latest: this.#time.latest };
+  }
+
+  /** Nothing is under way, and the machine's state may be taken as it is. */
+  get isAtRest(): boolean {
+    return this.#working === undefined && this.#tail.isTrusted;
+  }
+
   /** Resolves when the state is at the tail of the log. May be called again after it failed. */
   async open(): Promise<void> {
     await this.refresh();
@@ -130,6 +150,12 @@ export class Log<Tx, Effect> implements AsyncDisposable {
       this.#refreshers.push({ resolve, reject });
       this.#kick();
     });
+  }
+
+  /** Throws the state away and makes it anew from the store. */
+  rebuild(): Promise<void> {
+    this.#tail.distrust('it was asked for');
+    return this.refresh();
   }
 
   /**

@@ -2,7 +2,7 @@
  * What a log says: commits of mutations of changes. These types are the durable format (docs/FORMAT.md); old ones are read for ever.
  * A commit carries every assigned value (numbers, UIDs, modSeqs, times), so that applying it is deterministic.
  */
-import type { EmailNumber, MailboxNumber, ModSeq, ThreadNumber, Uid } from '../../protocol/mail/ids.ts';
+import type { AccountId, EmailNumber, MailboxNumber, ModSeq, ThreadNumber, Uid } from '../../protocol/mail/ids.ts';
 import type { Ranges } from '../../protocol/mail/ranges.ts';
 import type { MessageFacts } from '../../protocol/mime/facts.ts';
 
@@ -96,6 +96,8 @@ export type Change =
   | { readonly do: 'membership.remove'; readonly mailbox: MailboxNumber; readonly uids: Ranges }
   /** Sets or clears `\Deleted`. */
   | { readonly do: 'membership.deleted'; readonly mailbox: MailboxNumber; readonly uids: Ranges; readonly deleted: boolean }
+  /** \Seen of one of those with whom mailboxes are shared. The owner's own is the keyword $seen. */
+  | { readonly do: 'seen'; readonly viewer: AccountId; readonly emails: Ranges; readonly seen: boolean }
   /** Remembers for 30 days that a message was taken in, so that it is taken in once. */
   | { readonly do: 'ingest'; readonly key: string; readonly email: EmailNumber | null }
   /** Anything else that is kept whole under a type and an id: identities, credentials, sieve scripts, directory entries. */

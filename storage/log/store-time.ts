@@ -16,8 +16,13 @@ export class StoreTime {
   /** The latest Date of an answer, and our clocks when it was there. */
   #latest: Moment | undefined;
 
-  constructor(clock: Pick<Clock, 'now' | 'monotonic'>) {
+  constructor(clock: Pick<Clock, 'now' | 'monotonic'>, latest?: Moment) {
     this.#clock = clock;
+    this.#latest = latest;
+  }
+
+  get latest(): Moment | undefined {
+    return this.#latest;
   }
 
   /** Our clocks now: taken before a request is sent, and completed by `withStore` when its answer says what the store's clock was. */

@@ -41,6 +41,8 @@ export interface TailOptions<Tx, Effect> {
   readonly onEffects: (effects: readonly Effect[]) => void;
   /** The state was replaced: what was known of it must be read anew. */
   readonly onReset: () => void;
+  /** When the machine's newest commit was known to be the log's last: it need not be looked for again within the hour. */
+  readonly seen?: Moment | undefined;
 }
 
 export interface FoundCommit extends DecodedCommit {
@@ -62,10 +64,21 @@ export class Tail<Tx, Effect> {
   #seen: Moment | undefined;
   #resetReason: string | undefined;
   /** The state is known to be behind the log. */
-  #isBehind = true;
+  #isBehind: boolean;
 
   constructor(options: TailOptions<Tx, Effect>) {
     this.#options = options;
+    this.#seen = options.seen;
+    this.#isBehind = options.seen === undefined;
+  }
+
+  get seen(): Moment | undefined {
+    return this.#seen;
+  }
+
+  /** Whether the state is one of the log's, if maybe an old one. */
+  get isTrusted(): boolean {
+    return this.#resetReason === undefined;
   }
 
   /** Whether the state may be written on: it is whole, and was at the tail within the hour. */

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
-import type { EmailNumber, MailboxNumber, ModSeq, ThreadNumber, Uid } from '../../../protocol/mail/ids.ts';
+import type { AccountId, EmailNumber, MailboxNumber, ModSeq, ThreadNumber, Uid } from '../../../protocol/mail/ids.ts';
 import type { MessageFacts } from '../../../protocol/mime/facts.ts';
 import { decodeCommit, encodeCommit } from '../../../storage/log/commit-codec.ts';
 import { encodeObject } from '../../../storage/log/object-codec.ts';
@@ -44,6 +44,7 @@ const every: { readonly [Kind in Change['do']]: Extract<Change, { do: Kind }> } 
   ingest: { do: 'ingest', key: 'k', email: null },
   'object.put': { do: 'object.put', type: 't', id: 'i', value: null },
   'object.remove': { do: 'object.remove', type: 't', id: 'i' },
+  seen: { do: 'seen', viewer: 'u7k2' as AccountId, emails: [[1, 2]], seen: true },
   closed: { do: 'closed' },
 };
 
