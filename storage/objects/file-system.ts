@@ -11,6 +11,7 @@ export const copyFile = promisify(fs.copyFile);
 export const fdatasync = promisify(fs.fdatasync);
 export const fstat = promisify(fs.fstat);
 export const fsync = promisify(fs.fsync);
+export const link = promisify(fs.link);
 export const mkdir = promisify(fs.mkdir);
 export const open: (path: string, flags: number | string, mode?: number) => Promise<number> = promisify(fs.open);
 export const readdir = promisify(fs.readdir);

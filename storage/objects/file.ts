@@ -5,7 +5,7 @@
  * putIfAbsent, by rename(2) for put. Then the directory is synced. So a name never stands for half an object, and whoever dies in between
  * leaves a temporary file, which the next open removes once it is old. Time is the machine's. A file put there by hand is an object too.
  */
-import { closeSync, constants, linkSync, mkdirSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import { constants, mkdirSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { invariant, StorageError } from '../../protocol/mail/errors.ts';
 import type { Clock } from '../clock.ts';
@@ -18,6 +18,7 @@ import {
   fdatasync,
   fstat,
   isAbsent,
+  link,
   open,
   readdir,
   readFully,
@@ -28,6 +29,7 @@ import {
   writeFully,
 } from './file-system.ts';
 import { walkKeys } from './file-walk.ts';
+import { FileWriter } from './file-writer.ts';
 import {
   assertKey,
   assertPrefix,
@@ -49,11 +51,8 @@ import {
 const temporaryFolder = '.tmp';
 /** Nobody takes longer to write one object, so what is older was left by a process that died. */
 const temporaryFileAgeMaxMs = 3_600_000;
-/**
- * Bytes that are written in the turn, with the calls that only touch the cache (open, link, unlink): each takes some 10 µs, and a hop to a thread and back
- * five times that. What waits for the disk (sync) is always done by a thread.
- */
-const inTurnBytesMax = 256 * 1024;
+/** Larger bodies are written piece by piece here, so that they hold up nobody else's in a writer's batch, and are not copied to it. */
+const writerBytesMax = 256 * 1024;
 /** stat calls in flight for one listing. */
 const statsInFlightMax = 64;
 
@@ -82,6 +81,7 @@ export class FileStore implements ObjectStore {
   readonly #root: string;
   readonly #clock: Pick<Clock, 'now'>;
   readonly #directories: DirectorySync;
+  readonly #writer = new FileWriter();
   readonly #temporaryPrefix: string;
   #temporaryCount = 0;
   /** Removals of temporary files that nobody waits for; dispose does. */
@@ -115,39 +115,12 @@ export class FileStore implements ObjectStore {
   }
 
   async put(key: string, body: Uint8Array, options: RequestOptions = {}): Promise<PutReceipt> {
-    const path = this.#begin(key, options);
-    const temporary = this.#temporaryPath();
-    try {
-      await this.#writeTemporary(temporary, body);
-      await this.#giveName(path, (to) => renameSync(temporary, to));
-    } catch (error) {
-      this.#removeLater(temporary);
-      throw storageError(error, `write ${key} in ${this.name}`);
-    }
+    await this.#write('replace', key, body, options);
     return { date: this.#clock.now() };
   }
 
   async putIfAbsent(key: string, body: Uint8Array, options: RequestOptions = {}): Promise<PutIfAbsentReceipt> {
-    const path = this.#begin(key, options);
-    const temporary = this.#temporaryPath();
-    let outcome: 'created' | 'exists' = 'created';
-    try {
-      await this.#writeTemporary(temporary, body);
-      await this.#giveName(path, (to) => {
-        try {
-          linkSync(temporary, to);
-        } catch (error) {
-          if (errorCode(error) !== 'EEXIST') throw error;
-          // Its directory is synced all the same: what the caller builds on this answer must not outlive the object.
-          outcome = 'exists';
-        }
-      });
-    } catch (error) {
-      throw storageError(error, `create ${key} in ${this.name}`);
-    } finally {
-      removeNow(temporary);
-    }
-    return { outcome, date: this.#clock.now() };
+    return { outcome: await this.#write('create', key, body, options), date: this.#clock.now() };
   }
 
   async head(key: string, options: RequestOptions = {}): Promise<ObjectInfo | undefined> {
@@ -219,7 +192,8 @@ export class FileStore implements ObjectStore {
     try {
       await copyFile(source, temporary, constants.COPYFILE_FICLONE);
       await syncFile(temporary);
-      await this.#giveName(path, (name) => rename(temporary, name));
+      await this.#inDirectoryOf(path, () => rename(temporary, path));
+      await this.#directories.sync(dirname(path));
     } catch (error) {
       this.#removeLater(temporary);
       if (isAbsent(error) && (await this.head(from)) === undefined) throw this.#missing(from, error);
@@ -229,6 +203,7 @@ export class FileStore implements ObjectStore {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#writer[Symbol.asyncDispose]();
     while (this.#removals.size > 0) await Promise.all(this.#removals);
   }
 
@@ -256,41 +231,34 @@ export class FileStore implements ObjectStore {
     }
   }
 
-  async #writeTemporary(temporary: string, body: Uint8Array): Promise<void> {
-    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
-    if (body.length > inTurnBytesMax) {
-      const fd = await open(temporary, flags, 0o640);
-      try {
-        await writeFully(fd, body);
-        await fdatasync(fd);
-      } finally {
-        await close(fd);
-      }
-      return;
-    }
-    const fd = openSync(temporary, flags, 0o640);
+  async #write(kind: 'create' | 'replace', key: string, body: Uint8Array, options: RequestOptions): Promise<'created' | 'exists'> {
+    const path = this.#begin(key, options);
+    const temporary = this.#temporaryPath();
     try {
-      for (let done = 0; done < body.length; ) done += writeSync(fd, body, done);
-      await fdatasync(fd);
-    } finally {
-      closeSync(fd);
+      if (body.length <= writerBytesMax) return await this.#inDirectoryOf(path, () => this.#writer.write({ kind, path, temporary, body }));
+      await writeLarge(temporary, body);
+      const outcome = await this.#inDirectoryOf(path, () => giveName(kind, temporary, path));
+      await this.#directories.sync(dirname(path));
+      return outcome;
+    } catch (error) {
+      this.#removeLater(temporary);
+      throw storageError(error, `${kind === 'create' ? 'create' : 'write'} ${key} in ${this.name}`);
     }
   }
 
-  /** Runs `give`, which puts a name into the directory of `path`, and makes that name durable. */
-  async #giveName(path: string, give: (path: string) => void | Promise<void>): Promise<void> {
+  /** Runs `give`, which puts a name into the directory of `path`; the directory's own name is durable before. */
+  async #inDirectoryOf<T>(path: string, give: () => Promise<T>): Promise<T> {
     const directory = dirname(path);
     await this.#directories.ensure(directory);
     try {
-      await give(path);
+      return await give();
     } catch (error) {
       if (errorCode(error) !== 'ENOENT') throw error;
       // Somebody removed the empty directory since; once more from the start.
       this.#directories.forget(directory);
       await this.#directories.ensure(directory);
-      await give(path);
+      return await give();
     }
-    await this.#directories.sync(directory);
   }
 
   async #infos(keys: readonly string[]): Promise<ObjectInfo[]> {
@@ -361,13 +329,31 @@ async function syncFile(path: string): Promise<void> {
   }
 }
 
-/** What cannot be removed now is removed by an open an hour from now. */
-function removeNow(path: string): void {
+async function writeLarge(path: string, body: Uint8Array): Promise<void> {
+  const fd = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o640);
   try {
-    unlinkSync(path);
-  } catch {
-    // It may never have been made.
+    await writeFully(fd, body);
+    await fdatasync(fd);
+  } finally {
+    await close(fd);
   }
+}
+
+async function giveName(kind: 'create' | 'replace', temporary: string, path: string): Promise<'created' | 'exists'> {
+  if (kind === 'replace') {
+    await rename(temporary, path);
+    return 'created';
+  }
+  let outcome: 'created' | 'exists' = 'created';
+  try {
+    await link(temporary, path);
+  } catch (error) {
+    if (errorCode(error) !== 'EEXIST') throw error;
+    // Its directory is synced all the same: what the caller builds on this answer must not outlive the object.
+    outcome = 'exists';
+  }
+  await unlink(temporary);
+  return outcome;
 }
 
 /** Whether there was one to remove. */

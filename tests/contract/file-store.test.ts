@@ -8,6 +8,7 @@ import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type FileStore, openFileStore } from '../../storage/objects/file.ts';
+import { FileWriter } from '../../storage/objects/file-writer.ts';
 import { realClock, realRandom } from '../support/faulty-random.ts';
 
 const child = fileURLToPath(new URL('./file-store-child.ts', import.meta.url));
@@ -123,4 +124,14 @@ test('many puts into many folders at once are all there', async () => {
   const outcomes = await Promise.all(names.map((name) => store.putIfAbsent(name, Buffer.from(name))));
   expect(outcomes.every(({ outcome }) => outcome === 'created')).toBe(true);
   expect((await keys()).sort()).toEqual(names.toSorted());
+});
+
+test('a writer thread that ends leaves its writes with an unknown outcome, and the next write has another thread', async () => {
+  const program = `
+    import { parentPort } from 'node:worker_threads';
+    parentPort.on('message', ({ id, path }) => path === '/end' ? process.exit(3) : parentPort.postMessage([{ id, outcome: 'created' }]));`;
+  await using writer = new FileWriter(new URL(`data:text/javascript,${encodeURIComponent(program)}`));
+  const write = (path: string) => writer.write({ kind: 'create', path, temporary: '/t', body: Buffer.from('x') });
+  await expect(write('/end')).rejects.toMatchObject({ code: 'unavailable', message: expect.stringContaining('may have been written') });
+  await expect(write('/stay')).resolves.toBe('created');
 });
