@@ -1,5 +1,6 @@
 /** Mail out: the dispatcher with its relay, and submission by SMTP. */
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { Dispatcher } from '../indexer/outbox/dispatcher.ts';
 import { Feedback, type FeedbackObservation } from '../indexer/outbox/feedback.ts';
 import { markLookMs, settledLookMs } from '../indexer/outbox/limits.ts';
@@ -26,6 +27,7 @@ import type { Config } from './config.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
 import { createSmtpServer, type SmtpServer } from './net/smtp-server.ts';
+import { openAnswerFile } from './submission/answer-file.ts';
 import { openSesRelay } from './submission/relay/ses.ts';
 import { openSmtpRelay } from './submission/relay/smtp.ts';
 import { SubmissionService } from './submission/submission-service.ts';
@@ -43,6 +45,8 @@ export interface OutboxOptions {
   readonly config: Config;
   readonly store: OpenedStore;
   readonly nodeId: string;
+  /** The folder that is this process's own: the data folder, or a temporary one. */
+  readonly folder: string;
   readonly accounts: LogAccounts;
   readonly directory: Directory;
   readonly intake: Intake;
@@ -69,8 +73,14 @@ export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
   const logger = options.logger.child({ face: 'outbox' });
   const directoryAccount = await accounts.open(directoryAccountId as AccountId);
   const relay = openRelay(options, directoryAccount, logger);
+  const answers = openAnswerFile({
+    path: join(options.folder, 'relay-answers'),
+    now: () => clock.now(),
+    onFault: (error) => logger.error('The journal of what relays answer cannot be written: a crash may send copies twice.', { error }),
+  });
   const dispatcher = new Dispatcher({
     accounts,
+    answers,
     marks: new OutboxMarks(store.of('outbox'), clock),
     clock,
     random,
@@ -124,6 +134,7 @@ export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
     async [Symbol.asyncDispose]() {
       await dispatcher[Symbol.asyncDispose]();
       relay[Symbol.dispose]();
+      answers[Symbol.dispose]();
     },
   };
 }

@@ -74,6 +74,7 @@ export async function compose(config: Config, ports: Ports, { mode }: ComposeOpt
   const node = opening.use(openAccounts({ ...ports, store, nodeId, folder: index.folder, metrics, quotaLimits: quotaLimitsOf(config) }));
   const { accounts } = node;
   const directory = opening.use(await Directory.open({ ...ports, accounts, catchUp: accounts.catchUp }));
+  node.heed(directory);
   const feedback = openFeedback({ ...ports, config, accounts, directory, metrics });
   const rules = opening.use(openRules({ ...ports, config, accounts, directory, metrics }));
   const intake = opening.use(
@@ -88,8 +89,9 @@ export async function compose(config: Config, ports: Ports, { mode }: ComposeOpt
       onFeedback: (event) => feedback.take(event),
     }),
   );
+  const folder = index.isTemporary ? index.folder : config.dataDir;
   const outbox = opening.use(
-    await openOutbox({ ...ports, config, store, nodeId, accounts, directory, intake, rules: rules.outbound, metrics }),
+    await openOutbox({ ...ports, config, store, nodeId, folder, accounts, directory, intake, rules: rules.outbound, metrics }),
   );
   const { pipeline } = intake;
   const serving = new Serving();

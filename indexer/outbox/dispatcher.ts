@@ -1,10 +1,11 @@
 /**
  * Hands over what lies in the outboxes of this node's accounts: to accounts here through the pipeline, to others through the relay.
  *
- * An attempt is three steps: a commit claims the recipients that are due, the copies are handed over, a commit says what became of them, with the reports
- * that follow from it. So two nodes never hand over the same copy, and a crash leaves a claim behind, which its own node takes over when it is back and
- * others after claimMs. The copy then goes out again: into accounts here it is taken once, by its ingest key; what the relay had taken in before the
- * crash arrives twice, which no commit can prevent, since SMTP has no name for a message that a relay would know again.
+ * An attempt is three steps: a commit claims the recipients that are due, the copies are handed over, and commits say what became of them, with the reports
+ * that follow from it, as soon as it is known. So two nodes never hand over the same copy, and a crash leaves a claim behind, which its own node takes
+ * over when it is back and others after claimMs. What the relay had said before the crash is in the node's journal, and is written down then. Where
+ * it had said nothing yet the copy goes out again: into accounts here it is taken once, by its ingest key; a relay may have taken it in, and then it
+ * arrives twice, which nobody can prevent, since SMTP has no name for a message that a relay would know again.
  */
 import { StorageError } from '../../protocol/mail/errors.ts';
 import type { AccountId } from '../../protocol/mail/ids.ts';
@@ -13,6 +14,7 @@ import { countSending } from '../../storage/outbox/history.ts';
 import { isSettled, submission, submissions } from '../../storage/outbox/outbox.ts';
 import { type RecipientStatus, type SubmissionRecord, submissionType } from '../../storage/outbox/record.ts';
 import { forgetSentAs, rememberSentAs } from '../../storage/outbox/sent-as.ts';
+import type { Answer, AnswerJournal } from './answers.ts';
 import { type HandoverPorts, handOver } from './hand-over.ts';
 import { accountHandoversMax, claimMs, faultPauseMs, handoversMax, markKeptMs, settledKeptMs } from './limits.ts';
 import type { OutboxMarks } from './marks.ts';
@@ -23,6 +25,7 @@ import { type Outcome, settle } from './settle.ts';
 export interface DispatcherPorts extends HandoverPorts, ReportPorts {
   readonly accounts: Accounts;
   readonly marks: OutboxMarks;
+  readonly answers: AnswerJournal;
   /** The name that claims carry; the same after a restart. */
   readonly node: string;
   /** Applies what other nodes have committed to an open account. */
@@ -230,16 +233,36 @@ export class Dispatcher implements AsyncDisposable {
 
   // One attempt
 
-  async #attempt({ account }: Attached, id: string): Promise<number | undefined> {
-    const { observe, clock } = this.#ports;
+  async #attempt({ account }: Attached, id: string): Promise<void> {
+    const { answers } = this.#ports;
+    for (const answer of answers.leftBehind(account.id, id)) await this.#writeDown(account, answer, new Map(answer.outcomes));
     const claim = await this.#claim(account, id);
-    if (claim === undefined) return undefined;
-    const outcomes = await handOver(this.#ports, account, id, claim.record, claim.indexes);
-    // What the relay has taken must not go to it again because the store is away: the answer is kept until it is written down.
+    if (claim === undefined) return;
+    const claimed = { account: account.id, submission: id, claimedAt: claim.at };
+    // What a relay took is written down at once; the rest together, so that its sender gets one report.
+    const rest = new Map<number, Outcome>();
+    await handOver(this.#ports, account, id, claim.record, claim.indexes, async (outcomes) => {
+      const relayed = [...outcomes].flatMap(([index, outcome]) => (outcome.kind === 'relayed' ? [[index, outcome] as const] : []));
+      if (relayed.length === 0) {
+        for (const [index, outcome] of outcomes) rest.set(index, outcome);
+        return;
+      }
+      const answer = { ...claimed, outcomes: relayed };
+      answers.note(answer);
+      await this.#writeDown(account, answer, outcomes);
+    });
+    if (rest.size > 0) await this.#writeDown(account, { ...claimed, outcomes: [] }, rest);
+  }
+
+  /** What the relay has taken must not go to it again because the store is away: the answer is kept until it is written down. */
+  async #writeDown(account: Account, answer: Answer, outcomes: ReadonlyMap<number, Outcome>): Promise<void> {
+    const { answers, observe, clock } = this.#ports;
+    const { submission: id, claimedAt } = answer;
     for (;;) {
       try {
-        await this.#settle(account, id, claim, outcomes);
-        return undefined;
+        await this.#settle(account, id, claimedAt, outcomes);
+        answers.forget(answer);
+        return;
       } catch (error) {
         if (!(error instanceof StorageError) || this.#isStopped) throw error;
         observe({ kind: 'faulted', account: account.id, submission: id, error });
@@ -271,18 +294,20 @@ export class Dispatcher implements AsyncDisposable {
     return claim;
   }
 
-  async #settle(account: Account, id: string, { record, at }: Claim, outcomes: ReadonlyMap<number, Outcome>): Promise<void> {
+  async #settle(account: Account, id: string, at: number, outcomes: ReadonlyMap<number, Outcome>): Promise<void> {
     const { clock, random, observe, node } = this.#ports;
     const now = clock.now();
+    const record = account.read((reader) => submission(reader, id));
+    if (record === undefined) return;
     const { recipients, reports } = settle(record, outcomes, now, random.fraction());
-    const relayed = [...outcomes.values()].filter(({ kind }) => kind === 'relayed').length;
     const notices = await prepareReports(this.#ports, account, record, reports);
     await account.transact(
       (tx) => {
         const current = submission(tx, id);
         const isOurs = ({ state, claimedBy, claimedAt }: RecipientStatus) => state === 'claimed' && claimedBy === node && claimedAt === at;
         // Written down before, by a commit whose answer was lost; or taken over by another node while we were away: then what it says holds.
-        if (current === undefined || !current.recipients.some(isOurs)) return;
+        const ours = [...recipients].filter(([index]) => current !== undefined && isOurs(current.recipients[index]!));
+        if (current === undefined || ours.length === 0) return;
         const after: SubmissionRecord = {
           ...current,
           recipients: current.recipients.map((recipient, index) => (isOurs(recipient) ? (recipients.get(index) ?? recipient) : recipient)),
@@ -291,7 +316,8 @@ export class Dispatcher implements AsyncDisposable {
         if (after.isDestroyed && isSettled(after)) tx.removeObject(submissionType, id);
         else tx.putObject(submissionType, id, after);
         enqueueReports(tx, notices);
-        for (const { relayId } of recipients.values()) if (relayId !== undefined) rememberSentAs(tx, relayId, record.messageId);
+        for (const [, { relayId }] of ours) if (relayId !== undefined) rememberSentAs(tx, relayId, record.messageId);
+        const relayed = ours.filter(([, { state }]) => state === 'relayed').length;
         if (relayed > 0) countSending(tx, { relayed });
       },
       { uploads: notices.map(({ upload }) => upload) },

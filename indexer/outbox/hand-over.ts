@@ -31,23 +31,29 @@ type Outcomes = Map<number, Outcome>;
 
 const away: Outcome = { kind: 'deferred', smtpReply: '451 4.3.0 The store is not available' };
 
-/** Never rejects for what a relay does. Rejects with StorageError when the bytes cannot be read. */
+/** Is told of outcomes as they come, in the turn in which they are known: each is written down without waiting for the others. */
+export type TellOutcomes = (outcomes: ReadonlyMap<number, Outcome>) => Promise<void>;
+
+/** Resolves when every outcome is told. Never rejects for what a relay does. Rejects with StorageError when the bytes cannot be read. */
 export async function handOver(
   ports: HandoverPorts,
   account: Account,
   id: string,
   record: SubmissionRecord,
   indexes: readonly number[],
-): Promise<Outcomes> {
+  tell: TellOutcomes,
+): Promise<void> {
   const bytes = withoutPrivateFields(await account.blobBytes(record.blob));
   // RFC 5321 §6.3.
-  if (hopsOf(bytes) > hopsMax) return all(indexes, { kind: 'failed', smtpReply: '554 5.4.6 The message goes round in circles' });
+  if (hopsOf(bytes) > hopsMax) return tell(all(indexes, { kind: 'failed', smtpReply: '554 5.4.6 The message goes round in circles' }));
   const restrained = restrain(ports, account, record, indexes);
   const free = indexes.filter((index) => !restrained.has(index));
-  if (free.length === 0) return restrained;
   const { outcomes, groups } = await passRules(ports, account.id, id, record, free, bytes);
-  const parts = await Promise.all([...groups].map(([copy, group]) => handOverCopy(ports, account.id, id, record, group, copy)));
-  return new Map([...restrained, ...outcomes, ...parts.flatMap((part) => [...part])]);
+  const kept = new Map([...restrained, ...outcomes]);
+  const parts = [...groups].flatMap(([copy, group]) => handOverCopy(ports, account.id, id, record, group, copy, tell));
+  // All of them end before anybody claims the submission anew, also when one fails.
+  const ends = await Promise.allSettled([...(kept.size === 0 ? [] : [tell(kept)]), ...parts]);
+  for (const end of ends) if (end.status === 'rejected') throw end.reason;
 }
 
 function restrain(
@@ -82,6 +88,7 @@ async function passRules(
   indexes: readonly number[],
   bytes: Buffer,
 ): Promise<Ruled> {
+  if (indexes.length === 0) return { outcomes: new Map(), groups: new Map() };
   if (rules === undefined || (origin !== 'jmap' && origin !== 'smtp')) return { outcomes: new Map(), groups: new Map([[bytes, indexes]]) };
   const recipients = indexes.map((index) => envelope.rcptTo[index]!.email);
   const outcomes: Outcomes = new Map();
@@ -107,22 +114,22 @@ async function passRules(
   }
 }
 
-async function handOverCopy(
+function handOverCopy(
   ports: HandoverPorts,
   account: AccountId,
   id: string,
   record: SubmissionRecord,
   indexes: readonly number[],
   bytes: Buffer,
-): Promise<Outcomes> {
+  tell: TellOutcomes,
+): Promise<void>[] {
   const isLocal = (index: number) => ports.directory.isLocalDomain(record.envelope.rcptTo[index]!.email);
   const here = indexes.filter(isLocal);
   const elsewhere = indexes.filter((index) => !isLocal(index));
-  const parts = await Promise.all([
-    here.length === 0 ? new Map<number, Outcome>() : deliverHere(ports, account, id, record, here, bytes),
-    ...chunksOf(elsewhere, ports.relay.recipientsMax).map((chunk) => relay(ports, account, id, record, chunk, bytes)),
-  ]);
-  return new Map(parts.flatMap((part) => [...part]));
+  return [
+    ...(here.length === 0 ? [] : [deliverHere(ports, account, id, record, here, bytes).then(tell)]),
+    ...chunksOf(elsewhere, ports.relay.recipientsMax).map((chunk) => relay(ports, account, id, record, chunk, bytes).then(tell)),
+  ];
 }
 
 async function deliverHere(

@@ -4,3 +4,7 @@
 export const holdSecondsMax = 365 * 24 * 60 * 60;
 /** Failed logins of one connection: what guesses more often is no person. */
 export const loginFailuresMax = 3;
+/** Bytes of the journal of relays' answers before those are written anew that no commit says yet: reached only when mail leaves without a pause. */
+export const answerFileBytesMax = 1024 * 1024;
+/** Milliseconds that an answer of an earlier run is kept: what a submission lives (submissionLifeMs) and a little more. */
+export const answerKeptMs = 6 * 24 * 60 * 60 * 1000;

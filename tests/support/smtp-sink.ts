@@ -5,11 +5,19 @@ import type { MailTransaction } from '../../protocol/smtp/handler.ts';
 import { type Reply, reply } from '../../protocol/smtp/reply.ts';
 import { SmtpSession } from '../../protocol/smtp/session.ts';
 
+export interface SunkConnection {
+  /** The port that it comes from. */
+  readonly peerPort: number;
+  /** By performance.now(). */
+  readonly since: number;
+}
+
 export interface SunkMessage {
   readonly from: string;
   readonly to: readonly string[];
   readonly bytes: Buffer;
   readonly messageId: string;
+  readonly connection: SunkConnection;
 }
 
 export class SmtpSink implements AsyncDisposable {
@@ -21,6 +29,7 @@ export class SmtpSink implements AsyncDisposable {
   beforeReply: (message: SunkMessage) => Promise<void> | void = () => {};
   readonly #waiting: (() => void)[] = [];
   readonly #server = createServer((socket) => {
+    const connection = { peerPort: socket.remotePort ?? 0, since: performance.now() };
     const session = new SmtpSession<string>(
       {
         mode: 'smtp',
@@ -33,7 +42,7 @@ export class SmtpSink implements AsyncDisposable {
             return refused === undefined ? { accept: address } : { refuse: refused };
           },
           message: async (transaction, { chunks, octets }) => {
-            const message = this.#keep(transaction, Buffer.concat(chunks, octets));
+            const message = this.#keep(transaction, Buffer.concat(chunks, octets), connection);
             await this.beforeReply(message);
             return [reply(250, '2.0.0', `taken as ${this.messages.length}`)];
           },
@@ -60,9 +69,9 @@ export class SmtpSink implements AsyncDisposable {
     return this.messages;
   }
 
-  #keep({ sender, recipients }: MailTransaction<string>, bytes: Buffer): SunkMessage {
+  #keep({ sender, recipients }: MailTransaction<string>, bytes: Buffer, connection: SunkConnection): SunkMessage {
     const [, messageId = ''] = /^message-id: *<([^>]*)>/im.exec(bytes.toString('latin1')) ?? [];
-    const message = { from: sender, to: recipients.map(({ address }) => address), bytes, messageId };
+    const message = { from: sender, to: recipients.map(({ address }) => address), bytes, messageId, connection };
     this.messages.push(message);
     for (const wake of this.#waiting.splice(0)) wake();
     return message;

@@ -4,7 +4,7 @@ import { StorageError } from '../../../protocol/mail/errors.ts';
 import { serviceOutboxId } from '../../../storage/outbox/outbox.ts';
 import { openProvisioned, openTestBucket, rawMessage } from '../../support/open-accounts.ts';
 import { ada, ben, countingStore, keysUnder, lookAt } from '../indexer/rig.ts';
-import { openOutbox, TestRelay, to } from './rig.ts';
+import { openOutbox, TestAnswers, TestRelay, to } from './rig.ts';
 
 const day = 24 * 60 * 60 * 1000;
 
@@ -226,6 +226,46 @@ describe('after a crash', () => {
     await again.dispatcher.turn();
     expect(again.relay.sent.map(({ submission }) => submission)).toEqual([id]);
     expect(again.events.map(({ kind }) => kind)).toEqual(['takenOver', 'relayed']);
+  });
+
+  test('what the relay had answered is written down, not sent again', async () => {
+    const answers = new TestAnswers();
+    const outbox = await openOutbox({ node: 'n1', answers });
+    const account = await openProvisioned(outbox.node, ada);
+    const dying = new Proxy(account, {
+      get(target, name) {
+        if (name === 'transact' && answers.noted.size > 0) return () => new Promise(() => {});
+        const member: unknown = Reflect.get(target, name);
+        return typeof member === 'function' ? member.bind(target) : member;
+      },
+    });
+    outbox.dispatcher.attach(dying);
+    outbox.relay.answer = () => ({ kind: 'relayed', smtpReply: '250 2.0.0 Ok', relayId: '0100018f5a1b2c3d-1' });
+    const id = await outbox.send(account, [to('zoe@elsewhere.example')]);
+    void outbox.dispatcher.turn();
+    await expect.poll(() => answers.noted.size).toBe(1);
+    expect(outbox.record(account, id)!.recipients[0]).toMatchObject({ state: 'claimed' });
+    const again = await openOutbox({ bucket: outbox.bucket, node: 'n1', answers });
+    await again.dispatcher.look();
+    await again.dispatcher.turn();
+    expect(again.relay.sent).toEqual([]);
+    expect(again.record(await again.open(), id)!.recipients[0]).toMatchObject({
+      state: 'relayed',
+      relayId: '0100018f5a1b2c3d-1',
+      attempts: 1,
+    });
+    expect(answers.noted.size).toBe(0);
+  });
+
+  test('copies that the relay took are written down while others of the message are still under way', async () => {
+    const outbox = await openOutbox();
+    const account = await outbox.open();
+    outbox.relay.recipientsMax = 1;
+    outbox.relay.answer = (address) =>
+      address.startsWith('slow') ? new Promise(() => {}) : { kind: 'relayed', smtpReply: '250 2.0.0 Ok' };
+    const id = await outbox.send(account, [to('slow@elsewhere.example'), to('zoe@elsewhere.example')]);
+    void outbox.dispatcher.turn();
+    await expect.poll(() => outbox.record(account, id)!.recipients.map(({ state }) => state)).toEqual(['claimed', 'relayed']);
   });
 
   test('another node takes it over when the claim is old, not before', async () => {

@@ -1,4 +1,5 @@
 /** A dispatcher over real accounts, a bucket in memory and a relay that does as it is told. */
+import type { Answer, AnswerJournal } from '../../../indexer/outbox/answers.ts';
 import { Dispatcher, type DispatcherPorts } from '../../../indexer/outbox/dispatcher.ts';
 import { OutboxMarks } from '../../../indexer/outbox/marks.ts';
 import type { OutboxEvent } from '../../../indexer/outbox/outbox-events.ts';
@@ -34,7 +35,23 @@ export class TestRelay implements Relay {
   }
 }
 
-export async function openOutbox(options: { readonly bucket?: TestBucket; readonly node?: string; readonly relay?: TestRelay } = {}) {
+/** A journal of relays' answers that outlives the dispatcher, as a disk does. */
+export class TestAnswers implements AnswerJournal {
+  readonly noted = new Set<Answer>();
+  note(answer: Answer): void {
+    this.noted.add(answer);
+  }
+  forget(answer: Answer): void {
+    this.noted.delete(answer);
+  }
+  leftBehind(account: AccountId, id: string): readonly Answer[] {
+    return [...this.noted].filter((answer) => answer.account === account && answer.submission === id);
+  }
+}
+
+export async function openOutbox(
+  options: { readonly bucket?: TestBucket; readonly node?: string; readonly relay?: TestRelay; readonly answers?: TestAnswers } = {},
+) {
   const bucket = options.bucket ?? openTestBucket();
   const relay = options.relay ?? new TestRelay();
   const recipients = new TestRecipients();
@@ -42,6 +59,7 @@ export async function openOutbox(options: { readonly bucket?: TestBucket; readon
   const events: OutboxEvent[] = [];
   const ports: DispatcherPorts = {
     accounts: rig.node.accounts,
+    answers: options.answers ?? new TestAnswers(),
     marks: new OutboxMarks(bucket.store, bucket.clock),
     clock: bucket.clock,
     random: countingRandom(9),
