@@ -275,6 +275,15 @@ export interface Upload {
 /** A message's bytes as `addEmail` takes them: uploaded, or to ride in the commit. Given to `transact` in `uploads` either way. */
 export type PreparedBlob = Upload | { readonly ref: CarriedBytes };
 
+/** Watches an account for as long as others use it. */
+export interface LooseWatcher {
+  /** Asked before the account is put away: whether it is to stay for now. */
+  isBusy(): boolean;
+  /** It is put away, and the watch has ended. Nothing happens in it before it is opened again. */
+  onPutAway(): void;
+}
+
+/** Good for as long as anybody holds it, whether its state is in memory or not. */
 export interface Account {
   readonly id: AccountId;
   read<T>(fn: (reader: AccountReader) => T): T;
@@ -285,9 +294,10 @@ export interface Account {
   transact<T>(mutation: (tx: AccountTransactor) => T, options?: { uploads?: readonly PreparedBlob[] }): Promise<T>;
   /**
    * `onEffects` is told after each applied commit, in order; it must not throw and must not wait. `onReset` when the state was made anew from the
-   * bucket: it may have moved by more than the effects tell, so that what was known of it is read again.
+   * bucket: it may have moved by more than the effects tell, so that what was known of it is read again. Who watches keeps the account in memory,
+   * unless it says by `loose` when it may go.
    */
-  watch(onEffects: (effects: readonly Effect[]) => void, onReset?: () => void): Disposable;
+  watch(onEffects: (effects: readonly Effect[]) => void, onReset?: () => void, loose?: LooseWatcher): Disposable;
 
   /**
    * For a message to be added: small ones ride in the commit, which saves a request; larger ones are uploaded. `inMutation`: how many messages the
@@ -302,7 +312,7 @@ export interface Account {
   blobBytes(ref: BlobRef): Promise<Buffer>;
 }
 
-/** The accounts of this node. An opened account stays open while it is used and for a while after. */
+/** The accounts of this node. The state of an account stays in memory while it is used and for a while after. */
 export interface Accounts {
   /** Opens (and, where the index is behind or gone, catches up or rebuilds). The log of an account that was never written is empty. */
   open(id: AccountId): Promise<Account>;

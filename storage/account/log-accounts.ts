@@ -1,8 +1,7 @@
 /**
- * The accounts of a node, by id: opened once, kept open, and what is done to whole accounts beside serving them: snapshots, the scrubber, search
- * blocks, verify, rebuild. Accounts are opened at once by whoever asks first; the others wait for the same opening.
+ * The accounts of a node, by id: opened once, kept in memory while they are used, and what is done to whole accounts beside serving them: snapshots, the
+ * scrubber, search blocks, verify, rebuild. Accounts are opened at once by whoever asks first; the others wait for the same opening.
  */
-import { StorageError } from '../../protocol/mail/errors.ts';
 import type { AccountId } from '../../protocol/mail/ids.ts';
 import type { QuotaLimits } from '../../protocol/mail/quota.ts';
 import type { BlobCache } from '../blobs/blob-cache.ts';
@@ -23,7 +22,10 @@ import { type ScrubReport, scrubAccount } from '../snapshot/scrubber.ts';
 import { type VerifySummary, verifyAccount } from '../snapshot/verify.ts';
 import { type SnapshotResult, writeSnapshot } from '../snapshot/writer.ts';
 import type { Account, Accounts, OnJoin } from './api.ts';
-import { LogAccount } from './log-account.ts';
+import { blocksPiledMax, quietMsMin } from './limits.ts';
+import { type Leftover, LiveAccount } from './live-account.ts';
+import type { LogAccount } from './log-account.ts';
+import { Residents } from './residents.ts';
 
 export interface LogAccountsOptions {
   /** putIfAbsent is one attempt; everything else may be retried inside. */
@@ -41,54 +43,50 @@ export interface LogAccountsOptions {
   /** What each mutation tells of emails that get another mailbox. */
   readonly onJoin?: OnJoin;
   readonly onDamage?: (account: AccountId, damage: SnapshotDamage) => void;
+  /** Accounts in memory; default: accountsOpenMax. */
+  readonly openMax?: number;
 }
 
 /** Parts that name no blobs: the scrubber need not read them. */
 const kindsWithoutBlobs = new Set(['meta', 'state', 'text']);
 
-/** Search blocks of an account that changed a moment ago wait until it is quiet, or until this many are due: mail that comes in goes first. */
-const quietMsMin = 2_000;
-const blocksPiledMax = 8;
-
 export class LogAccounts implements Accounts, AsyncDisposable {
   private readonly options: LogAccountsOptions;
-  private readonly accounts = new Map<AccountId, Promise<LogAccount>>();
-  private readonly opened = new Map<AccountId, LogAccount>();
+  private readonly residents: Residents;
   /** Names of snapshot parts that were found damaged, by account: the next snapshot does not take them over. */
   private readonly distrusted = new Map<AccountId, Set<string>>();
-  private readonly openedListeners: ((account: LogAccount) => void)[] = [];
-  private isClosed = false;
 
   constructor(options: LogAccountsOptions) {
     this.options = options;
+    const { kv, quotaLimits, clock, onJoin, openMax } = options;
+    this.residents = new Residents({
+      clock,
+      onJoin,
+      openMax,
+      openIndex: (id) => AccountIndex.open(kv(id), quotaLimits),
+      reopenIndex: (id) => AccountIndex.reopen(kv(id), quotaLimits),
+      live: (id, index, leftover) => this.live(id, index, leftover),
+    });
   }
 
   /** Opens and catches up, or rebuilds. What failed may be asked for again. */
   open(id: AccountId): Promise<LogAccount> {
-    const known = this.accounts.get(id);
-    if (known !== undefined) return known;
-    if (this.isClosed) return Promise.reject(new StorageError('unavailable', 'the server is stopping'));
-    const opening = this.openAnew(id);
-    this.accounts.set(id, opening);
-    opening.then(
-      (account) => {
-        this.opened.set(id, account);
-        for (const listener of this.openedListeners) listener(account);
-      },
-      () => this.accounts.delete(id),
-    );
-    return opening;
+    return this.residents.open(id);
   }
 
-  /** Tells of every account that is opened, before whoever opens it has it; and of those that are open now. */
+  /** Tells of every account that comes into memory, before whoever opens it has it; and of those that are there now. */
   onOpened(listener: (account: LogAccount) => void): void {
-    this.openedListeners.push(listener);
-    for (const account of this.openAccounts()) listener(account);
+    this.residents.onOpened(listener);
   }
 
-  /** The accounts that are open now. */
+  /** The accounts that are in memory now. */
   openAccounts(): readonly LogAccount[] {
-    return [...this.opened.values()];
+    return this.residents.all();
+  }
+
+  /** Puts the accounts away that nobody has used for a while. */
+  putAwayIdle(): void {
+    this.residents.putAwayIdle();
   }
 
   /** Applies what others have committed until now. */
@@ -96,41 +94,34 @@ export class LogAccounts implements Accounts, AsyncDisposable {
     await (await this.open(account.id)).refresh();
   };
 
-  private async openAnew(id: AccountId): Promise<LogAccount> {
-    const { store, clock, random, node, kv, cache, onEvent } = this.options;
-    const index = await AccountIndex.open(kv(id), this.options.quotaLimits);
+  private live(id: AccountId, index: AccountIndex, leftover: Leftover | undefined): LiveAccount {
+    const { store, clock, random, node, cache, onEvent } = this.options;
     const blobs = new BlobStore({ store, accountId: id, clock, random, cache });
     const loader = new SnapshotLoader({ store, accountId: id, onDamage: (damage) => this.noteDamage(id, damage) });
-    const account = new LogAccount(
-      id,
-      index,
-      blobs,
-      (self) =>
-        new Log({
-          account: id,
-          store,
-          machine: index,
-          clock,
-          random,
-          node,
-          snapshots: {
-            load: async (machine) => {
-              const position = await loader.load(machine);
-              self.noteSnapshot(position.seq);
-              return position;
-            },
+    const openLog = (self: LiveAccount) =>
+      new Log({
+        account: id,
+        store,
+        machine: index,
+        clock,
+        random,
+        node,
+        sighting: leftover?.sighting,
+        snapshots: {
+          load: async (machine) => {
+            const position = await loader.load(machine);
+            self.noteSnapshot(position.seq);
+            return position;
           },
-          onEffects: (effects) => {
-            self.changedAt = clock.monotonic();
-            self.tell(effects);
-          },
-          onReset: () => self.tellReset(),
-          onEvent: (event) => onEvent?.(id, event),
-        }),
-      this.options.onJoin,
-    );
-    await account.refresh();
-    return account;
+        },
+        onEffects: (effects) => {
+          self.changedAt = clock.monotonic();
+          self.tell(effects);
+        },
+        onReset: () => self.tellReset(),
+        onEvent: (event) => onEvent?.(id, event),
+      });
+    return new LiveAccount({ id, index, blobs, openLog, leftover });
   }
 
   private noteDamage(id: AccountId, damage: SnapshotDamage): void {
@@ -154,7 +145,7 @@ export class LogAccounts implements Accounts, AsyncDisposable {
       ...(distrusted === undefined ? {} : { distrusted }),
       ...(signal === undefined ? {} : { signal }),
     });
-    if (result.outcome === 'written' || result.outcome === 'current') account.noteSnapshot(result.position.seq);
+    if (result.outcome === 'written' || result.outcome === 'current') account.live.noteSnapshot(result.position.seq);
     if (result.outcome === 'written') this.distrusted.delete(account.id);
     return result;
   }
@@ -163,7 +154,7 @@ export class LogAccounts implements Accounts, AsyncDisposable {
   async writeDueSnapshots(signal?: AbortSignal): Promise<void> {
     for (const account of this.openAccounts()) {
       if (signal?.aborted) return;
-      if (snapshotDue(account.sinceSnapshot)) await this.snapshot(account, signal);
+      if (snapshotDue(account.live.sinceSnapshot)) await this.snapshot(account, signal);
     }
   }
 
@@ -173,7 +164,7 @@ export class LogAccounts implements Accounts, AsyncDisposable {
     for (const account of this.openAccounts()) {
       const map = kv(account.id);
       const due = () => blocksDue(map, account.index.nextEmail);
-      while (!signal?.aborted && due() > (clock.monotonic() - account.changedAt < quietMsMin ? blocksPiledMax : 0)) {
+      while (!signal?.aborted && due() > (clock.monotonic() - account.live.changedAt < quietMsMin ? blocksPiledMax : 0)) {
         for (const _ of buildBlock(map)) {
           await clock.sleep(0);
           if (signal?.aborted) return;
@@ -226,24 +217,19 @@ export class LogAccounts implements Accounts, AsyncDisposable {
     }
   }
 
-  /** Throws the account's index away and builds it from the bucket. Whoever held the account must open it again. */
+  /** Throws the account's index away and builds it from the bucket. */
   async rebuild(id: AccountId): Promise<LogAccount> {
-    const before = await this.accounts.get(id)?.catch(() => undefined);
-    if (before !== undefined) {
-      await before.close();
-      before.tellReset();
+    const account = await this.open(id).catch(() => undefined);
+    if (account !== undefined) {
+      await account.live.log.rebuild();
+      return account;
     }
+    // What its index holds may be the reason.
     await this.options.kv(id).clear();
-    this.opened.delete(id);
-    this.accounts.delete(id);
     return this.open(id);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.isClosed = true;
-    const accounts = await Promise.allSettled(this.accounts.values());
-    await Promise.all(accounts.map((result) => (result.status === 'fulfilled' ? result.value.close() : undefined)));
-    this.accounts.clear();
-    this.opened.clear();
+    await this.residents[Symbol.asyncDispose]();
   }
 }

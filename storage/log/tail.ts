@@ -63,7 +63,7 @@ export class Tail<Tx, Effect> {
   /** When the newest commit of the state was known to be the log's last. */
   #seen: Moment | undefined;
   #resetReason: string | undefined;
-  /** The state is known to be behind the log. */
+  /** The state is known, or must be taken, to be behind the log. */
   #isBehind: boolean;
 
   constructor(options: TailOptions<Tx, Effect>) {

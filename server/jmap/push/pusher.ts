@@ -59,9 +59,17 @@ export class Pusher implements AsyncDisposable {
     before?.watch[Symbol.dispose]();
     // Effects are told before the state that they lead to may be read again.
     const soon = () => queueMicrotask(() => this.#follow(attached));
-    const attached: Attached = { account, watch: account.watch(soon, soon), subscribers: new Map(), verifications: [] };
+    // What changes the account brings it back into memory first, and so here: until then nobody needs to be told.
+    const loose = { isBusy: () => this.#isBusy(attached), onPutAway: () => void this.#attached.delete(account.id) };
+    const attached: Attached = { account, watch: account.watch(soon, soon, loose), subscribers: new Map(), verifications: [] };
     this.#attached.set(account.id, attached);
     this.#look(attached);
+  }
+
+  /** A push is under way, or verifications count against the limit. */
+  #isBusy({ subscribers, verifications }: Attached): boolean {
+    const since = this.#ports.clock.monotonic() - verificationsWindowMs;
+    return [...subscribers.values()].some(({ isBusy }) => isBusy) || verifications.some((at) => at > since);
   }
 
   /** Whether one more verification may be sent for this account now: a client could name any url (RFC 8620 §8.7). Counts it. */
