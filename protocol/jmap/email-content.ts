@@ -171,7 +171,8 @@ function partProperty(content: MessageContent, part: Part, section: string, prop
     case 'location':
       return part.location ?? null;
     case 'subParts':
-      return null;
+      // Of a multipart, bodyPart() has them.
+      return [];
     case 'headers':
       return headersOf(partHeader(content, part));
     default: {

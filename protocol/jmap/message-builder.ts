@@ -1,6 +1,7 @@
 /**
  * Builds the message of an Email that a client creates (RFC 8621 §4.6): the part tree from bodyStructure or from textBody, htmlBody and attachments,
- * then its bytes. Every rule that the client may break ends in SetFailure 'invalidProperties' with the property's name.
+ * then its bytes. Every rule that the client may break ends in SetFailure 'invalidProperties' with the property's name, or its path for those of parts:
+ * `bodyStructure/subParts/0/charset`.
  */
 import { Value } from 'typebox/value';
 import { defaultBodyProperties } from './email-content.ts';
@@ -49,18 +50,20 @@ export function blobIdsOf(email: EmailSettings): string[] {
 export function readEmailSettings(value: Readonly<Record<string, unknown>>): EmailSettings {
   const faults = Value.Errors(EmailSettingsSchema, value);
   if (faults.length > 0) {
-    const names = faults.map(({ instancePath, params }) => {
-      const [, top] = instancePath.split('/');
-      return top || (params as { requiredProperties?: string[] }).requiredProperties?.[0] || 'mailboxIds';
-    });
-    throw invalidProperties(`${names[0]} ${faults[0]!.message}.`, ...new Set(names));
+    const names = faults.map(({ instancePath, params }) =>
+      instancePath === ''
+        ? ((params as { requiredProperties?: string[] }).requiredProperties?.[0] ?? 'mailboxIds')
+        : namedAs(instancePath.slice(1)),
+    );
+    const exact = names.filter((name) => !names.some((other) => other.startsWith(`${name}/`)));
+    throw invalidProperties(`${exact[0]} ${faults[0]!.message}.`, ...new Set(exact));
   }
   const unknown = Object.keys(value).filter((name) => !settingNames.has(name) && parseHeaderProperty(name) === undefined);
   if (unknown.length > 0) throw invalidProperties(`${unknown[0]} cannot be set.`, ...unknown);
   const email = value as EmailSettings;
   if (email.bodyStructure) {
     const besides = (['textBody', 'htmlBody', 'attachments'] as const).filter((name) => email[name] !== undefined && email[name] !== null);
-    if (besides.length > 0) throw invalidProperties('bodyStructure stands alone.', 'bodyStructure', ...besides);
+    if (besides.length > 0) throw invalidProperties('bodyStructure stands alone.', ...besides);
   }
   for (const [name, type] of [
     ['textBody', 'text/plain'],
@@ -74,20 +77,35 @@ export function readEmailSettings(value: Readonly<Record<string, unknown>>): Ema
   return email;
 }
 
+/** A path in what is said of parts; of anything else the property. */
+const namedAs = (path: string) =>
+  /^(bodyStructure|bodyValues|textBody|htmlBody|attachments)\b/.test(path) ? path : path.replace(/\/.*/s, '');
+
 /** The message's bytes. Throws SetFailure ('invalidProperties', 'blobNotFound', 'tooLarge'). */
 export function buildMessage(email: EmailSettings, ports: BuildPorts): Buffer {
-  const headers = emailHeaders(email, ports);
   const builder = new PartBuilder(email, ports);
-  const root = rootPart(email, builder);
+  const { root, path } = rootPart(email, builder);
+  const headers = emailHeaders(email, ports, new Set(root.headers.map(fieldName)));
   const taken = new Set(headers.map(fieldName));
   const doubled = root.headers.map(fieldName).find((name) => taken.has(name));
-  if (doubled !== undefined) throw invalidProperties(`${doubled} is set twice.`, 'bodyStructure');
+  if (doubled !== undefined) {
+    const part = (path.endsWith('/0') ? email[path.slice(0, -2)] : [email.bodyStructure]) as readonly object[];
+    throw invalidProperties(`${doubled} is set twice.`, ...headerPaths(part[0]!, doubled, path));
+  }
   return Buffer.concat([Buffer.from(`${headers.join('')}MIME-Version: 1.0\r\n${root.headers.join('')}\r\n`), root.body]);
 }
 
 const fieldName = (field: string) => field.slice(0, field.indexOf(':')).toLowerCase();
 
-function emailHeaders(email: EmailSettings, { messageId, now }: BuildPorts): string[] {
+/** Paths of a part's properties for a header field. */
+function headerPaths(part: object, name: string, path: string): string[] {
+  return Object.keys(part).flatMap((property) =>
+    parseHeaderProperty(property)?.name.toLowerCase() === name ? [`${path}/${property}`] : [],
+  );
+}
+
+/** `ofRoot`: names of fields that the root part brings. */
+function emailHeaders(email: EmailSettings, { messageId, now }: BuildPorts, ofRoot: ReadonlySet<string>): string[] {
   const fields = headerFields(email, (name) => namedHeaderProperties[name]);
   const names = new Set(fields.map(fieldName));
   const forbidden = [...names].find((name) => name.startsWith('content-') || name === 'mime-version');
@@ -96,14 +114,14 @@ function emailHeaders(email: EmailSettings, { messageId, now }: BuildPorts): str
       `${forbidden} belongs to the parts.`,
       ...Object.keys(email).filter((key) => key.toLowerCase().startsWith(`header:${forbidden}`)),
     );
-  if (!names.has('date'))
+  if (!names.has('date') && !ofRoot.has('date'))
     fields.unshift(formatField('Date', formatHeaderValue('asDate', new Date(now).toISOString().replace(/\.\d+/, ''))!));
-  if (!names.has('message-id')) fields.push(formatField('Message-ID', `<${messageId()}>`));
+  if (!names.has('message-id') && !ofRoot.has('message-id')) fields.push(formatField('Message-ID', `<${messageId()}>`));
   return fields;
 }
 
-/** Fields of all header properties of an Email or a part. */
-function headerFields(from: Readonly<Record<string, unknown>>, named: (name: string) => string | undefined): string[] {
+/** Fields of all header properties of an Email or a part, whose path is `within`. */
+function headerFields(from: Readonly<Record<string, unknown>>, named: (name: string) => string | undefined, within = ''): string[] {
   const fields: string[] = [];
   const seen = new Map<string, string>();
   for (const [property, value] of Object.entries(from)) {
@@ -111,35 +129,49 @@ function headerFields(from: Readonly<Record<string, unknown>>, named: (name: str
     if (header === undefined || value === null || value === undefined) continue;
     const name = header.name.toLowerCase();
     const other = seen.get(name);
-    if (other !== undefined) throw invalidProperties(`${header.name} is set twice.`, other, property);
+    if (other !== undefined) throw invalidProperties(`${header.name} is set twice.`, within + other, within + property);
     seen.set(name, property);
-    if (header.isAll && !Array.isArray(value)) throw invalidProperties(`${property} is a list.`, property);
+    if (header.isAll && !Array.isArray(value)) throw invalidProperties(`${property} is a list.`, within + property);
     for (const one of header.isAll ? (value as unknown[]) : [value]) {
       const text = formatHeaderValue(header.form, one);
-      if (text === undefined) throw invalidProperties(`${property} does not have the form ${header.form}.`, property);
+      if (text === undefined) throw invalidProperties(`${property} does not have the form ${header.form}.`, within + property);
       fields.push(formatField(header.name, text));
     }
   }
   return fields;
 }
 
-function rootPart(email: EmailSettings, builder: PartBuilder): BuiltPart {
-  if (email.bodyStructure) return builder.part(email.bodyStructure as BodyPartSettings, 'bodyStructure', 0);
-  const text = email.textBody?.[0];
-  const html = email.htmlBody?.[0];
-  const bodies = [
-    ...(text ? [builder.part({ type: 'text/plain', ...text } as BodyPartSettings, 'textBody', 0)] : []),
-    ...(html ? [builder.part({ type: 'text/html', ...html } as BodyPartSettings, 'htmlBody', 0)] : []),
-  ];
-  const files = (email.attachments ?? []).map((part) =>
-    builder.part({ disposition: 'attachment', ...part } as BodyPartSettings, 'attachments', 0),
+/** The part whose fields are the message's, and the path of the property that it is made of. */
+function rootPart(email: EmailSettings, builder: PartBuilder): { root: BuiltPart; path: string } {
+  const alone = (part: BodyPartSettings, path: string, defaults: object) => ({
+    root: builder.part({ ...defaults, ...part } as BodyPartSettings, path, 0),
+    path,
+  });
+  if (email.bodyStructure) return alone(email.bodyStructure as BodyPartSettings, 'bodyStructure', {});
+  const bodies = (['textBody', 'htmlBody'] as const).flatMap((name) => {
+    const part = email[name]?.[0];
+    const type = name === 'textBody' ? 'text/plain' : 'text/html';
+    return part === undefined ? [] : [alone(part as BodyPartSettings, `${name}/0`, { type })];
+  });
+  const files = (email.attachments ?? []).map((part, index) =>
+    builder.part({ disposition: 'attachment', ...part } as BodyPartSettings, `attachments/${index}`, 0),
   );
   if (bodies.length === 0 && files.length === 0)
-    return { headers: ['Content-Type: text/plain; charset=us-ascii\r\n'], body: Buffer.alloc(0) };
-  const body = bodies.length > 1 ? builder.multipart('alternative', bodies, []) : bodies[0];
+    return { root: { headers: ['Content-Type: text/plain; charset=us-ascii\r\n'], body: Buffer.alloc(0) }, path: '' };
+  const multipart = (subtype: string, parts: readonly BuiltPart[]) => ({ root: builder.multipart(subtype, parts, [], ''), path: '' });
+  const body =
+    bodies.length > 1
+      ? multipart(
+          'alternative',
+          Array.from(bodies, ({ root }) => root),
+        )
+      : bodies[0];
   if (files.length === 0) return body!;
-  return builder.multipart('mixed', [...(body === undefined ? [] : [body]), ...files], []);
+  return multipart('mixed', [...(body === undefined ? [] : [body.root]), ...files]);
 }
+
+/** The refusal of a part: of it all, or of properties of it. */
+type Refuse = (description: string, ...properties: string[]) => SetFailure;
 
 class PartBuilder {
   readonly #email: EmailSettings;
@@ -152,71 +184,73 @@ class PartBuilder {
     this.#ports = ports;
   }
 
-  part(part: BodyPartSettings, property: string, depth: number): BuiltPart {
-    const bad = (description: string) => invalidProperties(description, property);
+  part(part: BodyPartSettings, path: string, depth: number): BuiltPart {
+    const bad: Refuse = (description, ...properties) =>
+      invalidProperties(description, ...(properties.length === 0 ? [path] : properties.map((property) => `${path}/${property}`)));
     if (depth > createdPartDepthMax || ++this.#parts > createdPartsMax) throw bad('There are too many parts.');
-    const unknown = Object.keys(part).find((name) => !partSettingNames.has(name) && parseHeaderProperty(name) === undefined);
-    if (unknown !== undefined) throw bad(`${unknown} cannot be set on a part.`);
-    const own = headerFields(part, () => undefined);
-    if (own.some((field) => fieldName(field) === 'content-transfer-encoding')) throw bad('The server chooses the transfer encoding.');
+    const unknown = Object.keys(part).filter((name) => !partSettingNames.has(name) && parseHeaderProperty(name) === undefined);
+    if (unknown.length > 0) throw bad(`${unknown[0]} cannot be set on a part.`, ...unknown);
+    const own = headerFields(part, () => undefined, `${path}/`);
+    const encoding = 'content-transfer-encoding';
+    if (hasField(own, encoding)) throw invalidProperties('The server chooses the transfer encoding.', ...headerPaths(part, encoding, path));
     const { partId, blobId, type, subParts } = part;
     if (subParts !== undefined && subParts !== null && (type === undefined || type === null || type.startsWith('multipart/'))) {
-      if (partId || blobId) throw bad('A multipart has neither partId nor blobId.');
-      const children = subParts.map((child) => this.part(child as BodyPartSettings, property, depth + 1));
-      return this.multipart((type ?? 'multipart/mixed').slice('multipart/'.length), children, own);
+      if (partId || blobId) throw bad('A multipart has neither partId nor blobId.', 'partId', 'blobId');
+      const children = subParts.map((child, index) => this.part(child as BodyPartSettings, `${path}/subParts/${index}`, depth + 1));
+      return this.multipart((type ?? 'multipart/mixed').slice('multipart/'.length), children, own, path);
     }
-    if (type?.startsWith('multipart/') === true) throw bad('A multipart has subParts.');
-    if ((typeof partId === 'string') === (typeof blobId === 'string')) throw bad('A part has a partId or a blobId.');
+    if (type?.startsWith('multipart/') === true) throw bad('A multipart has subParts.', 'subParts');
+    if ((typeof partId === 'string') === (typeof blobId === 'string')) throw bad('A part has a partId or a blobId.', 'partId', 'blobId');
     return typeof partId === 'string' ? this.#text(part, partId, own, bad) : this.#blob(part, blobId as string, own, bad);
   }
 
-  multipart(subtype: string, children: readonly BuiltPart[], own: readonly string[]): BuiltPart {
-    if (children.length === 0) throw invalidProperties('A multipart has parts.', 'bodyStructure');
+  multipart(subtype: string, children: readonly BuiltPart[], own: readonly string[], path: string): BuiltPart {
+    if (children.length === 0) throw invalidProperties('A multipart has parts.', `${path}/subParts`);
     const boundary = this.#ports.boundary();
     const chunks: Buffer[] = [];
     for (const { headers, body } of children)
       chunks.push(Buffer.from(`--${boundary}\r\n${headers.join('')}\r\n`), body, Buffer.from('\r\n'));
     chunks.push(Buffer.from(`--${boundary}--\r\n`));
-    if (hasField(own, 'content-type')) throw invalidProperties('The Content-Type of a multipart is given by type.', 'bodyStructure');
+    if (hasField(own, 'content-type')) throw invalidProperties('The Content-Type of a multipart is given by type.', path);
     return {
       headers: [formatField('Content-Type', `multipart/${subtype}; boundary="${boundary}"`), ...own],
       body: Buffer.concat(chunks),
     };
   }
 
-  #text(part: BodyPartSettings, partId: string, own: readonly string[], bad: (why: string) => SetFailure): BuiltPart {
+  #text(part: BodyPartSettings, partId: string, own: readonly string[], bad: Refuse): BuiltPart {
     const given = this.#email.bodyValues?.[partId];
-    if (given === undefined) throw invalidProperties(`bodyValues has no ${JSON.stringify(partId)}.`, 'bodyValues');
-    if (part.charset !== undefined && part.charset !== null) throw bad('The server chooses the charset of bodyValues.');
-    if (part.size !== undefined && part.size !== null) throw bad('The size of a part with partId follows from its text.');
+    if (given === undefined) throw bad(`bodyValues has no ${JSON.stringify(partId)}.`, 'partId');
+    if (part.charset !== undefined && part.charset !== null) throw bad('The server chooses the charset of bodyValues.', 'charset');
+    if (part.size !== undefined && part.size !== null) throw bad('The size of a part with partId follows from its text.', 'size');
     const type = part.type ?? 'text/plain';
     const text = given.value.replace(/\r\n?|\n/g, '\r\n');
     const isAscii = /^[\t\r\n\x20-\x7e]*$/.test(text);
     const isPlain = isAscii && text.split('\r\n').every((line) => line.length <= 998);
-    const headers = this.#contentHeaders(part, type, own, type.startsWith('text/') ? (isAscii ? 'us-ascii' : 'utf-8') : undefined);
+    const headers = this.#contentHeaders(part, type, own, type.startsWith('text/') ? (isAscii ? 'us-ascii' : 'utf-8') : undefined, bad);
     if (isPlain) return { headers: [...headers, 'Content-Transfer-Encoding: 7bit\r\n'], body: Buffer.from(text) };
     return { headers: [...headers, 'Content-Transfer-Encoding: quoted-printable\r\n'], body: Buffer.from(encodeQuotedPrintable(text)) };
   }
 
-  #blob(part: BodyPartSettings, blobId: string, own: readonly string[], bad: (why: string) => SetFailure): BuiltPart {
+  #blob(part: BodyPartSettings, blobId: string, own: readonly string[], bad: Refuse): BuiltPart {
     const blob = this.#ports.blob(blobId);
     if (blob === undefined) throw new SetFailure({ type: 'blobNotFound', notFound: [blobId], description: `There is no blob ${blobId}.` });
     this.#attachmentBytes += blob.bytes.length;
     if (this.#attachmentBytes > maxSizeAttachmentsPerEmail)
       throw new SetFailure({ type: 'tooLarge', description: 'The attachments are too large.' });
     const type = part.type ?? blob.type ?? 'application/octet-stream';
-    if (type.startsWith('multipart/')) throw bad('A multipart has subParts.');
-    const headers = this.#contentHeaders(part, type, own, part.charset ?? undefined);
+    if (type.startsWith('multipart/')) throw bad('A multipart has subParts.', 'type');
+    const headers = this.#contentHeaders(part, type, own, part.charset ?? undefined, bad);
     // RFC 2046 §5.2.1: a message inside a message is not encoded.
     if (type.toLowerCase() === 'message/rfc822') return { headers: [...headers, 'Content-Transfer-Encoding: 8bit\r\n'], body: blob.bytes };
     return { headers: [...headers, 'Content-Transfer-Encoding: base64\r\n'], body: Buffer.from(wrapBase64(blob.bytes)) };
   }
 
-  #contentHeaders(part: BodyPartSettings, type: string, own: readonly string[], charset: string | undefined): string[] {
+  #contentHeaders(part: BodyPartSettings, type: string, own: readonly string[], charset: string | undefined, bad: Refuse): string[] {
     const { name, disposition, cid, language, location } = part;
     const headers: string[] = [];
     const add = (field: string, value: string) => {
-      if (hasField(own, field.toLowerCase())) throw invalidProperties(`${field} is set twice.`, 'bodyStructure');
+      if (hasField(own, field.toLowerCase())) throw bad(`${field} is set twice.`);
       headers.push(formatField(field, value));
     };
     if (!hasField(own, 'content-type')) {

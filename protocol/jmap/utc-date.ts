@@ -1,6 +1,7 @@
 /** Date-times of JMAP (RFC 8620 §1.4) as milliseconds since the epoch. */
 
-const pattern = /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d*[1-9])?(Z|[+-]\d\d:\d\d)$/;
+/** A fraction of zeros, which RFC 8620 §1.4 wants left out, is taken: it is what toISOString() of browsers gives. */
+const pattern = /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?(Z|[+-]\d\d:\d\d)$/;
 
 /** UTCDate, whole seconds. */
 export function formatUtcDate(ms: number): string {

@@ -75,7 +75,7 @@ async function runCall(method: Method, contexts: Contexts, args: Readonly<Record
     }
   }
   const fault = method.fault(args);
-  if (fault !== undefined) throw new MethodError('invalidArguments', fault);
+  if (fault !== undefined) throw new MethodError('invalidArguments', fault.description, { arguments: fault.arguments });
   return await method.run(context, { ...args });
 }
 

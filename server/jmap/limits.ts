@@ -22,6 +22,8 @@ export const uploadFreshMs = 20 * 60 * 60 * 1000;
 export const crossMailboxEmailsMax = 1_000;
 /** Snippets are of at most this many emails of one call's text each. Characters of text that are searched for words to mark. */
 export const snippetTextCharsMax = 64 * 1024;
+/** Times that the operations of one Mailbox/set are gone through, so that each may wait for others: a chain as long as mailboxes nest deep. */
+export const mailboxSetPassesMax = 32;
 /** Identities of an account: a person's addresses and roles; each holds two signatures. */
 export const identitiesMax = 200;
 /** Seconds that a submission may be held before it leaves (RFC 8621 §1.3.2): a year, as people plan. */

@@ -59,9 +59,16 @@ export interface Method {
   readonly capability: string;
   readonly access: 'read' | 'write';
   readonly isOnAccount: boolean;
-  /** A sentence for arguments that do not fit, or undefined. */
-  readonly fault: (args: unknown) => string | undefined;
+  /** Why arguments do not fit, or undefined. */
+  readonly fault: (args: unknown) => ArgumentsFault | undefined;
   readonly run: (context: MethodContext, args: Record<string, unknown>) => object | Promise<object>;
+}
+
+export interface ArgumentsFault {
+  /** A sentence. */
+  readonly description: string;
+  /** Names of those that do not fit. */
+  readonly arguments: readonly string[];
 }
 
 export function defineMethod<A extends ArgumentsSchema>(row: MethodRow<A>): Method {
@@ -73,9 +80,23 @@ export function defineMethod<A extends ArgumentsSchema>(row: MethodRow<A>): Meth
     isOnAccount: 'accountId' in row.arguments.properties,
     fault(args) {
       if (validator.Check(args)) return undefined;
-      const [error] = validator.Errors(args);
-      return error === undefined ? 'The arguments do not fit.' : `${error.instancePath.slice(1) || 'The call'} ${error.message}.`;
+      const errors = validator.Errors(args);
+      const [error] = errors;
+      const names = errors.flatMap(({ instancePath, params }) => (instancePath === '' ? namedIn(params) : [instancePath.split('/')[1]!]));
+      return {
+        description: error === undefined ? 'The arguments do not fit.' : `${error.instancePath.slice(1) || 'The call'} ${error.message}.`,
+        arguments: [...new Set(names)],
+      };
     },
     run: (context, args) => row.run(context, args as Static<A>),
   };
+}
+
+/** Names that an error about the whole object is about: what is missing, or should not be there. */
+function namedIn(params: object): readonly string[] {
+  const { requiredProperties = [], additionalProperties = [] } = params as {
+    requiredProperties?: string[];
+    additionalProperties?: string[];
+  };
+  return [...requiredProperties, ...additionalProperties];
 }

@@ -28,8 +28,8 @@ export const EmailHeaderSettings = Type.Object({
 
 export const EmailBodyValue = strict({
   value: Type.String(),
-  isEncodingProblem: Type.Optional(Type.Literal(false)),
-  isTruncated: Type.Optional(Type.Literal(false)),
+  isEncodingProblem: Type.Optional(nullable(Type.Literal(false))),
+  isTruncated: Type.Optional(nullable(Type.Literal(false))),
 });
 
 /** A part as a client gives it (§4.1.4); header:… properties come besides. */

@@ -13,7 +13,7 @@ export async function sendBlob(account: Account, request: FastifyRequest, reply:
   const etag = `"${blobId}"`;
   reply
     .header('content-type', safeType(type) ?? safeType(found.type) ?? 'application/octet-stream')
-    .header('content-disposition', `attachment; filename*=UTF-8''${encodeFileName(name)}`)
+    .header('content-disposition', `attachment; ${fileName(name)}`)
     .header('x-content-type-options', 'nosniff')
     .header('content-security-policy', "sandbox; default-src 'none'")
     .header('accept-ranges', 'bytes')
@@ -34,6 +34,11 @@ export async function sendBlob(account: Account, request: FastifyRequest, reply:
 /** A media type that may stand in a header; undefined for anything else. */
 function safeType(type: unknown): string | undefined {
   return typeof type === 'string' && /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(?:; ?[\w-]+=(?:[\w.+-]+|"[\w .+-]*"))*$/.test(type) ? type : undefined;
+}
+
+/** RFC 6266 §4.1, Appendix D: as a string where that can say it, since not every reader knows the other form. */
+function fileName(name: string): string {
+  return /^[\w .,()@+=&!#$-]+$/.test(name) ? `filename="${name}"` : `filename*=UTF-8''${encodeFileName(name)}`;
 }
 
 const encodeFileName = (name: string) =>

@@ -66,8 +66,6 @@ export interface SetSpec {
   /** What the server has set beside what the client asked for, or null. */
   readonly update: (steps: Steps, id: string, patch: Settings) => Promise<object | null>;
   readonly destroy: (steps: Steps, id: string) => Promise<void>;
-  readonly createOrder?: (create: Readonly<Record<string, Record<string, unknown>>>) => Iterable<[string, Record<string, unknown>]>;
-  readonly destroyOrder?: (ids: readonly string[]) => readonly string[];
 }
 
 export async function standardSet(
@@ -79,8 +77,7 @@ export async function standardSet(
   context.account.read((reader) => requireState(reader, context.cache.states(reader), spec.type, args.ifInState));
   const steps = new Steps(context, spec.type);
   const outcome = new SetOutcome();
-  const create = args.create ?? {};
-  for (const [key, settings] of spec.createOrder?.(create) ?? Object.entries(create)) {
+  for (const [key, settings] of Object.entries(args.create ?? {})) {
     await outcome.attempt('notCreated', key, async () => {
       const { id, shown } = await spec.create(steps, settings, key);
       context.createdIds.set(key, id);
@@ -95,7 +92,7 @@ export async function standardSet(
       outcome.updated[id] = await spec.update(steps, id, patch);
     });
   }
-  for (const id of spec.destroyOrder?.(destroy) ?? destroy) {
+  for (const id of destroy) {
     await outcome.attempt('notDestroyed', id, async () => {
       await spec.destroy(steps, id);
       outcome.destroyed.push(id);

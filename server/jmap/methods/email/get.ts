@@ -66,7 +66,7 @@ export function bodyOptions(args: BodyArguments): BodyOptions {
   const unknown = bodyProperties.find((name) => !isPartProperty(name));
   if (unknown !== undefined) throw new MethodError('invalidArguments', `Parts have no property ${JSON.stringify(unknown.slice(0, 200))}.`);
   return {
-    bodyProperties: bodyProperties.filter((name) => name !== 'subParts'),
+    bodyProperties,
     fetchTextBodyValues: args.fetchTextBodyValues === true,
     fetchHTMLBodyValues: args.fetchHTMLBodyValues === true,
     fetchAllBodyValues: args.fetchAllBodyValues === true,

@@ -1,6 +1,5 @@
 /** Email/import (RFC 8621 §4.8). */
 import { Type } from 'typebox';
-import { Value } from 'typebox/value';
 import { invalidProperties, MethodError, SetFailure } from '../../../../protocol/jmap/errors.ts';
 import { maxObjectsInSet } from '../../../../protocol/jmap/limits.ts';
 import { maybe, onAccount } from '../../../../protocol/jmap/schema/common.ts';
@@ -9,6 +8,7 @@ import { freshUpload, readBlob } from '../../blobs.ts';
 import { readKeywords, readMailboxIds, readReceivedAt, receivedAtOf } from '../../email-changes.ts';
 import { defineMethod, type MethodContext, mailCapability } from '../../method.ts';
 import { SetOutcome } from '../../standard/set.ts';
+import { newSettings } from '../../standard/settings.ts';
 import { requireState } from '../../states.ts';
 import { isMessage } from './parse.ts';
 import { commitEmails, type PreparedEmail } from './set.ts';
@@ -40,14 +40,17 @@ export const emailImport = defineMethod({
   },
 });
 
-async function prepare(context: MethodContext, value: unknown): Promise<PreparedEmail> {
+async function prepare(context: MethodContext, settings: Readonly<Record<string, unknown>>): Promise<PreparedEmail> {
   const { account, services } = context;
-  const [fault] = Value.Errors(EmailImport, value);
-  if (fault !== undefined) {
-    const missing = (fault.params as { requiredProperties?: string[] }).requiredProperties?.[0];
-    throw invalidProperties(fault.message, fault.instancePath.split('/')[1] || missing || 'blobId');
-  }
-  const { blobId: given, mailboxIds, keywords, receivedAt } = value as EmailImport;
+  const {
+    blobId: given,
+    mailboxIds,
+    keywords,
+    receivedAt,
+  } = newSettings<EmailImport>(EmailImport, settings, {
+    keywords: null,
+    receivedAt: null,
+  });
   const read = { keywords: readKeywords(keywords), receivedAt: readReceivedAt(receivedAt) };
   account.read((reader) => readMailboxIds(context, reader, mailboxIds));
   const blobId = context.resolveId(given);

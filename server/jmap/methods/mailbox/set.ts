@@ -1,15 +1,19 @@
-/** Mailbox/set (RFC 8621 §2.5). Each object is a mutation of its own, so that one that is refused leaves nothing behind. */
+/** Mailbox/set (RFC 8621 §2.5): one mutation, in which each object that is refused leaves nothing behind; settle.ts has their order. */
 import { Type } from 'typebox';
 import { invalidProperties, SetFailure } from '../../../../protocol/jmap/errors.ts';
 import { setArguments } from '../../../../protocol/jmap/schema/common.ts';
 import { Mailbox as MailboxSchema, MailboxSettings } from '../../../../protocol/jmap/schema/mailbox.ts';
 import { formatMailboxId, type MailboxNumber, parseMailboxId } from '../../../../protocol/mail/ids.ts';
-import type { Account, AccountReader, AccountTransactor, Mailbox } from '../../../../storage/account/api.ts';
+import type { AccountReader, AccountTransactor, Mailbox } from '../../../../storage/account/api.ts';
 import type { MailboxRole } from '../../../../storage/log/record.ts';
 import { defineMethod, type MethodContext, mailCapability } from '../../method.ts';
-import { notFoundError, standardSet } from '../../standard/set.ts';
+import { notFoundError, requireSetSize, type SetArguments, SetOutcome, willBeDestroyed } from '../../standard/set.ts';
 import { changedSettings, checkSettings } from '../../standard/settings.ts';
-import { mailboxProperties, mailboxRow } from './get.ts';
+import { Steps } from '../../standard/steps.ts';
+import { requireState } from '../../states.ts';
+import { threadCounts } from '../../thread-counts.ts';
+import { mailboxProperties } from './get.ts';
+import { NotSettled, type Operation, settle } from './settle.ts';
 
 /** Roles of RFC 8621 §2 that the store keeps. */
 const roles = new Set<string>(['inbox', 'archive', 'drafts', 'flagged', 'important', 'junk', 'sent', 'trash', 'all']);
@@ -20,41 +24,169 @@ export const mailboxSet = defineMethod({
   access: 'write',
   arguments: setArguments({ onDestroyRemoveEmails: Type.Optional(Type.Boolean()) }),
   async run(context, args) {
-    const { account } = context;
-    const { response } = await standardSet(context, args, {
-      type: 'Mailbox',
-      createOrder: creationOrder,
-      destroyOrder: (ids) => deepestFirst(account, ids),
-      async create(steps, settings) {
-        const change = readSettings(context, settings, true);
-        const mailbox = await steps.transact((tx) => {
-          requireRoleIsFree(tx, change, undefined);
-          const made = tx.createMailbox({ parent: null, ...change, name: change.name! });
-          return { value: made, isChanged: true };
-        });
-        return { id: formatMailboxId(mailbox.id), shown: createdOf(mailbox, settings) };
-      },
-      async update(steps, id, patch) {
-        const change = readSettings(context, changedSettings(patch, currentOf(context, id, patch)), false);
-        await steps.transact((tx) => {
-          const mailbox = existing(tx, id);
-          requireInboxStays(mailbox, change);
-          requireRoleIsFree(tx, change, mailbox);
-          requireNoLoop(tx, change, mailbox);
-          return { value: undefined, isChanged: tx.updateMailbox(mailbox.id, change).recordModSeq > tx.modSeq };
-        });
-        return null;
-      },
-      async destroy(steps, id) {
-        await steps.transact((tx) => {
-          destroyMailbox(tx, existing(tx, id), args.onDestroyRemoveEmails === true);
-          return { value: undefined, isChanged: true };
-        });
-      },
+    requireSetSize(args);
+    const { account, cache } = context;
+    account.read((reader) => requireState(reader, cache.states(reader), 'Mailbox', args.ifInState));
+    const steps = new Steps(context, 'Mailbox');
+    const attempt = (maySetAside: boolean) =>
+      steps.transact((tx) => {
+        const call = new MailboxSetCall(context, tx, args.onDestroyRemoveEmails === true);
+        return { value: call, isChanged: call.settle(args, maySetAside) };
+      });
+    const { outcome, created } = await attempt(true).catch((error: unknown) => {
+      if (error instanceof NotSettled) return attempt(false);
+      throw error;
     });
-    return response;
+    for (const [key, id] of created) context.createdIds.set(key, id);
+    return outcome.response(args.accountId, steps.oldState, steps.newState);
   },
 });
+
+type Settings = Readonly<Record<string, unknown>>;
+
+/** One run of the call's mutation, which the log may run again. */
+class MailboxSetCall {
+  readonly outcome = new SetOutcome();
+  /** Ids by creation id. */
+  readonly created = new Map<string, string>();
+  readonly #context: MethodContext;
+  readonly #tx: AccountTransactor;
+  readonly #removesEmails: boolean;
+  #isChanged = false;
+
+  constructor(context: MethodContext, tx: AccountTransactor, removesEmails: boolean) {
+    this.#context = context;
+    this.#tx = tx;
+    this.#removesEmails = removesEmails;
+  }
+
+  /** Whether anything was changed. Throws NotSettled. */
+  settle(args: SetArguments, maySetAside: boolean): boolean {
+    const doomed = new Set((args.destroy ?? []).map((id) => this.#context.resolveId(id)));
+    const operations = [
+      ...creationOrder(args.create ?? {}).map(([key, settings]) => this.#creation(key, settings)),
+      ...Object.entries(args.update ?? {}).map(([id, patch]) => this.#update(id, patch, doomed)),
+      ...deepestFirst(this.#tx, doomed).map((id) => this.#destruction(id)),
+    ];
+    for (const [{ where, key }, error] of settle(operations, maySetAside)) this.outcome[where][key] = error;
+    return this.#isChanged;
+  }
+
+  #creation(key: string, settings: Settings): SetOperation {
+    return {
+      where: 'notCreated',
+      key,
+      run: () => {
+        const change = this.#readSettings(settings, true);
+        requireRoleIsFree(this.#tx, change, undefined);
+        const mailbox = this.#tx.createMailbox({ parent: null, ...change, name: change.name! });
+        this.created.set(key, formatMailboxId(mailbox.id));
+        this.outcome.created[key] = createdOf(mailbox, settings);
+        this.#isChanged = true;
+      },
+    };
+  }
+
+  #update(given: string, patch: Settings, doomed: ReadonlySet<string>): SetOperation {
+    const tx = this.#tx;
+    let aside: Mailbox | undefined;
+    return {
+      where: 'notUpdated',
+      key: this.#context.resolveId(given),
+      run: () => {
+        if (doomed.has(this.#context.resolveId(given))) throw new SetFailure(willBeDestroyed);
+        const id = this.#resolve(given);
+        const mailbox = aside ?? existing(tx, id);
+        const change = this.#readSettings(changedSettings(patch, this.#currentOf(mailbox, patch)), false);
+        requireInboxStays(mailbox, change);
+        requireRoleIsFree(tx, change, mailbox);
+        requireNoLoop(tx, change, mailbox);
+        const restored = aside === undefined ? {} : { name: aside.name, role: aside.role };
+        if (tx.updateMailbox(mailbox.id, { ...restored, ...change }).recordModSeq > tx.modSeq) this.#isChanged = true;
+        this.outcome.updated[id] = null;
+      },
+      setAside: () => {
+        aside = this.#setAside(given);
+        return aside !== undefined;
+      },
+    };
+  }
+
+  #destruction(given: string): SetOperation {
+    const tx = this.#tx;
+    const key = this.#context.resolveId(given);
+    return {
+      where: 'notDestroyed',
+      key,
+      run: () => {
+        destroyMailbox(tx, existing(tx, this.#resolve(given)), this.#removesEmails);
+        this.outcome.destroyed.push(key);
+        this.#isChanged = true;
+      },
+      setAside: () => this.#setAside(given) !== undefined,
+    };
+  }
+
+  /** The mailbox as it was; undefined where it is not to be moved. */
+  #setAside(given: string): Mailbox | undefined {
+    const number = parseMailboxId(this.#resolve(given));
+    const mailbox = number === undefined ? undefined : this.#tx.mailbox(number);
+    if (mailbox === undefined || mailbox.role === 'inbox') return undefined;
+    this.#tx.updateMailbox(mailbox.id, { name: this.#context.services.random.hex(16), role: null });
+    return mailbox;
+  }
+
+  #resolve(id: string): string {
+    return (id.startsWith('#') ? this.created.get(id.slice(1)) : undefined) ?? this.#context.resolveId(id);
+  }
+
+  /** Checks settings of a new mailbox or of a change. Throws SetFailure. */
+  #readSettings(settings: Settings, isNew: boolean): MailboxChange {
+    checkSettings(MailboxSettings, settings);
+    if (isNew && typeof settings['name'] !== 'string') throw invalidProperties('A mailbox has a name.', 'name');
+    const { name, parentId, role, sortOrder, isSubscribed } = settings as Partial<MailboxSettings>;
+    const change: MailboxChange = {};
+    if (name !== undefined) change.name = name;
+    if (parentId !== undefined) change.parent = parentId === null ? null : this.#parentOf(parentId);
+    if (role !== undefined) {
+      if (role !== null && !roles.has(role)) throw invalidProperties(`The role ${JSON.stringify(role.slice(0, 50))} is not known.`, 'role');
+      change.role = role as MailboxRole | null;
+    }
+    if (sortOrder !== undefined) change.order = sortOrder;
+    if (isSubscribed !== undefined) change.subscribed = isSubscribed;
+    // RFC 8621 §2: a new mailbox is not subscribed to unless it is said.
+    else if (isNew) change.subscribed = false;
+    return change;
+  }
+
+  #parentOf(id: string): MailboxNumber {
+    const parent = parseMailboxId(this.#resolve(id));
+    if (parent === undefined || this.#tx.mailbox(parent) === undefined) throw invalidProperties('There is no such parent.', 'parentId');
+    return parent;
+  }
+
+  /** The properties that a patch names, as they are. Counts are those before the call. */
+  #currentOf(mailbox: Mailbox, patch: Settings): Record<string, unknown> {
+    const { account, cache } = this.#context;
+    const threads = () => account.read((reader) => threadCounts(reader, cache).get(mailbox.id)) ?? { total: 0, unread: 0 };
+    const named = Object.entries(mailboxProperties).filter(([name]) => Object.hasOwn(patch, name));
+    return Object.fromEntries(named.map(([name, valueFrom]) => [name, valueFrom({ mailbox, threads })]));
+  }
+}
+
+interface SetOperation extends Operation {
+  readonly where: 'notCreated' | 'notUpdated' | 'notDestroyed';
+  /** Under which the outcome is told. */
+  readonly key: string;
+}
+
+interface MailboxChange {
+  name?: string;
+  parent?: MailboxNumber | null;
+  role?: MailboxRole | null;
+  order?: number;
+  subscribed?: boolean;
+}
 
 /** Those that others are created in come first. */
 function creationOrder(create: Readonly<Record<string, Record<string, unknown>>>): [string, Record<string, unknown>][] {
@@ -68,40 +200,6 @@ function creationOrder(create: Readonly<Record<string, Record<string, unknown>>>
   };
   for (const key of Object.keys(create)) visit(key, 0);
   return [...ordered];
-}
-
-interface MailboxChange {
-  name?: string;
-  parent?: MailboxNumber | null;
-  role?: MailboxRole | null;
-  order?: number;
-  subscribed?: boolean;
-}
-
-/** Checks settings of a new mailbox or of a change. Throws SetFailure. */
-function readSettings(context: MethodContext, settings: Readonly<Record<string, unknown>>, isNew: boolean): MailboxChange {
-  checkSettings(MailboxSettings, settings);
-  if (isNew && typeof settings['name'] !== 'string') throw invalidProperties('A mailbox has a name.', 'name');
-  const { name, parentId, role, sortOrder, isSubscribed } = settings as Partial<MailboxSettings>;
-  const change: MailboxChange = {};
-  if (name !== undefined) change.name = name;
-  if (parentId !== undefined) change.parent = parentId === null ? null : parentOf(context, parentId);
-  if (role !== undefined) {
-    if (role !== null && !roles.has(role)) throw invalidProperties(`The role ${JSON.stringify(role.slice(0, 50))} is not known.`, 'role');
-    change.role = role as MailboxRole | null;
-  }
-  if (sortOrder !== undefined) change.order = sortOrder;
-  if (isSubscribed !== undefined) change.subscribed = isSubscribed;
-  // RFC 8621 §2: a new mailbox is not subscribed to unless it is said.
-  else if (isNew) change.subscribed = false;
-  return change;
-}
-
-function parentOf(context: MethodContext, id: string): MailboxNumber {
-  const parent = parseMailboxId(context.resolveId(id));
-  const isThere = parent !== undefined && context.account.read((reader) => reader.mailbox(parent)) !== undefined;
-  if (!isThere) throw invalidProperties('There is no such parent.', 'parentId');
-  return parent;
 }
 
 function createdOf(mailbox: Mailbox, settings: Readonly<Record<string, unknown>>): object {
@@ -122,16 +220,6 @@ function createdOf(mailbox: Mailbox, settings: Readonly<Record<string, unknown>>
 }
 
 const allRights = Object.fromEntries(Object.keys(MailboxSchema.properties.myRights.properties).map((right) => [right, true]));
-
-/** The properties that a patch names, as they are. */
-function currentOf({ account, cache }: MethodContext, id: string, patch: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return account.read((reader) => {
-    const row = mailboxRow(reader, cache, id);
-    if (row === undefined) throw new SetFailure(notFoundError);
-    const named = Object.entries(mailboxProperties).filter(([name]) => Object.hasOwn(patch, name));
-    return Object.fromEntries(named.map(([name, valueFrom]) => [name, valueFrom(row)]));
-  });
-}
 
 /** RFC 8621 §2: a role is of one mailbox. */
 function requireRoleIsFree(reader: AccountReader, { role }: MailboxChange, mailbox: Mailbox | undefined): void {
@@ -169,10 +257,10 @@ function existing(reader: AccountReader, id: string): Mailbox {
 }
 
 /** Children before their parents, so that a whole tree can go in one call. */
-function deepestFirst(account: Account, ids: readonly string[]): string[] {
+function deepestFirst(reader: AccountReader, ids: ReadonlySet<string>): string[] {
   const depth = (id: string) => {
     const number = parseMailboxId(id);
-    return number === undefined ? 0 : account.read((reader) => reader.pathOf(number).length);
+    return number === undefined ? 0 : reader.pathOf(number).length;
   };
-  return [...new Set(ids)].sort((a, b) => depth(b) - depth(a));
+  return [...ids].sort((a, b) => depth(b) - depth(a));
 }
