@@ -50,6 +50,8 @@ interface Claim {
 export class Dispatcher implements AsyncDisposable {
   readonly #ports: DispatcherPorts;
   readonly #attached = new Map<AccountId, Attached>();
+  /** Accounts that were put away with submissions left: how many, and when the first is due. */
+  readonly #away = new Map<AccountId, { readonly count: number; readonly at: number }>();
   readonly #running = new Set<Promise<void>>();
   #isStopped = false;
   #wake = Promise.withResolvers<void>();
@@ -58,9 +60,10 @@ export class Dispatcher implements AsyncDisposable {
     this.#ports = ports;
   }
 
-  /** Submissions with work left in the accounts that are open here. */
+  /** Submissions with work left in the accounts that were opened here. */
   get pending(): number {
-    return [...this.#attached.values()].reduce((sum, { due }) => sum + due.size, 0);
+    const inMemory = [...this.#attached.values()].reduce((sum, { due }) => sum + due.size, 0);
+    return [...this.#away.values()].reduce((sum, { count }) => sum + count, inMemory);
   }
 
   /** Takes an opened account in. Every account that this node opens is given, so that whatever is enqueued in it leaves. */
@@ -76,10 +79,14 @@ export class Dispatcher implements AsyncDisposable {
       watch: account.watch(
         (effects) => this.#follow(attached, effects),
         () => this.#lookThrough(attached),
+        { isBusy: () => attached.working.size > 0, onPutAway: () => this.#letGo(attached) },
       ),
     };
     this.#attached.set(account.id, attached);
+    this.#away.delete(account.id);
     this.#lookThrough(attached);
+    // Between two looks it may be in memory for a short time only.
+    this.#own(account.id, () => this.#removeOldOf(account));
   }
 
   /** Before a commit that enqueues: resolves when the account would be found again after a crash right after it. */
@@ -107,7 +114,11 @@ export class Dispatcher implements AsyncDisposable {
       this.#begin();
       await Promise.all(this.#running);
       const now = this.#ports.clock.now();
-      if (![...this.#attached.values()].some(({ due }) => [...due.values()].some((at) => at <= now))) return;
+      const times = [
+        ...[...this.#attached.values()].flatMap(({ due }) => [...due.values()]),
+        ...[...this.#away.values()].map(({ at }) => at),
+      ];
+      if (!times.some((at) => at <= now)) return;
     } while (!this.#isStopped);
   }
 
@@ -126,27 +137,23 @@ export class Dispatcher implements AsyncDisposable {
 
   /** Removes submissions that nothing was left to do for, for long. */
   async removeOld(): Promise<void> {
-    const before = this.#ports.clock.now() - settledKeptMs;
-    for (const { account } of [...this.#attached.values()]) {
-      const isOld = (record: SubmissionRecord | undefined): boolean =>
-        record !== undefined && isSettled(record) && Math.max(record.createdAt, record.sendAt) < before;
-      const ids = account.read((reader) => [...submissions(reader)].filter(({ value }) => isOld(value)).map(({ id }) => id));
-      if (ids.length === 0) continue;
-      await account.transact((tx) => {
-        for (const id of ids) {
-          const record = submission(tx, id);
-          if (record === undefined || !isOld(record)) continue;
-          for (const { relayId } of record.recipients) if (relayId !== undefined) forgetSentAs(tx, relayId);
-          tx.removeObject(submissionType, id);
-        }
-      });
-    }
+    for (const { account } of [...this.#attached.values()]) await this.#removeOldOf(account);
   }
 
-  /** Tries a submission now, whatever was planned. */
-  hurry(id: AccountId, submissionId: string): void {
-    this.#attached.get(id)?.due.set(submissionId, 0);
-    this.#wake.resolve();
+  async #removeOldOf(account: Account): Promise<void> {
+    const before = this.#ports.clock.now() - settledKeptMs;
+    const isOld = (record: SubmissionRecord | undefined): boolean =>
+      record !== undefined && isSettled(record) && Math.max(record.createdAt, record.sendAt) < before;
+    const ids = account.read((reader) => [...submissions(reader)].filter(({ value }) => isOld(value)).map(({ id }) => id));
+    if (ids.length === 0) return;
+    await account.transact((tx) => {
+      for (const id of ids) {
+        const record = submission(tx, id);
+        if (record === undefined || !isOld(record)) continue;
+        for (const { relayId } of record.recipients) if (relayId !== undefined) forgetSentAs(tx, relayId);
+        tx.removeObject(submissionType, id);
+      }
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -157,6 +164,14 @@ export class Dispatcher implements AsyncDisposable {
   }
 
   // What is due
+
+  /** It is opened again when something of it is due, if nobody opens it before. */
+  #letGo({ account: { id }, due }: Attached): void {
+    this.#attached.delete(id);
+    if (due.size === 0) return;
+    this.#away.set(id, { count: due.size, at: Math.min(...due.values()) });
+    this.#wake.resolve();
+  }
 
   #lookThrough(attached: Attached): void {
     attached.due.clear();
@@ -211,7 +226,35 @@ export class Dispatcher implements AsyncDisposable {
         else if (attached.working.size < accountHandoversMax && this.#running.size < handoversMax) this.#start(attached, id);
       }
     }
+    for (const [id, away] of this.#away) {
+      if (away.at > now) nextAt = Math.min(nextAt ?? away.at, away.at);
+      else if (this.#running.size < handoversMax) this.#fetch(id, away.count);
+    }
     return nextAt;
+  }
+
+  #fetch(id: AccountId, count: number): void {
+    const { accounts, clock } = this.#ports;
+    this.#away.delete(id);
+    this.#own(id, async () => {
+      try {
+        this.attach(await accounts.open(id));
+      } catch (error) {
+        this.#away.set(id, { count, at: clock.now() + faultPauseMs });
+        throw error;
+      }
+    });
+  }
+
+  /** Work beside the handovers, which is waited for at the end. */
+  #own(account: AccountId, work: () => Promise<void>): void {
+    const running = work()
+      .catch((error: unknown) => this.#ports.observe({ kind: 'faulted', account, error }))
+      .then(() => {
+        this.#running.delete(running);
+        this.#wake.resolve();
+      });
+    this.#running.add(running);
   }
 
   #start(attached: Attached, id: string): void {
