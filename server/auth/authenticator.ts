@@ -7,7 +7,7 @@
  * the very credential record it was verified against: any change of the record forgets it. Unknown logins cost what known ones cost.
  * Refusals are MailErrors: 'authenticationFailed', 'forbidden' (an app password's scope, another's identity) and 'limit' (too many failures).
  */
-import { createHmac, randomBytes } from 'node:crypto';
+import { createHmac, hash, randomBytes } from 'node:crypto';
 import { invariant, MailError } from '../../protocol/mail/errors.ts';
 import type { AccountId } from '../../protocol/mail/ids.ts';
 import type { Clock } from '../../storage/clock.ts';
@@ -93,7 +93,7 @@ export class PasswordAuthenticator implements Authenticator {
   readonly #ports: AuthenticatorPorts;
   readonly #throttle: LoginThrottle;
   readonly #gate = new Gate(hashesParallelMax, hashesWaitingMax);
-  readonly #processKey = randomBytes(32);
+  readonly #processKey = randomBytes(32).toString('base64');
   readonly #remembered = new Map<string, { readonly credential: CredentialRecord; readonly until: number }>();
   #dummyHash: Promise<string> | undefined;
 
@@ -115,7 +115,7 @@ export class PasswordAuthenticator implements Authenticator {
     const prepared = Buffer.byteLength(password) <= passwordBytesMax ? saslPrep(password) : undefined;
     if (prepared === undefined || prepared === '') return this.#fail(subject, client);
 
-    const fingerprint = this.#hmac(`${account?.id ?? ''}\0${subject.login}\0${prepared}`);
+    const fingerprint = this.#fingerprint(`${account?.id ?? ''}\0${subject.login}\0${prepared}`);
     if (account && credential && this.#isRemembered(fingerprint, credential)) return this.#succeed(subject, account, client, 'password');
 
     const appPassword = appPasswordFor(credential, prepared);
@@ -146,7 +146,10 @@ export class PasswordAuthenticator implements Authenticator {
     this.#throttle.admit(stranger.login, client.remote);
     const verified = await openId.verify(token);
     if ('refusal' in verified) {
-      const delayMs = this.#throttle.failed(stranger.login, client.remote, { fingerprint: this.#hmac(token), credential: undefined });
+      const delayMs = this.#throttle.failed(stranger.login, client.remote, {
+        fingerprint: this.#fingerprint(token),
+        credential: undefined,
+      });
       return this.#refuse(stranger, client, delayMs, verified.refusal);
     }
     const login = this.#complete(verified.login);
@@ -215,8 +218,8 @@ export class PasswordAuthenticator implements Authenticator {
     return { salt: salt.toString('base64'), iterations: scramIterations, storedKey: random(), serverKey: random() };
   }
 
-  #hmac(text: string): string {
-    return createHmac('sha256', this.#processKey).update(text).digest('base64');
+  #fingerprint(text: string): string {
+    return hash('sha256', `${this.#processKey}${text}`, 'base64');
   }
 
   #succeed(subject: Subject, account: DirectoryAccount, client: LoginClient, by: Identity['by']): Identity {

@@ -9,7 +9,6 @@ import { StorageError } from '../../protocol/mail/errors.ts';
 export const close = promisify(fs.close);
 export const copyFile = promisify(fs.copyFile);
 export const fdatasync = promisify(fs.fdatasync);
-export const fstat = promisify(fs.fstat);
 export const fsync = promisify(fs.fsync);
 export const link = promisify(fs.link);
 export const mkdir = promisify(fs.mkdir);
