@@ -1,8 +1,8 @@
 /** The server that is measured: a process of its own, on an empty folder, as its users start it. */
 import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { request } from 'node:http';
 import { join } from 'node:path';
+import { callAdmin } from '../support/admin-call.ts';
 
 export interface BenchServer extends AsyncDisposable {
   readonly ports: { readonly imap: number; readonly imaps: number; readonly lmtp: number; readonly http: number };
@@ -48,19 +48,7 @@ export async function startBenchServer(path: string): Promise<BenchServer> {
       const text = await (await fetch(`http://127.0.0.1:${ports.http}/metrics`)).text();
       return Math.round(Number(/^process_resident_memory_bytes (\S+)/m.exec(text)?.[1]) / 2 ** 20);
     },
-    post: (call, body) =>
-      new Promise((resolve, reject) => {
-        const socketPath = join(path, 'data', 'admin.sock');
-        const headers = { 'content-type': 'application/json' };
-        const sent = request({ socketPath, path: `/admin/v1${call}`, method: 'POST', headers }, (answer) => {
-          answer.resume();
-          answer.once('end', () =>
-            answer.statusCode === 200 ? resolve() : reject(new Error(`${call} was answered ${answer.statusCode}`)),
-          );
-        });
-        sent.once('error', reject);
-        sent.end(JSON.stringify(body));
-      }),
+    post: (call, body) => callAdmin(join(path, 'data', 'admin.sock'), call, body),
     async [Symbol.asyncDispose]() {
       child.kill('SIGTERM');
       await ended;

@@ -9,6 +9,8 @@ export interface ServerProcess {
   readonly pid: number;
   readonly imapsPort: number;
   /** 0 where nothing listens for it. */
+  readonly httpPort: number;
+  /** 0 where nothing listens for it. */
   readonly submissionPort: number;
   /** Printed at the first start only. */
   readonly password: string | undefined;
@@ -17,16 +19,24 @@ export interface ServerProcess {
   kill(): Promise<void>;
 }
 
+/** What server/launch.js sets; the launcher itself would survive the kill. */
+const asLaunched = {
+  UV_THREADPOOL_SIZE: '16',
+  MALLOC_MMAP_THRESHOLD_: String(16 * 1024 * 1024),
+  MALLOC_TRIM_THRESHOLD_: String(32 * 1024 * 1024),
+};
+
 /** Resolves when the server says that it serves. */
-export async function startServerProcess(folder: ServerFolder): Promise<ServerProcess> {
+export async function startServerProcess(folder: ServerFolder, env: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
   const main = join(import.meta.dirname, '../../server/main.ts');
   const argv = ['--disable-warning=ExperimentalWarning', main, 'serve', '--config', folder.configFile];
-  const child = spawn(process.execPath, argv, { cwd: folder.path, env: { PATH: process.env.PATH, UV_THREADPOOL_SIZE: '16' } });
+  const child = spawn(process.execPath, argv, { cwd: folder.path, env: { PATH: process.env.PATH, ...asLaunched, ...env } });
   const said = await readUntilServing(child);
   const imapsPort = Number(/IMAP \(TLS\) +127\.0\.0\.1:(\d+)/.exec(said)![1]);
   return {
     pid: child.pid!,
     imapsPort,
+    httpPort: Number(/HTTP +127\.0\.0\.1:(\d+)/.exec(said)?.[1] ?? 0),
     submissionPort: Number(/Submission \(STARTTLS\) +127\.0\.0\.1:(\d+)/.exec(said)?.[1] ?? 0),
     password: /^Password: +(\S+)/m.exec(said)?.[1],
     async connect(pass) {
