@@ -28,6 +28,7 @@ import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
 import { createSmtpServer, type SmtpServer } from './net/smtp-server.ts';
 import { openAnswerFile } from './submission/answer-file.ts';
+import { extensionsLookMs } from './submission/limits.ts';
 import { openSesRelay } from './submission/relay/ses.ts';
 import { openSmtpRelay } from './submission/relay/smtp.ts';
 import { SubmissionService } from './submission/submission-service.ts';
@@ -115,7 +116,11 @@ export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
         recipientsPerMessageMax: submission.recipientsPerMessage,
         limits: sendingLimitsOf(config),
         keepsSent: submission.keepSent,
-        relay: { isThere: relayConfig.driver !== 'none', takesUtf8: relayConfig.driver === 'smtp' },
+        relay: {
+          isThere: relayConfig.driver !== 'none',
+          takesUtf8: relayConfig.driver === 'smtp',
+          canRequireTls: () => relay.extensions?.has('REQUIRETLS') === true,
+        },
       });
       return createSmtpServer({ service, secureContext: () => certificates.current.context });
     },
@@ -129,6 +134,9 @@ export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
         firstMs: 1,
         run: () => dispatcher.look(),
       });
+      const { lookForExtensions: look } = relay;
+      if (look !== undefined)
+        background.repeat({ name: 'extensions of the relay', pauseMs: extensionsLookMs, firstMs: 1, run: (signal) => look(signal) });
       background.repeat({ name: 'old submissions', pauseMs: settledLookMs, run: () => dispatcher.removeOld() });
     },
     async [Symbol.asyncDispose]() {

@@ -128,7 +128,7 @@ function handOverCopy(
   const elsewhere = indexes.filter((index) => !isLocal(index));
   return [
     ...(here.length === 0 ? [] : [deliverHere(ports, account, id, record, here, bytes).then(tell)]),
-    ...chunksOf(elsewhere, ports.relay.recipientsMax).map((chunk) => relay(ports, account, id, record, chunk, bytes).then(tell)),
+    ...callsOf(elsewhere, record, ports.relay).map((chunk) => relay(ports, account, id, record, chunk, bytes).then(tell)),
   ];
 }
 
@@ -177,6 +177,8 @@ async function deliverHere(
 
 function outcomeOf(results: readonly (DeliveryResult | undefined)[]): Outcome {
   if (results.some((result) => result === undefined || result.kind === 'unavailable')) return away;
+  const full = results.find((result) => result?.kind === 'full');
+  if (full?.kind === 'full') return { kind: 'deferred', smtpReply: `452 4.2.2 ${full.reason.replace(/[\r\n]+/g, ' ')}` };
   const refused = results.filter((result) => result?.kind === 'refused');
   if (refused.length === results.length) {
     const byRule = refused.find((result) => result?.kind === 'refused' && result.isByRule);
@@ -208,6 +210,10 @@ async function relay(
 
 const all = (indexes: readonly number[], outcome: Outcome): Outcomes => new Map(indexes.map((index) => [index, outcome]));
 
-function chunksOf(indexes: readonly number[], size: number): number[][] {
-  return Array.from({ length: Math.ceil(indexes.length / size) }, (_, at) => indexes.slice(at * size, (at + 1) * size));
+/** Recipients by the calls that they go in. */
+function callsOf(indexes: readonly number[], { envelope }: SubmissionRecord, { recipientsMax, callKey }: Relay): number[][] {
+  const groups = Map.groupBy(indexes, (index) => callKey?.(envelope.rcptTo[index]!) ?? '');
+  return [...groups.values()].flatMap((group) =>
+    Array.from({ length: Math.ceil(group.length / recipientsMax) }, (_, at) => group.slice(at * recipientsMax, (at + 1) * recipientsMax)),
+  );
 }

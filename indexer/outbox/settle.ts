@@ -27,7 +27,9 @@ export function settle(record: SubmissionRecord, outcomes: ReadonlyMap<number, O
     const after = statusAfter(record, before, outcome, now, fraction);
     const action = after.state === 'relayed' || after.state === 'delivered' || after.state === 'failed' ? after.state : 'delayed';
     const isDue = action !== 'delayed' || (before.delayTold !== true && now - Math.max(record.createdAt, record.sendAt) >= delayNoticeMs);
-    const isTold = isDue && hasSender(record) && wantsReport(rcptTo, action);
+    // RFC 3461 §5.2.2: whoever takes NOTIFY on tells of the delivery; we would tell of it twice.
+    const isLeftToRelay = outcome.kind === 'relayed' && outcome.tellsSender === true;
+    const isTold = isDue && !isLeftToRelay && hasSender(record) && wantsReport(rcptTo, action);
     if (isTold) reports.push({ rcptTo, action, smtpReply: after.smtpReply });
     recipients.set(index, isTold && action === 'delayed' ? { ...after, delayTold: true } : after);
   }

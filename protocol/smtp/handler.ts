@@ -59,6 +59,8 @@ export interface SubmissionOptions {
   /** RFC 4865: seconds that a message is held at most. */
   readonly holdSecondsMax: number;
   readonly now: () => number;
+  /** Whether REQUIRETLS (RFC 8689) can be kept on the way out, as things are now. */
+  readonly canRequireTls: () => boolean;
 }
 
 /** The connection under a session. */

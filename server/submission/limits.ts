@@ -8,3 +8,5 @@ export const loginFailuresMax = 3;
 export const answerFileBytesMax = 1024 * 1024;
 /** Milliseconds that an answer of an earlier run is kept: what a submission lives (submissionLifeMs) and a little more. */
 export const answerKeptMs = 6 * 24 * 60 * 60 * 1000;
+/** Milliseconds between looks at what an SMTP relay offers. */
+export const extensionsLookMs = 10 * 60 * 1000;

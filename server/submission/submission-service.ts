@@ -44,8 +44,8 @@ export interface SubmissionOptions {
   readonly limits: SendingLimits;
   /** A copy of what is sent goes to Sent. */
   readonly keepsSent: boolean;
-  /** Whether a relay takes mail for other servers at all, and addresses that are not ASCII. */
-  readonly relay: { readonly isThere: boolean; readonly takesUtf8: boolean };
+  /** Whether a relay takes mail for other servers at all, and addresses that are not ASCII; and whether it offers REQUIRETLS now. */
+  readonly relay: { readonly isThere: boolean; readonly takesUtf8: boolean; readonly canRequireTls: () => boolean };
 }
 
 const unavailable = reply(451, '4.3.0', 'the store is not available, try again later');
@@ -107,7 +107,7 @@ export class SubmissionService {
         messageBytesMax,
         bareLineEnds: 'refuse',
         handler,
-        submission: { holdSecondsMax, now: () => clock.now() },
+        submission: { holdSecondsMax, now: () => clock.now(), canRequireTls: this.#options.relay.canRequireTls },
         recipientsMax: recipientsPerMessageMax,
       },
       port,
@@ -262,9 +262,9 @@ function refusalOf(error: MailError): Reply {
   }
 }
 
-/** Only what somebody later may act on is kept: NOTIFY and ORCPT, RET and ENVID, and how long it was held. */
+/** Only what somebody later may act on is kept: NOTIFY and ORCPT, RET and ENVID, REQUIRETLS, and how long it was held. */
 function envelopeOf({ sender, parameters, recipients }: MailTransaction<EnvelopeAddress>) {
-  const kept = new Set(['RET', 'ENVID', 'HOLDFOR', 'HOLDUNTIL', 'NOTIFY', 'ORCPT', 'BODY', 'SMTPUTF8']);
+  const kept = new Set(['RET', 'ENVID', 'HOLDFOR', 'HOLDUNTIL', 'NOTIFY', 'ORCPT', 'BODY', 'SMTPUTF8', 'REQUIRETLS']);
   const named = (given: ReadonlyMap<string, string | null>) => {
     const entries = [...given].filter(([name]) => kept.has(name));
     const decoded = entries.map(([name, value]) => [

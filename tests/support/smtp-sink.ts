@@ -1,9 +1,11 @@
 /** A server of somebody else's: takes mail by SMTP and keeps it. What it answers is the test's to say. */
 import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
 import type { MailTransaction } from '../../protocol/smtp/handler.ts';
 import { type Reply, reply } from '../../protocol/smtp/reply.ts';
 import { SmtpSession } from '../../protocol/smtp/session.ts';
+import { makeSelfSigned } from '../../server/tls/self-signed.ts';
 
 export interface SunkConnection {
   /** The port that it comes from. */
@@ -18,6 +20,14 @@ export interface SunkMessage {
   readonly bytes: Buffer;
   readonly messageId: string;
   readonly connection: SunkConnection;
+  /** Parameters of MAIL, and of each RCPT. */
+  readonly mailParameters: ReadonlyMap<string, string | null>;
+  readonly rcptParameters: readonly ReadonlyMap<string, string | null>[];
+}
+
+export interface SinkOptions {
+  /** TLS at once, a login with any password, and DSN; REQUIRETLS as long as `canRequireTls`. */
+  readonly isSubmission?: boolean;
 }
 
 export class SmtpSink implements AsyncDisposable {
@@ -28,7 +38,17 @@ export class SmtpSink implements AsyncDisposable {
   /** Awaited before the final reply; the message is kept before. */
   beforeReply: (message: SunkMessage) => Promise<void> | void = () => {};
   readonly #waiting: (() => void)[] = [];
-  readonly #server = createServer((socket) => {
+  /** RFC 8689. */
+  canRequireTls = true;
+  readonly #server;
+
+  constructor({ isSubmission = false }: SinkOptions) {
+    const pair = isSubmission ? makeSelfSigned({ names: ['localhost'], now: Date.now(), serial: '01' }) : undefined;
+    const serve = (socket: Socket) => this.#serve(socket, isSubmission);
+    this.#server = pair === undefined ? createServer(serve) : createTlsServer(pair, serve);
+  }
+
+  #serve(socket: Socket, isSubmission: boolean): void {
     const connection = { peerPort: socket.remotePort ?? 0, since: performance.now() };
     const session = new SmtpSession<string>(
       {
@@ -36,7 +56,9 @@ export class SmtpSink implements AsyncDisposable {
         hostName: 'sink.example',
         messageBytesMax: 40 * 1024 * 1024,
         bareLineEnds: 'keep',
+        ...(isSubmission && { submission: { holdSecondsMax: 3600, now: Date.now, canRequireTls: () => this.canRequireTls } }),
         handler: {
+          ...(isSubmission && { auth: { mechanisms: () => ['PLAIN'], begin: async () => ({ kind: 'done' }) } }),
           recipient: (address) => {
             const refused = this.refusal(address);
             return refused === undefined ? { accept: address } : { refuse: refused };
@@ -49,14 +71,15 @@ export class SmtpSink implements AsyncDisposable {
         },
       },
       { write: (text) => void socket.write(text), pause: () => socket.pause(), resume: () => socket.resume(), close: () => socket.end() },
+      isSubmission,
     );
     socket.on('data', (bytes: Buffer) => session.receive(bytes));
     socket.on('error', () => socket.destroy());
     session.start();
-  });
+  }
 
-  static async open(): Promise<SmtpSink> {
-    const sink = new SmtpSink();
+  static async open(options: SinkOptions = {}): Promise<SmtpSink> {
+    const sink = new SmtpSink(options);
     sink.#server.listen(0, '127.0.0.1');
     await once(sink.#server, 'listening');
     sink.port = (sink.#server.address() as AddressInfo).port;
@@ -69,9 +92,11 @@ export class SmtpSink implements AsyncDisposable {
     return this.messages;
   }
 
-  #keep({ sender, recipients }: MailTransaction<string>, bytes: Buffer, connection: SunkConnection): SunkMessage {
+  #keep({ sender, parameters, recipients }: MailTransaction<string>, bytes: Buffer, connection: SunkConnection): SunkMessage {
     const [, messageId = ''] = /^message-id: *<([^>]*)>/im.exec(bytes.toString('latin1')) ?? [];
-    const message = { from: sender, to: recipients.map(({ address }) => address), bytes, messageId, connection };
+    const to = recipients.map(({ address }) => address);
+    const rcptParameters = recipients.map(({ parameters: given }) => given);
+    const message = { from: sender, to, bytes, messageId, connection, mailParameters: parameters, rcptParameters };
     this.messages.push(message);
     for (const wake of this.#waiting.splice(0)) wake();
     return message;

@@ -1,11 +1,10 @@
 /**
  * MAIL and RCPT: RFC 5321 §4.1.1.2 and §4.1.1.3, with SIZE (RFC 1870), BODY (RFC 6152) and SMTPUTF8 (RFC 6531); in submission also DSN (RFC 3461),
- * FUTURERELEASE (RFC 4865) and AUTH (RFC 4954 §5).
+ * FUTURERELEASE (RFC 4865), REQUIRETLS (RFC 8689) and AUTH (RFC 4954 §5).
  *
  *   mail = "MAIL FROM:" Reverse-path [SP Mail-parameters] CRLF
  *   rcpt = "RCPT TO:" Forward-path [SP Rcpt-parameters] CRLF
  */
-import type { SmtpOptions } from '../handler.ts';
 import { recipientsMax } from '../limits.ts';
 import { isAsciiOnly, parsePathAndParameters } from '../path.ts';
 import { type Reply, reply, SmtpRefusal } from '../reply.ts';
@@ -17,11 +16,11 @@ import {
   submissionParameters,
 } from './submission-parameters.ts';
 
-type ParameterCheck = (value: string | null, options: SmtpOptions<unknown>) => void;
+type ParameterCheck = (value: string | null, context: SmtpContext) => void;
 
 /** A parameter that has no row is refused with 555 (RFC 5321 §4.1.1.11). */
 const mailParameters: Readonly<Record<string, ParameterCheck>> = {
-  SIZE: (value, options) => {
+  SIZE: (value, { options }) => {
     if (value === null || !/^\d{1,20}$/.test(value)) throw new SmtpRefusal(501, '5.5.4', 'SIZE takes a number');
     if (Number(value) > options.messageBytesMax) throw new SmtpRefusal(552, '5.3.4', `at most ${options.messageBytesMax} octets a message`);
   },
@@ -49,7 +48,7 @@ export const mail: readonly SmtpCommand[] = [
     names: ['MAIL'],
     modes: both,
     stage: 'greeted',
-    capabilities: ({ options }) => [`SIZE ${options.messageBytesMax}`, '8BITMIME', 'SMTPUTF8', ...submissionCapabilities(options)],
+    capabilities: (context) => [`SIZE ${context.options.messageBytesMax}`, '8BITMIME', 'SMTPUTF8', ...submissionCapabilities(context)],
     run: (context, args) => {
       // RFC 6409 §4.3.
       if (context.options.submission !== undefined && !context.isAuthenticated) throw new SmtpRefusal(530, '5.7.0', 'log in first');
@@ -58,7 +57,7 @@ export const mail: readonly SmtpCommand[] = [
       for (const [keyword, value] of parameters) {
         const check = mailParameters[keyword] ?? (context.options.submission && submissionParameters[keyword]);
         if (check === undefined) throw new SmtpRefusal(555, '5.5.4', `the parameter ${keyword} is not known`);
-        check(value, context.options);
+        check(value, context);
       }
       checkSubmissionParameters(parameters);
       const isSmtpUtf8 = parameters.has('SMTPUTF8');

@@ -1,6 +1,6 @@
 /**
- * Parameters of MAIL and RCPT that submission knows: DSN (RFC 3461 §4), FUTURERELEASE (RFC 4865 §4), AUTH (RFC 4954 §5), and the EHLO lines that go with
- * them, LIMITS (RFC 9422) among them.
+ * Parameters of MAIL and RCPT that submission knows: DSN (RFC 3461 §4), FUTURERELEASE (RFC 4865 §4), REQUIRETLS (RFC 8689 §2), AUTH (RFC 4954 §5), and the
+ * EHLO lines that go with them, LIMITS (RFC 9422) among them.
  *
  *   hold-for-param   = "HOLDFOR=" future-release-integer
  *   hold-until-param = "HOLDUNTIL=" future-release-date-time
@@ -9,8 +9,9 @@
 import type { SmtpOptions } from '../handler.ts';
 import { recipientsMax } from '../limits.ts';
 import { SmtpRefusal } from '../reply.ts';
+import type { SmtpContext } from './command.ts';
 
-type Check = (value: string | null, options: SmtpOptions<unknown>) => void;
+type Check = (value: string | null, context: SmtpContext) => void;
 
 const refuse = (text: string): never => {
   throw new SmtpRefusal(501, '5.5.4', text);
@@ -35,11 +36,15 @@ export const submissionParameters: Readonly<Record<string, Check>> = {
   AUTH: (value) => {
     if (!isXtext(value, 500)) refuse('AUTH takes an address or <>');
   },
-  HOLDFOR: (value, options) => {
+  REQUIRETLS: (value, context) => {
+    if (!takesRequireTls(context)) throw new SmtpRefusal(555, '5.5.4', 'REQUIRETLS cannot be kept here');
+    if (value !== null) refuse('REQUIRETLS takes no value');
+  },
+  HOLDFOR: (value, { options }) => {
     if (value === null || !/^[1-9]\d{0,8}$/.test(value)) refuse('HOLDFOR takes seconds');
     requireHold(Number(value) * 1000, options);
   },
-  HOLDUNTIL: (value, options) => {
+  HOLDUNTIL: (value, { options }) => {
     const at = parseHoldUntil(value ?? '');
     if (at === undefined) throw new SmtpRefusal(501, '5.5.4', 'HOLDUNTIL takes a date and time such as 2027-03-31T12:00:00Z');
     const ms = at - options.submission!.now();
@@ -53,6 +58,9 @@ function requireHold(ms: number, { submission }: SmtpOptions<unknown>): void {
   const most = submission!.holdSecondsMax;
   if (ms > most * 1000) throw new SmtpRefusal(501, '5.7.1', `a message is held for at most ${most} seconds`);
 }
+
+/** RFC 8689 §2: only within TLS. */
+const takesRequireTls = ({ options, isSecure }: SmtpContext) => isSecure && options.submission?.canRequireTls() === true;
 
 /** RFC 3339 date-time, in milliseconds since the epoch. */
 export function parseHoldUntil(text: string): number | undefined {
@@ -91,10 +99,12 @@ export function heldUntil(parameters: ReadonlyMap<string, string | null>, now: n
   return typeof date === 'string' ? parseHoldUntil(date) : undefined;
 }
 
-export function submissionCapabilities({ submission, recipientsMax: most = recipientsMax }: SmtpOptions<unknown>): readonly string[] {
+export function submissionCapabilities(context: SmtpContext): readonly string[] {
+  const { submission, recipientsMax: most = recipientsMax } = context.options;
   if (submission === undefined) return [];
   const { holdSecondsMax, now } = submission;
   // RFC 4865 §3: the longest interval, and the latest date.
   const latest = `${new Date(now() + holdSecondsMax * 1000).toISOString().slice(0, 19)}Z`;
-  return ['DSN', `FUTURERELEASE ${holdSecondsMax} ${latest}`, `LIMITS RCPTMAX=${Math.min(most, recipientsMax)}`];
+  const requireTls = takesRequireTls(context) ? ['REQUIRETLS'] : [];
+  return ['DSN', `FUTURERELEASE ${holdSecondsMax} ${latest}`, `LIMITS RCPTMAX=${Math.min(most, recipientsMax)}`, ...requireTls];
 }

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { noRelay } from '../../../indexer/outbox/relay.ts';
 import { StorageError } from '../../../protocol/mail/errors.ts';
 import { serviceOutboxId } from '../../../storage/outbox/outbox.ts';
+import type { EnvelopeAddress } from '../../../storage/outbox/record.ts';
 import { openProvisioned, openTestBucket, rawMessage } from '../../support/open-accounts.ts';
 import { ada, ben, countingStore, keysUnder, lookAt } from '../indexer/rig.ts';
 import { openOutbox, TestAnswers, TestRelay, to } from './rig.ts';
@@ -105,6 +106,21 @@ describe('the dispatcher', () => {
     );
     expect(text).toContain('Final-Recipient: rfc822; nobody@example.com\r\nAction: failed\r\nStatus: 5.1.1');
     expect(outbox.record(account, id)!.dsnBlobs).toHaveLength(1);
+  });
+
+  test('leaves it to a relay that was told of NOTIFY to tell of the delivery, and calls it once for each kind of notice', async () => {
+    const outbox = await openOutbox();
+    const account = await outbox.open();
+    outbox.relay.answer = () => ({ kind: 'relayed', smtpReply: '250 Ok', tellsSender: true });
+    Object.assign(outbox.relay, { callKey: ({ parameters }: EnvelopeAddress) => parameters?.['NOTIFY'] ?? '' });
+    await outbox.send(account, [
+      to('a@elsewhere.example', { NOTIFY: 'SUCCESS' }),
+      to('b@elsewhere.example'),
+      to('c@elsewhere.example', { NOTIFY: 'SUCCESS' }),
+    ]);
+    await outbox.dispatcher.turn();
+    expect(outbox.relay.sent.map(({ rcptTo }) => rcptTo.map(({ email }) => email[0]).join(''))).toEqual(['ac', 'b']);
+    expect((await lookAt(outbox.bucket, ada)).inbox).toEqual([]);
   });
 
   test('does as NOTIFY says', async () => {

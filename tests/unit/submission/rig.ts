@@ -47,7 +47,7 @@ export async function openSubmission(options: Partial<SubmissionOptions> = {}) {
     recipientsPerMessageMax: 3,
     limits: { messagesPerDayMax: 5, recipientsPerDayMax: 8 },
     keepsSent: false,
-    relay: { isThere: true, takesUtf8: false },
+    relay: { isThere: true, takesUtf8: false, canRequireTls: () => false },
     ...options,
   });
   const lines: string[] = [];

@@ -6,13 +6,16 @@ const folder = new URL('../../transcripts/submission/', import.meta.url);
 
 describe('submission', () => {
   test.each(readdirSync(folder).filter((name) => name.endsWith('.smtp')))('%s', async (name) => {
-    const rig = await openSubmission();
+    let canRequireTls = false;
+    const rig = await openSubmission({ relay: { isThere: true, takesUtf8: false, canRequireTls: () => canRequireTls } });
     let heard = 0;
     for (const [index, line] of readFileSync(new URL(name, folder), 'utf8').split('\n').entries()) {
       const where = `${name}:${index + 1}`;
       const [, speaker, text = ''] = /^(C|S): ?(.*)$/.exec(line) ?? [];
       const [, count] = /^outbox: (\d+)$/.exec(line) ?? [];
       if (line === '(login)') await rig.logIn();
+      else if (line === '(the relay offers REQUIRETLS)') canRequireTls = true;
+      else if (line === '(the relay offers it no more)') canRequireTls = false;
       else if (line === 'closed') expect(`${where} ${rig.isClosed()}`).toBe(`${where} true`);
       else if (speaker === 'C') await rig.send(`${text}\r\n`);
       else if (speaker === 'S') {
