@@ -3,7 +3,7 @@
 import { learnFromMove } from '../indexer/senders.ts';
 import { MailError } from '../protocol/mail/errors.ts';
 import type { AccountId } from '../protocol/mail/ids.ts';
-import { noLimits, type QuotaLimits } from '../protocol/mail/quota.ts';
+import { limitsWith, noLimits, type QuotaLimits } from '../protocol/mail/quota.ts';
 import { LogAccounts } from '../storage/account/log-accounts.ts';
 import { MemoryBlobCache } from '../storage/blobs/blob-cache.ts';
 import type { Clock } from '../storage/clock.ts';
@@ -36,6 +36,8 @@ export interface AccountsOptions {
 
 export interface NodeAccounts extends Maintenance, AsyncDisposable {
   readonly accounts: LogAccounts;
+  /** From now on an account's own limits hold: the directory knows them, which is itself an account. */
+  heed(directory: Pick<Directory, 'quotaOf'>): void;
   /** Snapshots, search blocks, the scrubber. */
   beginWork(background: Background, directory: Directory): void;
 }
@@ -48,6 +50,7 @@ export function openAccounts({ store, nodeId, folder, clock, random, logger, met
     onDiscard: (path, reason) =>
       logger.warn('A part of the index is thrown away; its accounts are rebuilt as they are opened.', { path, reason }),
   });
+  let heeded: Pick<Directory, 'quotaOf'> | undefined;
   const accounts = new LogAccounts({
     store: store.of('accounts'),
     clock,
@@ -55,7 +58,7 @@ export function openAccounts({ store, nodeId, folder, clock, random, logger, met
     node: nodeId,
     kv: (account) => environments.kv(account),
     cache: new MemoryBlobCache(),
-    quotaLimits,
+    quotaLimits: (account) => limitsWith(quotaLimits, heeded?.quotaOf(account)),
     onJoin: learnFromMove,
     onEvent: (account, event) => tell(account, event, logger, metrics),
     onDamage: (account, { key, error }) => logger.error('A snapshot is damaged; an older one is used.', { account, key, error }),
@@ -83,6 +86,9 @@ export function openAccounts({ store, nodeId, folder, clock, random, logger, met
       const account = await accounts.rebuild(id);
       const [mailboxes, messages] = account.read((reader) => [reader.mailboxes().length, [...reader.emails()].length]);
       return { messages, mailboxes, seq: account.position.seq, durationMs: clock.monotonic() - began };
+    },
+    heed(directory) {
+      heeded = directory;
     },
     beginWork(background, directory) {
       background.repeat({ name: 'snapshots', pauseMs: snapshotsMs, run: (signal) => accounts.writeDueSnapshots(signal) });

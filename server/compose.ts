@@ -75,6 +75,7 @@ export async function compose(config: Config, ports: Ports, { mode }: ComposeOpt
   const { accounts } = node;
   const directory = opening.use(await Directory.open({ ...ports, accounts, catchUp: accounts.catchUp }));
   node.heed(directory);
+  node.heed(directory);
   const feedback = openFeedback({ ...ports, config, accounts, directory, metrics });
   const rules = opening.use(openRules({ ...ports, config, accounts, directory, metrics }));
   const intake = opening.use(

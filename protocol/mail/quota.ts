@@ -22,6 +22,15 @@ export interface Quota {
 
 export const noLimits: QuotaLimits = { octets: null, messages: null };
 
+/** What is said of one account. Absent: as of every account; null: no limit. */
+export type OwnLimits = Partial<QuotaLimits>;
+
+export function limitsWith(defaults: QuotaLimits, own: OwnLimits | undefined): QuotaLimits {
+  if (own === undefined) return defaults;
+  const { octets = defaults.octets, messages = defaults.messages } = own;
+  return octets === null && messages === null ? noLimits : { octets, messages };
+}
+
 export function usageOf(mailboxes: readonly { readonly size: number; readonly total: number }[]): QuotaUsage {
   return mailboxes.reduce(({ octets, messages }, { size, total }) => ({ octets: octets + size, messages: messages + total }), {
     octets: 0,

@@ -6,6 +6,7 @@
  * recipient) or yes on old knowledge (a remembered password) calls it once more before.
  */
 import type { AccountId } from '../../protocol/mail/ids.ts';
+import type { OwnLimits } from '../../protocol/mail/quota.ts';
 import type { Account, Accounts, AccountTransactor, Effect } from '../account/api.ts';
 import type { Clock } from '../clock.ts';
 import { directoryAccountId } from '../objects/object-keys.ts';
@@ -124,6 +125,11 @@ export class Directory implements Disposable {
     return account ? [account.address, ...this.#state.aliasesOf(id)] : [];
   }
 
+  /** Limits that the account has of its own. */
+  quotaOf(id: AccountId): OwnLimits | undefined {
+    return this.#state.accounts.get(id)?.quota;
+  }
+
   /** The account's credentials. The same object until they change, so it can be compared by identity. */
   credential(id: AccountId): CredentialRecord | undefined {
     return this.#state.credentials.get(id);
@@ -196,6 +202,10 @@ export class Directory implements Disposable {
       });
     }
     await this.#transact((tx) => mutations.endRemoval(tx, id));
+  }
+
+  setQuota(address: string, change: mutations.QuotaChange): Promise<void> {
+    return this.#transact((tx) => mutations.setQuota(tx, address, change));
   }
 
   // Credentials

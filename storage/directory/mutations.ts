@@ -4,6 +4,7 @@
  */
 import { MailError, type MailErrorCode } from '../../protocol/mail/errors.ts';
 import type { AccountId } from '../../protocol/mail/ids.ts';
+import type { OwnLimits } from '../../protocol/mail/quota.ts';
 import type { AccountTransactor } from '../account/api.ts';
 import { canonicalAddress, formatAddress, requireAddress, requireDomain } from './address.ts';
 import { appPasswordsMax, groupMembersMax, nameCharactersMax } from './limits.ts';
@@ -79,6 +80,26 @@ export function beginRemoval(tx: Tx, address: string): AccountId {
 export function endRemoval(tx: Tx, id: AccountId): void {
   const record = get<AccountRecord>(tx, 'account', id);
   if (record?.state === 'closing') tx.putObject('account', id, { ...record, state: 'closed' } satisfies AccountRecord);
+}
+
+/** What is not named stays; 'default': as of every account. */
+export interface QuotaChange {
+  readonly octets?: number | null | 'default';
+  readonly messages?: number | null | 'default';
+}
+
+export function setQuota(tx: Tx, address: string, { octets, messages }: QuotaChange): void {
+  const id = requireAccount(tx, address);
+  const { quota = {}, ...record } = get<AccountRecord>(tx, 'account', id)!;
+  const after = {
+    ...ownLimit('octets', octets === undefined ? quota.octets : octets),
+    ...ownLimit('messages', messages === undefined ? quota.messages : messages),
+  };
+  tx.putObject('account', id, { ...record, ...(Object.keys(after).length === 0 ? {} : { quota: after }) } satisfies AccountRecord);
+}
+
+function ownLimit<K extends keyof OwnLimits>(name: K, limit: number | null | 'default' | undefined): OwnLimits {
+  return limit === undefined || limit === 'default' ? {} : { [name]: limit };
 }
 
 /** Replaces the password; app passwords stay. */

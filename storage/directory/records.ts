@@ -15,6 +15,7 @@
  * | flowKey    | an access key id   | FlowKeyRecord    |
  */
 import type { AccountId } from '../../protocol/mail/ids.ts';
+import type { OwnLimits } from '../../protocol/mail/quota.ts';
 
 export interface DomainRecord {
   readonly createdAt: number;
@@ -33,6 +34,8 @@ export interface AccountRecord {
   readonly createdAt: number;
   readonly state: AccountState;
   readonly removedAt?: number;
+  /** Limits of its own, beside those that the configuration has for every account. */
+  readonly quota?: OwnLimits;
 }
 
 /** The account that an address is the primary one of: what makes addresses unique without a scan. */
