@@ -36,6 +36,8 @@ export type DeliveryResult =
   | { readonly kind: 'disposed' }
   /** The account was removed; or a rule of the organisation, or the owner's script, bounces it, and the reason is for its sender. */
   | { readonly kind: 'refused'; readonly reason: string; readonly isByRule?: true }
+  /** The account holds as much as it may: whoever has the message keeps it. */
+  | { readonly kind: 'full'; readonly reason: string }
   /** Nothing was acknowledged: try again. */
   | { readonly kind: 'unavailable'; readonly error: StorageError };
 
@@ -66,10 +68,8 @@ export async function deliver(
   } catch (error) {
     if (error instanceof MailError && error.code === 'accountClosed') return { kind: 'refused', reason: error.message };
     if (error instanceof StorageError) return { kind: 'unavailable', error };
-    // A full account is asked again later: its owner may make room, and whoever sent the message hears of it when it has waited for too long.
-    if (error instanceof MailError && (error.code === 'limit' || error.code === 'overQuota')) {
-      return { kind: 'unavailable', error: new StorageError('unavailable', error.message, { cause: error }) };
-    }
+    if (error instanceof MailError && (error.code === 'limit' || error.code === 'overQuota'))
+      return { kind: 'full', reason: error.message };
     throw error;
   }
 }

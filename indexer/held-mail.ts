@@ -11,6 +11,7 @@ export type HeldReason =
   | 'unknownRecipient'
   | 'noRecipient'
   | 'accountRefused'
+  | 'accountFull'
   | 'tooLarge'
   | 'empty'
   | 'encrypted'
@@ -56,6 +57,9 @@ export interface HeldPage {
   /** Give it as `after` for the next page; undefined at the end. */
   readonly next: string | undefined;
 }
+
+/** Why a message is held, and for whom. */
+export type Held = Pick<HeldRecord, 'kind' | 'reason' | 'detail' | 'recipients'>;
 
 export class HeldMail {
   readonly #store: ObjectStore;

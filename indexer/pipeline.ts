@@ -13,7 +13,7 @@ import { AccountTurns } from './account-turns.ts';
 import { understand } from './arrival.ts';
 import { type DeliveryResult, deliver, type OutgoingMessage } from './delivery.ts';
 import { Gate } from './gate.ts';
-import { HeldMail, type HeldReason, type HeldRecord } from './held-mail.ts';
+import { type Held, HeldMail, type HeldReason, type HeldRecord } from './held-mail.ts';
 import type { IntakeObserver } from './intake-events.ts';
 import {
   accountInFlightMax,
@@ -24,6 +24,7 @@ import {
   messagesInFlightMax,
   reasonCharsMax,
 } from './limits.ts';
+import { addressesMissed, fullInGroups, whyMissed } from './missed.ts';
 import { once } from './once.ts';
 import type {
   CommonMessage,
@@ -41,7 +42,7 @@ import { type AccountCopy, type Passage, targetsWithout } from './rules/passage.
 import { DecryptionError, decryptObject, isEncrypted } from './ses/client-side-encryption.ts';
 import { setupNotificationId } from './ses/header-block.ts';
 import { rejection, undeliverableOf } from './undeliverable.ts';
-import { decide, sentenceOf, type Verdict, type VerdictRule } from './verdict.ts';
+import { decide, sentenceOf, type VerdictRule } from './verdict.ts';
 import { admitByScope, deliverByScope } from './verdict-scope.ts';
 
 export type { HandedMessage, InboundObject, IntakeOutcome, PipelineOptions, PipelinePorts } from './pipeline-types.ts';
@@ -273,19 +274,13 @@ export class Pipeline {
       ingestKey: arrival.ingestKey,
     });
     for (const result of results.values()) if (result.kind === 'unavailable') throw result.error;
-    const refused = [...results]
-      .filter(([account, result]) => result.kind === 'refused' && destination.targets.has(account))
-      .map(([account]) => destination.targets.get(account)!);
+    const refused = addressesMissed(destination.targets, results);
     const byRule = passage?.missed ?? [];
     const missed = [...destination.unknown, ...refused, ...byRule.map(({ address }) => address)];
     if (missed.length > 0) {
       const deliveredTo = [...destination.targets.values()].filter((address) => !refused.includes(address));
-      const reasons = [...results.values()].flatMap((result) => (result.kind === 'refused' ? [result.reason] : []));
-      const nobody =
-        destination.unknown.length > 0 ? `There is nobody here with the address ${destination.unknown.join(', ')}.` : undefined;
-      const detail = reasons[0] ?? nobody ?? byRule[0]!.detail;
-      const reason = nobody !== undefined ? 'unknownRecipient' : reasons.length > 0 ? 'accountRefused' : 'rule';
-      const outcome = await this.#hold(entry, { kind: 'failed', reason, detail, recipients: missed, deliveredTo });
+      const why = whyMissed(results, destination.unknown, byRule);
+      const outcome = await this.#hold(entry, { kind: 'failed', ...why, recipients: missed, deliveredTo });
       if (deliveredTo.length === 0 || entry.key === undefined) return outcome;
     }
     return { kind: 'delivered', results };
@@ -302,7 +297,10 @@ export class Pipeline {
       return all({ kind: 'disposed' });
     }
     if (verdict.action === 'reject') return all({ kind: 'refused', reason: rejection, isByRule: true });
-    if (verdict.action === 'quarantine') return all(await this.#quarantineHanded(message, verdict, receivedAt));
+    if (verdict.action === 'quarantine') {
+      const why = { kind: 'quarantine', reason: 'verdict', detail: sentenceOf(verdict), recipients: [...targets.values()] } as const;
+      return all(await this.#holdInstead(message, why, receivedAt));
+    }
     let passage: Passage | undefined;
     try {
       passage = await this.#ports.passRules?.({
@@ -317,7 +315,7 @@ export class Pipeline {
       const missed = passage?.missed ?? [];
       if (missed.length > 0) {
         const addresses = missed.map(({ address }) => address);
-        await this.#holdHanded(message, 'failed', 'rule', missed[0]!.detail, addresses, receivedAt);
+        await this.#holdHanded(message, { kind: 'failed', reason: 'rule', detail: missed[0]!.detail, recipients: addresses }, receivedAt);
       }
     } catch (error) {
       if (error instanceof StorageError) return all({ kind: 'unavailable', error });
@@ -335,12 +333,14 @@ export class Pipeline {
     const refusals = [...(passage?.bounced ?? [])].map(
       ([account, reason]) => [account, { kind: 'refused', reason, isByRule: true }] as const,
     );
-    return new Map<AccountId, DeliveryResult>([...results, ...refusals]);
+    const answers = new Map<AccountId, DeliveryResult>([...results, ...refusals]);
+    for (const [account, why] of fullInGroups(targets, results)) answers.set(account, await this.#holdInstead(message, why, receivedAt));
+    return answers;
   }
 
-  async #quarantineHanded(message: HandedMessage, verdict: Verdict, receivedAt: number): Promise<DeliveryResult> {
+  async #holdInstead(message: HandedMessage, why: Held, receivedAt: number): Promise<DeliveryResult> {
     try {
-      await this.#holdHanded(message, 'quarantine', 'verdict', sentenceOf(verdict), [...message.targets.values()], receivedAt);
+      await this.#holdHanded(message, why, receivedAt);
       return { kind: 'disposed' };
     } catch (error) {
       if (error instanceof StorageError) return { kind: 'unavailable', error };
@@ -349,15 +349,11 @@ export class Pipeline {
   }
 
   async #holdHanded(
-    message: HandedMessage,
-    kind: HeldRecord['kind'],
-    reason: HeldReason,
-    detail: string,
-    recipients: readonly string[],
+    { name: proposed, bytes, envelopeFrom }: HandedMessage,
+    { kind, reason, detail, recipients }: Held,
     receivedAt: number,
   ): Promise<void> {
     const at = new Date(receivedAt).toISOString();
-    const { bytes, envelopeFrom } = message;
     const record = {
       version: 1,
       kind,
@@ -367,7 +363,7 @@ export class Pipeline {
       deliveredTo: [],
       envelopeFrom,
     } as const;
-    const name = await this.held.hold(message.name, { bytes }, { ...record, octets: bytes.length, receivedAt: at, heldAt: at });
+    const name = await this.held.hold(proposed, { bytes }, { ...record, octets: bytes.length, receivedAt: at, heldAt: at });
     this.#observe({ kind: 'held', octets: bytes.length, name, reason, recipients });
   }
 
@@ -437,7 +433,7 @@ export class Pipeline {
     });
   }
 
-  async #hold(entry: Entry, why: Pick<HeldRecord, 'kind' | 'reason' | 'detail' | 'recipients' | 'deliveredTo'>): Promise<IntakeOutcome> {
+  async #hold(entry: Entry, why: Held & Pick<HeldRecord, 'deliveredTo'>): Promise<IntakeOutcome> {
     const { key, bytes, arrival } = entry;
     const { sesMessageId, envelopeFrom, ingestKey, sha256 } = arrival;
     const name = await this.held.hold(entry.name, key === undefined ? { bytes } : { key }, {

@@ -31,6 +31,7 @@ export interface AccountsOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** Of accounts that have none of their own. */
   readonly quotaLimits: QuotaLimits;
 }
 

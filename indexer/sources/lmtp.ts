@@ -114,6 +114,8 @@ export class LmtpService {
  */
 function answerTo(results: readonly (DeliveryResult | undefined)[]): Reply {
   if (results.some((result) => result === undefined || result.kind === 'unavailable')) return unavailable;
+  const full = results.find((result) => result?.kind === 'full');
+  if (full?.kind === 'full') return reply(452, '4.2.2', oneLine(full.reason));
   if (!results.every((result) => result?.kind === 'refused')) return delivered;
   const byRule = results.find((result) => result?.kind === 'refused' && result.isByRule);
   return byRule?.kind === 'refused' ? reply(550, '5.7.1', oneLine(byRule.reason)) : nobody;

@@ -14,6 +14,25 @@ const Password = Type.Optional(
   Type.String({ isSecret: true, description: 'the password; without it a random one is made and printed once' }),
 );
 
+const Limit = (what: string) =>
+  Type.Optional(
+    Type.String({
+      pattern: '^(?:\\d{1,15}[KMGT]?|none|default)$',
+      description: `${what} that it may hold: a number (K, M, G, T are powers of 1,024), none for no limit, or default for that of the configuration`,
+    }),
+  );
+
+const unitExponents = ['', 'K', 'M', 'G', 'T'];
+
+function parseLimit(limit: string): number | null | 'default' {
+  if (limit === 'none') return null;
+  if (limit === 'default') return limit;
+  const unit = limit.replace(/^\d+/, '');
+  const value = Number.parseInt(limit, 10) * 1024 ** unitExponents.indexOf(unit);
+  if (!Number.isSafeInteger(value)) throw new MailError('invalidArguments', `${limit} is too large for a limit.`);
+  return value;
+}
+
 export const directoryVerbs = [
   defineVerb({
     name: 'domain add',
@@ -117,6 +136,31 @@ export const directoryVerbs = [
       return { address, ...(password === undefined ? { password: made } : {}) };
     },
     print: ({ address, password }) => [`Changed the password of ${address}.`, ...passwordLines(password)].join('\n'),
+  }),
+  defineVerb({
+    name: 'account quota',
+    summary: 'Show what an account holds and may hold; with --octets or --messages, change what it may hold.',
+    method: 'PUT',
+    path: '/accounts/:address/quota',
+    parameters: parameters({ address: Address, octets: Limit('octets of its messages'), messages: Limit('messages') }),
+    positional: ['address'],
+    run: async ({ directory, mail }, { address, octets, messages }) => {
+      const change = {
+        ...(octets === undefined ? {} : { octets: parseLimit(octets) }),
+        ...(messages === undefined ? {} : { messages: parseLimit(messages) }),
+      };
+      if (Object.keys(change).length > 0) await directory.setQuota(address, change);
+      else await directory.refresh();
+      const account = directory.accountByAddress(address);
+      if (account === undefined) throw new MailError('notFound', `There is no account ${address}.`);
+      const { limits, usage } = (await mail.accounts.open(account.id)).read((reader) => reader.quota());
+      return { address: account.address, limits, usage };
+    },
+    print: ({ address, limits, usage }) =>
+      [
+        `${address} holds ${usage.octets} octets of ${limits.octets ?? 'any number'},`,
+        `and ${usage.messages} messages of ${limits.messages ?? 'any number'}.`,
+      ].join(' '),
   }),
   defineVerb({
     name: 'alias add',

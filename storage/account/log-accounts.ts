@@ -37,8 +37,8 @@ export interface LogAccountsOptions {
   /** Where an account's index is kept. */
   readonly kv: (account: AccountId) => Kv;
   readonly cache: BlobCache;
-  /** What each account may hold. Absent: no limits. */
-  readonly quotaLimits?: QuotaLimits;
+  /** What an account may hold, asked whenever it matters: limits may change while it is open. Absent: no limits. */
+  readonly quotaLimits?: (account: AccountId) => QuotaLimits;
   readonly onEvent?: (account: AccountId, event: LogEvent) => void;
   /** What each mutation tells of emails that get another mailbox. */
   readonly onJoin?: OnJoin;

@@ -30,14 +30,14 @@ export class AccountIndex implements StateMachine<AccountTransactor, Effect> {
   private cache = new ReaderCache();
   private current: IndexAttempt | undefined;
 
-  private constructor(kv: Kv, quotaLimits: QuotaLimits | undefined) {
+  private constructor(kv: Kv, quotaLimits: (() => QuotaLimits) | undefined) {
     this.kv = kv;
     this.state = new AppliedState(kv, quotaLimits);
     this.applied = new View(this.state);
   }
 
   /** Opens what `kv` holds. Leftovers of a restore that did not finish, or of another layout, are cleared. */
-  static async open(kv: Kv, quotaLimits?: QuotaLimits): Promise<AccountIndex> {
+  static async open(kv: Kv, quotaLimits?: () => QuotaLimits): Promise<AccountIndex> {
     const index = new AccountIndex(kv, quotaLimits);
     const { seq, layout } = index.applied.meta();
     if (seq === 0 || layout !== layoutVersion) await index.reset();
@@ -45,7 +45,7 @@ export class AccountIndex implements StateMachine<AccountTransactor, Effect> {
   }
 
   /** Opens what this process has opened before. */
-  static reopen(kv: Kv, quotaLimits?: QuotaLimits): AccountIndex {
+  static reopen(kv: Kv, quotaLimits?: () => QuotaLimits): AccountIndex {
     return new AccountIndex(kv, quotaLimits);
   }
 

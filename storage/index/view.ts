@@ -40,17 +40,21 @@ export class Layer {
 export class AppliedState {
   readonly kv: Kv;
   readonly keywordSets: KeywordSets;
-  /** What the account may hold. No part of the state: every node has its own word for it. */
-  readonly quotaLimits: QuotaLimits;
+  private readonly limits: () => QuotaLimits;
   private readonly cache = new Map<string, unknown>();
   private mailboxNumbers: number[] | undefined;
   private emailPageNumbers: number[] | undefined;
   private readonly uidPageNumbers = new Map<number, number[]>();
 
-  constructor(kv: Kv, quotaLimits: QuotaLimits = noLimits) {
+  constructor(kv: Kv, quotaLimits: () => QuotaLimits = () => noLimits) {
     this.kv = kv;
-    this.quotaLimits = quotaLimits;
+    this.limits = quotaLimits;
     this.keywordSets = KeywordSets.load(kv);
+  }
+
+  /** What the account may hold. No part of the state: the directory and the configuration say it. */
+  get quotaLimits(): QuotaLimits {
+    return this.limits();
   }
 
   get<V>(table: Table<V>, key: string): V | undefined {

@@ -49,7 +49,7 @@ export async function startImapApp(
     node: 'test',
     kv: () => new MemoryKv(),
     cache: new MemoryBlobCache(),
-    ...(options.quotaLimits === undefined ? {} : { quotaLimits: options.quotaLimits }),
+    ...(options.quotaLimits === undefined ? {} : { quotaLimits: () => options.quotaLimits! }),
   });
   const account = await accounts.open(accountId);
   await provisionAccount(account);

@@ -64,7 +64,7 @@ export async function startJmapApp({ publicUrl }: { publicUrl?: string } = {}): 
     node: 'test',
     kv: () => new MemoryKv(),
     cache: new MemoryBlobCache(),
-    quotaLimits: { octets: quotaOctets, messages: null },
+    quotaLimits: () => ({ octets: quotaOctets, messages: null }),
   });
   const [account, other, shared] = await Promise.all(
     [...Object.values(users), team, archive].map(async (id) => {

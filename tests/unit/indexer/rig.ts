@@ -6,6 +6,7 @@ import type { RecipientDirectory } from '../../../indexer/routing.ts';
 import { defaultVerdictRules } from '../../../indexer/verdict.ts';
 import type { AccountId, EmailNumber, Uid } from '../../../protocol/mail/ids.ts';
 import type { Account, OnJoin } from '../../../storage/account/api.ts';
+import type { LogAccountsOptions } from '../../../storage/account/log-accounts.ts';
 import type { Clock } from '../../../storage/clock.ts';
 import type { ObjectStore } from '../../../storage/objects/object-store.ts';
 import { openProvisioned, openTestBucket, type TestBucket } from '../../support/open-accounts.ts';
@@ -41,6 +42,7 @@ export interface RigOptions extends Partial<PipelineOptions> {
   readonly unwrapKey?: PipelinePorts['unwrapKey'];
   readonly onJoin?: OnJoin;
   readonly undeliverable?: PipelinePorts['undeliverable'];
+  readonly quotaLimits?: LogAccountsOptions['quotaLimits'];
 }
 
 export type Rig = Awaited<ReturnType<typeof openRig>>;
@@ -50,7 +52,8 @@ export async function openRig(options: RigOptions = {}) {
   const store = options.through?.(bucket.store) ?? bucket.store;
   const recipients = options.recipients ?? new TestRecipients();
   const clock = options.clock ?? bucket.clock;
-  const node = bucket.node({ store, clock, ...(options.onJoin && { onJoin: options.onJoin }) });
+  const { onJoin, quotaLimits } = options;
+  const node = bucket.node({ store, clock, ...(onJoin && { onJoin }), ...(quotaLimits && { quotaLimits }) });
   const events: IntakeEvent[] = [];
   const pipeline = new Pipeline(
     {

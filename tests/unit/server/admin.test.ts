@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { HeldMail, type HeldRecord } from '../../../indexer/held-mail.ts';
 import { parseMessage } from '../../../indexer/parse-message.ts';
 import { StorageError } from '../../../protocol/mail/errors.ts';
+import { limitsWith, noLimits } from '../../../protocol/mail/quota.ts';
 import type { AdminServices } from '../../../server/admin/services.ts';
 import { verbs } from '../../../server/admin/verbs.ts';
 import { callServer } from '../../../server/cli/admin-client.ts';
@@ -46,7 +47,7 @@ beforeEach(async () => {
 function mailOf(objects: MemoryStore): AdminServices['mail'] {
   const clock = new ManualClock();
   return {
-    accounts: openTestBucket(objects).node().accounts,
+    accounts: openTestBucket(objects).node({ quotaLimits: (id) => limitsWith(noLimits, services.directory.quotaOf(id)) }).accounts,
     parse: parseMessage,
     messageBytesMax: 100_000,
     verdicts: [],
@@ -84,6 +85,20 @@ describe('verbs', () => {
     expect(text).toBe('Added the account ada@example.com.');
     const changed = await run('account password', { address: 'ada@example.com' });
     expect(changed.text).toMatch(/Password \(shown this once\)/);
+  });
+
+  it('an account has the limits that it is given, none, or those of every account', async () => {
+    await run('domain add', { name: 'example.com' });
+    await run('account add', { address: 'ada@example.com' });
+    const quota = async (change: object = {}) => (await run('account quota', { address: 'ada@example.com', ...change })).result;
+    expect(await quota()).toMatchObject({ limits: { octets: null, messages: null }, usage: { octets: 0, messages: 0 } });
+    expect(await quota({ octets: '2G' })).toMatchObject({ limits: { octets: 2 ** 31, messages: null } });
+    expect(await quota({ messages: '3' })).toMatchObject({ limits: { octets: 2 ** 31, messages: 3 } });
+    const { text } = await run('account quota', { address: 'ada@example.com', octets: 'none' });
+    expect(text).toBe('ada@example.com holds 0 octets of any number, and 0 messages of 3.');
+    expect(await quota({ messages: 'default' })).toMatchObject({ limits: { octets: null, messages: null } });
+    await expect(quota({ octets: '999999999999999T' })).rejects.toThrow(/too large/);
+    await expect(run('account quota', { address: 'nobody@example.com', octets: '1' })).rejects.toThrow(/nobody@example\.com/);
   });
 
   it('verify without an address takes the directory and every account; with one, that one', async () => {

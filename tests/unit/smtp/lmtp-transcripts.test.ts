@@ -30,9 +30,11 @@ function removable(store: ObjectStore) {
 async function openLmtp(hostName = 'mx.example.com') {
   const recipients = new TestRecipients();
   let state = { isAway: false };
+  const messagesMax = new Map<string, number>();
   const rules = [...defaultVerdictRules, { header: 'X-Spam-Flag', equals: 'YES', action: 'junk' } as const];
   const rig = await openRig({
     recipients,
+    quotaLimits: (account) => ({ octets: null, messages: messagesMax.get(account) ?? null }),
     verdicts: rules,
     through: (store) => {
       const wrapped = removable(store);
@@ -78,7 +80,7 @@ async function openLmtp(hostName = 'mx.example.com') {
     session.receive(Buffer.from(text));
     while (session.isBusy) await idle();
   };
-  return { ...rig, session, lines, send, state };
+  return { ...rig, session, lines, send, state, messagesMax };
 }
 
 describe('LMTP', () => {
@@ -91,6 +93,8 @@ describe('LMTP', () => {
       const [, speaker, text = ''] = /^(C|S):(?: (.*))?$/.exec(line) ?? [];
       const [, person, mailbox, count] = /^mailbox (ada|ben) (INBOX|Junk): (\d+) messages?$/.exec(line) ?? [];
       const [, change] = /^store: (away|back)$/.exec(line) ?? [];
+      const [, limited, limit] = /^limit (ada|ben): (\d+) messages?$/.exec(line) ?? [];
+      const [, heldFor, reason] = /^held for (\S+): (\w+)$/.exec(line) ?? [];
       if (speaker === 'C') {
         const [, size] = /^\((\d+) octets\)$/.exec(text) ?? [];
         await rig.send(size === undefined ? `${text}\r\n` : `${'x'.repeat(Number(size))}\r\n`);
@@ -102,7 +106,11 @@ describe('LMTP', () => {
         const found = await lookAt(rig.bucket, person === 'ada' ? ada : ben);
         expect(`${where} ${(mailbox === 'INBOX' ? found.inbox : found.junk).length}`).toBe(`${where} ${count}`);
       } else if (change !== undefined) rig.state.isAway = change === 'away';
-      else expect(`${where} ${line}`).toMatch(/^\S+ (#.*)?$/);
+      else if (limited !== undefined) rig.messagesMax.set(limited === 'ada' ? ada : ben, Number(limit));
+      else if (heldFor !== undefined) {
+        const events = rig.events.filter((event) => event.kind === 'held').map((event) => ({ ...event, name: '' }));
+        expect(events).toMatchObject([{ reason, recipients: [heldFor] }]);
+      } else expect(`${where} ${line}`).toMatch(/^\S+ (#.*)?$/);
     }
     expect(octets).toBeGreaterThan(0);
     expect(rig.lines).toEqual([]);
