@@ -63,8 +63,8 @@ export class LogAccounts implements Accounts, AsyncDisposable {
       clock,
       onJoin,
       openMax,
-      openIndex: (id) => AccountIndex.open(kv(id), quotaLimits),
-      reopenIndex: (id) => AccountIndex.reopen(kv(id), quotaLimits),
+      openIndex: (id) => AccountIndex.open(kv(id), quotaLimits && (() => quotaLimits(id))),
+      reopenIndex: (id) => AccountIndex.reopen(kv(id), quotaLimits && (() => quotaLimits(id))),
       live: (id, index, leftover) => this.live(id, index, leftover),
     });
   }
