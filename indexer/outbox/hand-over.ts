@@ -179,8 +179,6 @@ function outcomeOf(results: readonly (DeliveryResult | undefined)[]): Outcome {
   if (results.some((result) => result === undefined || result.kind === 'unavailable')) return away;
   const full = results.find((result) => result?.kind === 'full');
   if (full?.kind === 'full') return { kind: 'deferred', smtpReply: `452 4.2.2 ${full.reason.replace(/[\r\n]+/g, ' ')}` };
-  const full = results.find((result) => result?.kind === 'full');
-  if (full?.kind === 'full') return { kind: 'deferred', smtpReply: `452 4.2.2 ${full.reason.replace(/[\r\n]+/g, ' ')}` };
   const refused = results.filter((result) => result?.kind === 'refused');
   if (refused.length === results.length) {
     const byRule = refused.find((result) => result?.kind === 'refused' && result.isByRule);
