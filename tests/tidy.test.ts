@@ -58,6 +58,12 @@ const importRules: readonly ImportRule[] = [
   { from: /^storage\/outbox\//, ours: [mail, time, /^storage\/(account|log)\//, /^storage\/directory\/address\.ts$/], packages: [] },
   // Scripts stand beside the mail: objects of the account.
   { from: /^storage\/sieve\//, ours: [mail, time, /^storage\/(account|log)\//], packages: [] },
+  // An account as others have it: the same interface, so that every face serves it as an own one.
+  {
+    from: /^storage\/sharing\//,
+    ours: [mail, time, /^protocol\/mime\/(facts|kept-header)\.ts$/, /^storage\/(account|directory|log)\//],
+    packages: [],
+  },
   { from: /^indexer\/ses\/client-side-encryption\.ts$/, ours: [/^protocol\//], packages: ['@aws-sdk/client-kms'] },
   { from: /^indexer\/authenticate\.ts$/, ours: [/^protocol\//, time], packages: ['mailauth'] },
   { from: /^indexer\/sources\/sqs\.ts$/, ours: [/^protocol\//, time, port], packages: ['@aws-sdk/client-sqs'] },
@@ -92,7 +98,7 @@ const importRules: readonly ImportRule[] = [
     ours: [
       /^protocol\//,
       time,
-      /^storage\/(account|directory|outbox|sieve)\//,
+      /^storage\/(account|directory|outbox|sharing|sieve)\//,
       /^storage\/log\/record\.ts$/,
       /^indexer\//,
       /^server\/(auth|net|tls)\//,
@@ -125,7 +131,7 @@ const importRules: readonly ImportRule[] = [
     ours: [
       /^protocol\//,
       time,
-      /^storage\/(account|directory|outbox|sieve)\//,
+      /^storage\/(account|directory|outbox|sharing|sieve)\//,
       /^storage\/log\/record\.ts$/,
       /^server\/(auth|net)\//,
       /^server\/(logger|limits|events)\.ts$/,

@@ -5,19 +5,22 @@
  * resolves. Other nodes' changes arrive by refresh(): the process calls it every few seconds, and whoever is about to say no (an unknown
  * recipient) or yes on old knowledge (a remembered password) calls it once more before.
  */
+import { type AclIdentifier, anyone } from '../../protocol/mail/acl.ts';
 import type { AccountId } from '../../protocol/mail/ids.ts';
 import type { OwnLimits } from '../../protocol/mail/quota.ts';
-import type { Account, Accounts, AccountTransactor, Effect } from '../account/api.ts';
+import type { Account, AccountReader, Accounts, AccountTransactor, Effect } from '../account/api.ts';
 import type { Clock } from '../clock.ts';
 import { directoryAccountId } from '../objects/object-keys.ts';
 import type { Random } from '../random.ts';
 import { canonicalAddress, canonicalDomain, displayDomain } from './address.ts';
 import * as mutations from './mutations.ts';
+import { type Principal, principalFor, principalIdOf, principalsFor } from './principals.ts';
 import { provisionAccount } from './provision.ts';
 import { type AppPassword, type CredentialRecord, type GroupSenders, type PasswordKeys, type RecordType, recordTypes } from './records.ts';
 import { type GroupMail, groupMail, type Resolution, resolve } from './resolve.ts';
 import { addFlowKey, addRule, moveRule, removeFlowKey, removeRule, sortedRules } from './rule-mutations.ts';
 import type { Rule, RuleRecord } from './rule-records.ts';
+import { dropStaleHint, isHintDue, isStale, putHints } from './share-hints.ts';
 import { DirectoryState } from './state.ts';
 
 export interface DirectoryPorts {
@@ -123,6 +126,25 @@ export class Directory implements Disposable {
   addressesOf(id: AccountId): readonly string[] {
     const account = this.accountById(id);
     return account ? [account.address, ...this.#state.aliasesOf(id)] : [];
+  }
+
+  /** Accounts and groups that an account may know. */
+  principals(viewer: AccountId): readonly Principal[] {
+    return [...principalsFor(this.#state, viewer)];
+  }
+
+  principal(viewer: AccountId, id: string): Principal | undefined {
+    return principalFor(this.#state, viewer, id);
+  }
+
+  /** The principal that a changed record is of, where the viewer may know it. */
+  principalIdOf(viewer: AccountId, record: { readonly type: string; readonly id: string }): string | undefined {
+    return principalIdOf(this.#state, viewer, record);
+  }
+
+  /** What the directory has been through: its effects name records. */
+  history<T>(fn: (reader: Pick<AccountReader, 'modSeq' | 'effectsSince'>) => T): T {
+    return this.#account.read(fn);
   }
 
   /** Limits that the account has of its own. */
@@ -303,6 +325,34 @@ export class Directory implements Disposable {
 
   removeFlowKey(accessKeyId: string): Promise<void> {
     return this.#transact((tx) => removeFlowKey(tx, accessKeyId));
+  }
+
+  // Hints about shared mailboxes: share-hints.ts says what they are worth
+
+  /** Accounts that may have shared something with this one, or with anyone. */
+  sharersWith(id: AccountId): readonly DirectoryAccount[] {
+    const owners = new Set([...(this.#state.sharers.get(id) ?? []), ...(this.#state.sharers.get(anyone) ?? [])]);
+    owners.delete(id);
+    return [...owners].flatMap((owner) => this.accountById(owner) ?? []);
+  }
+
+  /** To be awaited before the owner's commit that gives them rights. */
+  async noteShares(sharees: readonly AclIdentifier[], owner: AccountId): Promise<void> {
+    const now = this.#ports.clock.now();
+    const due = sharees.filter((sharee) => isHintDue(this.#state.shares.get(`${sharee}/${owner}`), now));
+    if (due.length > 0) await this.#transact((tx) => putHints(tx, due, owner));
+  }
+
+  /** Nothing of the owner is shared with this account, nor with anyone. */
+  async dropStaleShare(id: AccountId, owner: AccountId): Promise<void> {
+    const stale = ([id, anyone] as const).filter((sharee) => {
+      const hint = this.#state.shares.get(`${sharee}/${owner}`);
+      return hint !== undefined && isStale(hint, this.#ports.clock.now());
+    });
+    if (stale.length === 0) return;
+    await this.#transact((tx) => {
+      for (const sharee of stale) dropStaleHint(tx, sharee, owner);
+    });
   }
 
   // Following the log

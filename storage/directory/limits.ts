@@ -20,3 +20,9 @@ export const appPasswordsMax = 50;
 export const rulesMax = 1_000;
 /** Keys for functions' calls: one a function, and a second while it is changed. */
 export const flowKeysMax = 100;
+/** Accounts that may have shared something with one account: a LIST of its opens them all. */
+export const ownersPerShareeMax = 200;
+/** Milliseconds. A hint that leads to nothing is dropped when it is older than any commit can be under way. */
+export const staleHintMs = 24 * 3_600_000;
+/** Milliseconds. A grant renews a hint that is older: it must not look stale while the grant is under way. */
+export const hintRenewedMs = 3_600_000;

@@ -21,6 +21,7 @@ import type {
   PasswordKeys,
   RecordType,
 } from './records.ts';
+import { dropHintsOf } from './share-hints.ts';
 
 type Tx = AccountTransactor;
 
@@ -70,6 +71,7 @@ export function beginRemoval(tx: Tx, address: string): AccountId {
     if ('account' in alias.value.to && alias.value.to.account === id) dropAlias(tx, alias.id);
   }
   leaveGroups(tx, record.address);
+  dropHintsOf(tx, id);
   if (get(tx, 'credential', id)) tx.removeObject('credential', id);
   tx.removeObject('address', record.address);
   tx.putObject('account', id, { ...record, state: 'closing', removedAt: tx.at } satisfies AccountRecord);

@@ -13,6 +13,7 @@
  * | setting    | `decoy`            | DecoyRecord      |
  * | rule       | drawn              | RuleRecord       |
  * | flowKey    | an access key id   | FlowKeyRecord    |
+ * | share      | `<account or anyone>/<owner>` | ShareRecord |
  */
 import type { AccountId } from '../../protocol/mail/ids.ts';
 import type { OwnLimits } from '../../protocol/mail/quota.ts';
@@ -100,10 +101,15 @@ export interface FlowKeyRecord {
   readonly createdAt: number;
 }
 
+/** Somebody may have something shared with them by an owner: see share-hints.ts. */
+export interface ShareRecord {
+  readonly at: number;
+}
+
 /** 32 random bytes in hex, from which unknown logins get a SCRAM salt that is the same on every node and after every restart. */
 export interface DecoyRecord {
   readonly key: string;
 }
 
-export const recordTypes = ['domain', 'account', 'address', 'alias', 'group', 'credential', 'setting', 'rule', 'flowKey'] as const;
+export const recordTypes = ['domain', 'account', 'address', 'alias', 'group', 'credential', 'setting', 'rule', 'flowKey', 'share'] as const;
 export type RecordType = (typeof recordTypes)[number];

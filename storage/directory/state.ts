@@ -1,6 +1,7 @@
 /**
  * The directory in memory: maps of every record, kept up to date from the account's effects. Only reads and `put` by the Directory that owns it.
  */
+import type { AclIdentifier } from '../../protocol/mail/acl.ts';
 import type { AccountId } from '../../protocol/mail/ids.ts';
 import type {
   AccountRecord,
@@ -12,9 +13,11 @@ import type {
   FlowKeyRecord,
   GroupRecord,
   RecordType,
+  ShareRecord,
 } from './records.ts';
 import type { AddressBook } from './resolve.ts';
 import type { RuleRecord } from './rule-records.ts';
+import { parseHintId } from './share-hints.ts';
 
 export class DirectoryState implements AddressBook {
   readonly domains = new Map<string, DomainRecord>();
@@ -26,6 +29,9 @@ export class DirectoryState implements AddressBook {
   readonly settings = new Map<string, DecoyRecord>();
   readonly rules = new Map<string, RuleRecord>();
   readonly flowKeys = new Map<string, FlowKeyRecord>();
+  readonly shares = new Map<string, ShareRecord>();
+  /** Owners by the account, or anyone, that they may have shared something with. */
+  readonly sharers = new Map<AclIdentifier, Set<AccountId>>();
   /** Aliases by the account they name, for `addressesOf`. */
   readonly #aliasesOf = new Map<AccountId, Set<string>>();
 
@@ -53,6 +59,7 @@ export class DirectoryState implements AddressBook {
   /** Takes in what the log says of one record; undefined: it is gone. */
   put(type: RecordType, id: string, value: unknown): void {
     if (type === 'alias') this.#linkAlias(id, value as AliasRecord | undefined);
+    if (type === 'share') this.#linkShare(id, value !== undefined);
     const map = this.#mapOf(type);
     if (value === undefined) map.delete(id);
     else map.set(id, value);
@@ -69,9 +76,20 @@ export class DirectoryState implements AddressBook {
       this.settings,
       this.rules,
       this.flowKeys,
+      this.shares,
+      this.sharers,
       this.#aliasesOf,
     ];
     for (const map of all) map.clear();
+  }
+
+  #linkShare(id: string, isThere: boolean): void {
+    const { sharee, owner } = parseHintId(id);
+    const owners = this.sharers.get(sharee) ?? new Set();
+    if (isThere) owners.add(owner);
+    else owners.delete(owner);
+    if (owners.size > 0) this.sharers.set(sharee, owners);
+    else this.sharers.delete(sharee);
   }
 
   #linkAlias(address: string, next: AliasRecord | undefined): void {
@@ -94,6 +112,7 @@ export class DirectoryState implements AddressBook {
       setting: this.settings,
       rule: this.rules,
       flowKey: this.flowKeys,
+      share: this.shares,
     };
     return maps[type] as Map<string, unknown>;
   }

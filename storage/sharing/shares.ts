@@ -1,0 +1,121 @@
+/**
+ * Who shares what with whom, across accounts: opens what is shared with an account, and gives and takes rights. The owner's log is the truth; the
+ * directory has hints, written before the owner's commit (storage/directory/share-hints.ts), so that a crash between the two costs nothing.
+ */
+import { type AclIdentifier, anyone, RightSet } from '../../protocol/mail/acl.ts';
+import { MailError } from '../../protocol/mail/errors.ts';
+import type { AccountId, MailboxNumber } from '../../protocol/mail/ids.ts';
+import type { Account, Accounts } from '../account/api.ts';
+import type { Directory, DirectoryAccount } from '../directory/directory.ts';
+import { aclOf, setRights } from './rights.ts';
+import { SharedAccount, sharedAccount } from './shared-account.ts';
+
+export interface SharesPorts {
+  readonly accounts: Accounts;
+  readonly directory: Directory;
+}
+
+export interface SharedWith {
+  readonly owner: DirectoryAccount;
+  readonly account: SharedAccount;
+}
+
+/** Reads what rights become from what they are. */
+export type RightsChange = (before: RightSet) => RightSet;
+
+export interface RightsChanged {
+  readonly owner: AccountId;
+  readonly mailbox: MailboxNumber;
+  /** null: the administrator. */
+  readonly by: AccountId | null;
+  /** The list of the mailbox. */
+  readonly before: ReadonlyMap<AclIdentifier, RightSet>;
+  readonly after: ReadonlyMap<AclIdentifier, RightSet>;
+}
+
+export class Shares {
+  readonly #ports: SharesPorts;
+
+  constructor(ports: SharesPorts) {
+    this.#ports = ports;
+  }
+
+  /** Accounts that may have shared something with this one: at least those that have. */
+  owners(viewer: AccountId): readonly DirectoryAccount[] {
+    return this.#ports.directory.sharersWith(viewer);
+  }
+
+  /** undefined: nothing of this account is shared with the viewer, if it is there at all. */
+  async open(viewer: AccountId, owner: AccountId): Promise<SharedAccount | undefined> {
+    const { accounts, directory } = this.#ports;
+    if (directory.accountById(owner) === undefined || owner === viewer) return undefined;
+    const account = sharedAccount(await accounts.open(owner), viewer);
+    return account.isShared ? account : undefined;
+  }
+
+  /** All that is shared with the viewer, by the owner's address. Hints that have led nowhere for long are dropped. */
+  async openAll(viewer: AccountId): Promise<readonly SharedWith[]> {
+    const owners = [...this.owners(viewer)].sort((a, b) => (a.address < b.address ? -1 : 1));
+    const opened: SharedWith[] = [];
+    for (const owner of owners) {
+      const account = await this.open(viewer, owner.id);
+      if (account !== undefined) opened.push({ owner, account });
+      else await this.#ports.directory.dropStaleShare(viewer, owner.id);
+    }
+    return opened;
+  }
+
+  /** The account that somebody means by a name of it: its address or one of its aliases; or `anyone`. */
+  identifier(name: string): AclIdentifier | undefined {
+    return name === anyone ? anyone : this.#ports.directory.accountByAddress(name)?.id;
+  }
+
+  /** The address of an account that is there still. */
+  nameOf(identifier: AclIdentifier): string | undefined {
+    return identifier === anyone ? anyone : this.#ports.directory.accountById(identifier)?.address;
+  }
+
+  /** Who has which rights on a mailbox beside its owner, by name. Accounts that are gone have none. */
+  list(
+    account: Account,
+    mailbox: MailboxNumber,
+  ): readonly { readonly identifier: AclIdentifier; readonly name: string; readonly rights: RightSet }[] {
+    const acl = account.read((reader) => aclOf(reader, mailbox));
+    return [...acl].flatMap(([identifier, rights]) => {
+      const name = this.nameOf(identifier);
+      return name === undefined ? [] : [{ identifier, name, rights }];
+    });
+  }
+
+  /**
+   * Changes the rights of some in one mutation. `account` is the owner's, or that of somebody who has `a` on the mailbox. The owner's own rights cannot
+   * be changed. `by`: who did it; null is the administrator.
+   */
+  async setRights(
+    account: Account,
+    mailbox: MailboxNumber,
+    changes: ReadonlyMap<AclIdentifier, RightsChange>,
+    by: AccountId | null,
+  ): Promise<void> {
+    const { directory } = this.#ports;
+    if (changes.has(account.id)) throw new MailError('invalidArguments', 'The owner has all rights, always.');
+    // Asked before anything is written; the mutation asks again.
+    if (account instanceof SharedAccount && !account.rightsOn(mailbox).hasAll('la'))
+      throw new MailError('forbidden', 'The right a on the mailbox is missing.');
+    const known = [...changes.keys()].filter((identifier) => this.nameOf(identifier) !== undefined);
+    await directory.noteShares(known, account.id);
+    const changed = await account.transact((tx) => {
+      const before = aclOf(tx, mailbox);
+      const after = new Map<AclIdentifier, RightSet>();
+      // Those who are gone leave the list with the next change of it.
+      for (const identifier of before.keys()) if (this.nameOf(identifier) === undefined) after.set(identifier, RightSet.none);
+      for (const identifier of known) after.set(identifier, changes.get(identifier)!(before.get(identifier) ?? RightSet.none));
+      setRights(tx, mailbox, after);
+      return { before, after: aclOf(tx, mailbox) };
+    });
+    await this.onRightsChanged?.({ owner: account.id, mailbox, by, ...changed });
+  }
+
+  /** Told after each change that was made here, and waited for. */
+  onRightsChanged: ((change: RightsChanged) => Promise<void>) | undefined;
+}
