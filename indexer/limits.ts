@@ -29,6 +29,12 @@ export const taughtAtOnceMax = 100;
 
 /** Milliseconds that SPF, DKIM and DMARC of an LMTP message may take, DNS included; an MTA waits for its answer for minutes. */
 export const authenticationMsMax = 8_000;
+/** Milliseconds that one question to DNS may take: a resolver that must ask around takes a second or two, a client library waits for 20. */
+export const dnsQuestionMsMax = 2_500;
+/** Questions in a row without an answer after which the resolver is tried, and taken for away when it is silent too. */
+export const dnsSilencesMax = 4;
+/** Milliseconds before a resolver that was away is tried again: what comes meanwhile has no results, so it must not be long. */
+export const dnsPauseMs = 30_000;
 
 /** Messages of an SQS queue in hand at once; each holds its event, some 5 KB. Past it the queue itself is where they wait. */
 export const queueOutstandingMax = 1000;

@@ -1,11 +1,12 @@
 /** Mail in: the pipeline with the workers that parse for it, the sweep of the bucket, and LMTP. */
-import { resolve as resolver } from 'node:dns/promises';
+import { resolve } from 'node:dns/promises';
 import { hostname } from 'node:os';
 import { authenticate } from '../indexer/authenticate.ts';
 import { readAuthenticationResults } from '../indexer/authentication-results.ts';
 import type { IntakeEvent } from '../indexer/intake-events.ts';
 import { ParsePool } from '../indexer/parse-pool.ts';
 import { Pipeline, type PipelinePorts } from '../indexer/pipeline.ts';
+import { ResolverGuard } from '../indexer/resolver-guard.ts';
 import { ServiceMail } from '../indexer/rules/service-mail.ts';
 import { keyService } from '../indexer/ses/client-side-encryption.ts';
 import type { FeedbackEvent } from '../indexer/ses/events.ts';
@@ -123,6 +124,15 @@ export function openIntake(options: IntakeOptions): Intake {
       ? { path: inbound.http.path, source: new HttpSource({ mail, topicArns, token, fetchText: fetchSnsText, clock, observe }) }
       : undefined,
     lmtp(certificates) {
+      const dns = new ResolverGuard({
+        resolver: resolve,
+        clock,
+        onChange: (isAway) => {
+          if (isAway) logger.warn('DNS does not answer: mail by LMTP comes in without results of SPF, DKIM and DMARC until it does.');
+          else logger.warn('DNS answers again.');
+        },
+      });
+      metrics.gauge('satchel_dns_away', '1 while DNS does not answer, and mail by LMTP is not authenticated.', () => (dns.isAway ? 1 : 0));
       const service = new LmtpService({
         pipeline,
         directory,
@@ -133,7 +143,7 @@ export function openIntake(options: IntakeOptions): Intake {
         messageBytesMax: limits.messageBytesMax,
         authenticate: async (message, sender) =>
           readAuthenticationResults(message, inbound.lmtp.authservIds) ??
-          (inbound.lmtp.authenticate ? authenticate(message, sender, { resolver, clock, hostName: hostname() }) : {}),
+          (inbound.lmtp.authenticate ? authenticate(message, sender, { resolver: dns.resolve, clock, hostName: hostname() }) : {}),
         onError: (error) => logger.error('An LMTP transaction failed.', { error }),
       });
       return createLmtpServer({ service, secureContext: () => certificates.current.context });
