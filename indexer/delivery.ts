@@ -21,6 +21,8 @@ export interface OutgoingMessage {
   /** Milliseconds since the epoch. */
   readonly receivedAt: number;
   readonly placement: 'inbox' | 'junk';
+  /** A rule of the organisation chose the placement: the account's lists of senders have no say. */
+  readonly isPlacedByRule?: boolean;
   /** Path of the mailbox that a rule of the organisation chose; made where it is missing. */
   readonly mailbox?: readonly string[];
   readonly facts: DeliveryFacts;
@@ -58,10 +60,10 @@ export async function deliver(
     // A reply to what SES had given another Message-ID.
     const parsed = { ...read, facts: account.read((reader) => withOriginalIds(reader, read.facts)) };
     const { bytes, facts, receivedAt } = message;
-    const placement =
-      message.mailbox === undefined
-        ? account.read((reader) => placementBySender(reader, parsed.facts, facts, message.placement))
-        : message.placement;
+    const isPlaced = message.isPlacedByRule || message.mailbox !== undefined;
+    const placement = isPlaced
+      ? message.placement
+      : account.read((reader) => placementBySender(reader, parsed.facts, facts, message.placement));
     const filed = { bytes, blob: upload, parsed, facts, address, placement, receivedAt };
     const filing = (await filter?.decide(account, filed)) ?? (await unfiltered.decide(account, filed));
     return await account.transact((tx) => add(tx, { ...message, placement }, filing), { uploads: [upload, ...filing.uploads] });

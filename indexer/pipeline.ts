@@ -395,6 +395,7 @@ export class Pipeline {
         parse: parseOf(copy.bytes),
         upload: (opened) => common.upload(opened, copy.bytes),
         placement: copy.placement ?? common.placement,
+        isPlacedByRule: copy.placement !== undefined,
         ...(mailbox && { mailbox }),
       };
       const result = await deliver(this.#ports.accounts, account, address, message, this.#ports.filter);

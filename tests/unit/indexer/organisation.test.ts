@@ -6,8 +6,10 @@ import { passRules } from '../../../indexer/rules/passage.ts';
 import { parseClauses } from '../../../indexer/rules/rule-text.ts';
 import { ServiceMail } from '../../../indexer/rules/service-mail.ts';
 import { RuleTransport } from '../../../indexer/rules/transport.ts';
+import { setSender } from '../../../indexer/senders.ts';
 import { defaultVerdictRules } from '../../../indexer/verdict.ts';
 import type { AccountId, Uid } from '../../../protocol/mail/ids.ts';
+import type { AccountTransactor } from '../../../storage/account/api.ts';
 import { Directory } from '../../../storage/directory/directory.ts';
 import { serviceOutboxId, submissions } from '../../../storage/outbox/outbox.ts';
 import { countingRandom, openTestBucket } from '../../support/open-accounts.ts';
@@ -47,6 +49,7 @@ async function openOrganisation() {
       await store.put(`inbound/${id}`, bytes);
       return { bytes, outcome: await pipeline.ingest({ key: `inbound/${id}` }) };
     },
+    account: async (name: string, change: (tx: AccountTransactor) => void) => (await accounts.open(ids.get(name)!)).transact(change),
     /** Mailboxes of an account with what lies in them. */
     async mailOf(name: string) {
       const account = await accounts.open(ids.get(name)!);
@@ -115,6 +118,20 @@ describe('a rule', () => {
     await rule(clause);
     await receive('ada@example.com', { spam });
     expect(paths(await mailOf('ada'))).toEqual([path]);
+  });
+
+  test.each([
+    ['junk', 'safe', 'PASS', 'Junk'],
+    ['never-junk', 'blocked', 'FAIL', 'INBOX'],
+  ] as const)("that says %s outranks an account's %s sender, who outranks the verdict %s", async (clause, kind, spam, path) => {
+    const { rule, receive, mailOf, account } = await openOrganisation();
+    await account('ada', (tx) => setSender(tx, 'brahms@music.example', kind));
+    await receive('ada@example.com', { spam: spam === 'PASS' ? 'FAIL' : 'PASS' });
+    expect(paths(await mailOf('ada'))).toEqual([kind === 'safe' ? 'INBOX' : 'Junk']);
+    await rule(clause);
+    await receive('ada@example.com', { spam });
+    expect(paths(await mailOf('ada')).filter((found) => found === path)).toHaveLength(1);
+    expect(await mailOf('ada')).toHaveLength(2);
   });
 
   test('that redirects to somebody here delivers it there with its verdict', async () => {
