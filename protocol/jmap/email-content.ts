@@ -4,7 +4,7 @@ import type { MessageFacts } from '../mime/facts.ts';
 import { scanHeader } from '../mime/header.ts';
 import { canAnswer, headerValuesFromFacts, headerValuesFromRaw } from '../mime/header-facts.ts';
 import { asRaw } from '../mime/header-forms.ts';
-import { decodePartText } from '../mime/part-content.ts';
+import { readPartText } from '../mime/part-content.ts';
 import { walkParts } from '../mime/sections.ts';
 import type { Part } from '../mime/structure.ts';
 import { partBlobId } from './blob-id.ts';
@@ -209,14 +209,14 @@ function bodyValues(content: MessageContent, options: BodyOptions): Record<strin
     values[section] =
       raw === undefined
         ? { value: '', isEncodingProblem: true, isTruncated: false }
-        : bodyValue(decodePartText(raw, part), part.subtype === 'html', options.maxBodyValueBytes);
+        : bodyValue(readPartText(raw, part), part.subtype === 'html', options.maxBodyValueBytes);
   }
   return values;
 }
 
-function bodyValue(decoded: string, isHtml: boolean, bytesMax: number): BodyValue {
-  const text = decoded.replaceAll('\r\n', '\n').toWellFormed();
-  const isEncodingProblem = text.includes('\ufffd');
+function bodyValue(part: { text: string; hasProblem: boolean }, isHtml: boolean, bytesMax: number): BodyValue {
+  const text = part.text.replaceAll('\r\n', '\n').toWellFormed();
+  const isEncodingProblem = part.hasProblem;
   if (bytesMax === 0 || text.length * 3 <= bytesMax || Buffer.byteLength(text) <= bytesMax) {
     return { value: text, isEncodingProblem, isTruncated: false };
   }

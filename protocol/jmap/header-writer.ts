@@ -50,7 +50,8 @@ const oneLine = (text: string) => text.replace(/[\r\n\0]+/g, ' ');
 /** A client's own raw value keeps its folds only where they are folds. */
 function rawValue(value: string): string | undefined {
   const unfolded = value.replace(/\r?\n(?=[ \t])/g, '');
-  return /[\r\n\0]/.test(unfolded) ? undefined : /^[\t\x20-\x7e]*$/.test(unfolded) ? unfolded : encodeWords(unfolded.trim());
+  // A line of more than 998 characters is none (RFC 5322 §2.1.1).
+  return /[\r\n\0]|[^ \t]{980}/.test(unfolded) ? undefined : /^[\t\x20-\x7e]*$/.test(unfolded) ? unfolded : encodeWords(unfolded.trim());
 }
 
 function formatAddress({ name, email }: { name?: string | null; email: string }): string {
@@ -94,7 +95,7 @@ export function formatParameters(parameters: Readonly<Record<string, string | un
   for (const [name, value] of Object.entries(parameters)) {
     if (value === undefined) continue;
     const line = oneLine(value);
-    if (/^[\x20-\x7e]*$/.test(line))
+    if (/^[\x20-\x7e]{0,900}$/.test(line) && !line.includes('=?'))
       text += /^[A-Za-z0-9!#$&+._-]+$/.test(line) ? `; ${name}=${line}` : `; ${name}="${line.replace(/["\\]/g, '\\$&')}"`;
     else if (how === 'words') text += `; ${name}="${encodeWords(line)}"`;
     else

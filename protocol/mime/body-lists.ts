@@ -17,7 +17,7 @@ export interface BodyLists {
 
 /** RFC 8621 §4.1.4: the file name, else Content-Type's name, decoded. */
 export function partName(part: Part): string | undefined {
-  return decodeParameter(part.disposition?.parameters, 'filename') ?? decodeParameter(part.parameters, 'name');
+  return decodeParameter(part.disposition?.parameters, 'filename') || decodeParameter(part.parameters, 'name') || undefined;
 }
 
 /** RFC 8621 §4.1.4: the charset parameter; us-ascii for text without one; null for other types without one. */

@@ -53,6 +53,11 @@ export function decodeText(bytes: Uint8Array, charset: string): string {
   return decoderFor(charset)(asBuffer(bytes));
 }
 
+/** Whether there is such a charset. What stands for none, as `us-ascii` and `unknown-8bit` do in mail, is guessed at, and known. */
+export function isKnownCharset(charset: string): boolean {
+  return decoderFor(charset) !== guessUnknown;
+}
+
 function decoderFor(charset: string): Decode {
   let decode = decoders.get(charset);
   if (decode === undefined) {
@@ -61,6 +66,8 @@ function decoderFor(charset: string): Decode {
   }
   return decode;
 }
+
+const guessUnknown: Decode = (bytes) => decodeUnlabelledBytes(bytes);
 
 function makeDecoder(charset: string): Decode {
   const label = charset
@@ -77,7 +84,7 @@ function makeDecoder(charset: string): Decode {
     if (decoder !== undefined) return (bytes) => decoder.decode(bytes);
   }
   if (iconv.encodingExists(name)) return (bytes) => iconv.decode(bytes, name);
-  return decodeUnlabelledBytes;
+  return guessUnknown;
 }
 
 function textDecoder(label: string): TextDecoder | undefined {

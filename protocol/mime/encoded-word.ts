@@ -78,9 +78,12 @@ function decodeQ(content: string): Buffer {
 /** RFC 2047 §2: a word is at most 75 characters; 45 bytes make 60 of base64. */
 const wordBytesMax = 45;
 
-/** Text as ASCII: itself if it is, else UTF-8 encoded words split between characters. */
+/** RFC 5322 §2.1.1: a line has at most 998 characters, and is folded at spaces only. */
+const unfoldable = /[^ \t]{900}/;
+
+/** Text as ASCII: itself if it is and reads as itself, else UTF-8 encoded words split between characters. */
 export function encodeWords(text: string): string {
-  if (isAscii(text)) return text;
+  if (isAscii(text) && !text.includes('=?') && !unfoldable.test(text)) return text;
   const words: string[] = [];
   let chunk = '';
   let chunkBytes = 0;

@@ -1,14 +1,24 @@
 /** The content of a part cut out of its raw message. */
-
+import { isUtf8 } from 'node:buffer';
 import { partCharset } from './body-lists.ts';
 import { asBuffer } from './bytes.ts';
-import { decodeText } from './charset.ts';
+import { decodeText, isKnownCharset } from './charset.ts';
 import type { Part } from './structure.ts';
-import { decodeTransfer } from './transfer-encoding.ts';
+import { decodeTransfer, isKnownTransferEncoding } from './transfer-encoding.ts';
 
 /** The part's body, transfer decoded. `raw` is the whole message. */
 export function decodePart(raw: Uint8Array, part: Part): Uint8Array {
   return decodeTransfer(asBuffer(raw).subarray(part.bodyStart, part.bodyEnd), part.encoding);
+}
+
+/** The part's body as text, and what RFC 8621 §4.1.4 calls an encoding problem: bytes that do not fit, or a charset or encoding that is not known. */
+export function readPartText(raw: Uint8Array, part: Part): { readonly text: string; readonly hasProblem: boolean } {
+  const bytes = decodePart(raw, part);
+  const charset = partCharset(part) ?? '';
+  const text = decodeText(bytes, charset);
+  // U+FFFD stands for what does not fit, unless the sender wrote it.
+  const hasMisfits = text.includes('\ufffd') && !isUtf8(bytes);
+  return { text, hasProblem: hasMisfits || !isKnownCharset(charset) || !isKnownTransferEncoding(part.encoding) };
 }
 
 /** The part's body as text: at most `encodedBytesMax` of its encoded bytes are read. */

@@ -28,6 +28,10 @@ export function transferEncoding(token: string | undefined): TransferEncoding {
   }
 }
 
+export function isKnownTransferEncoding(token: string | undefined): boolean {
+  return transferEncoding(token) !== 'identity' || token === undefined || ['7bit', '8bit', 'binary'].includes(token);
+}
+
 /** The decoded bytes. For an identity encoding, the same memory. */
 export function decodeTransfer(bytes: Uint8Array, token: string | undefined): Uint8Array {
   const buffer = asBuffer(bytes);

@@ -25,12 +25,17 @@ export function newSettings<T extends object>(
   return { ...defaults, ...given } as T;
 }
 
-/** The properties that a patch changes. One that is said as it is (`current` holds the whole object) changes nothing, also where it cannot be set. */
+/**
+ * The properties that a patch changes. One that is said as it is (`current` holds the whole object) changes nothing, also where it cannot be set.
+ * null gives a property its default, where that is another.
+ */
 export function changedSettings(
   patch: Readonly<Record<string, unknown>>,
   current: Readonly<Record<string, unknown>>,
+  defaults: Readonly<Record<string, unknown>> = {},
 ): Record<string, unknown> {
   const changed = applyPatch(patch, (property) => current[property]);
+  for (const [name, value] of changed) if (value === null && Object.hasOwn(defaults, name)) changed.set(name, defaults[name]);
   return Object.fromEntries(
     [...changed].filter(([name, value]) => !Object.hasOwn(current, name) || !isDeepStrictEqual(current[name], value)),
   );

@@ -61,7 +61,7 @@ export const identitySet = defineMethod({
         await steps.transact((tx) => {
           const record = tx.object<IdentityRecord>(identityType, id);
           if (record === undefined) throw new SetFailure(notFoundError);
-          const changed = changedSettings(patch, showObject(identities, id, record));
+          const changed = changedSettings(patch, showObject(identities, id, record), defaults);
           checkSettings(IdentitySettings, changed);
           if ('email' in changed) throw invalidProperties('The address of an identity stays.', 'email');
           const isChanged = Object.keys(changed).length > 0;
