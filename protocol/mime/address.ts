@@ -166,7 +166,8 @@ function readAngled(item: readonly Token[], open: number): Mailbox | undefined {
   const close = item.findIndex((token, i) => i > open && token.kind === 'special' && token.text === '>');
   let inner = item.slice(open + 1, close < 0 ? item.length : close);
   let name = phrase(item.slice(0, open));
-  if (name === '') name = item.find((token) => token.kind === 'comment')?.text.trim() ?? '';
+  // What stands inside the brackets is no name of anybody.
+  if (name === '') name = item.find((token, i) => token.kind === 'comment' && (i < open || (close >= 0 && i > close)))?.text.trim() ?? '';
   let route: string | undefined;
   const colon = inner.length > 0 && isAt(inner[0]!) ? inner.findIndex(isColon) : -1;
   if (colon >= 0) {

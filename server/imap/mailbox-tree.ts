@@ -2,7 +2,7 @@
 import { formatMailboxPath, parseMailboxPath } from '../../protocol/imap/mailbox-name.ts';
 import { MailError } from '../../protocol/mail/errors.ts';
 import type { MailboxNumber } from '../../protocol/mail/ids.ts';
-import type { AccountReader, Mailbox } from '../../storage/account/api.ts';
+import type { Account, AccountReader, Mailbox } from '../../storage/account/api.ts';
 import type { MailboxRole } from '../../storage/log/record.ts';
 
 /** RFC 6154 §2, RFC 8457 \Important. The INBOX has none. */
@@ -45,10 +45,18 @@ export function newMailboxPath(name: string): string[] {
   return path;
 }
 
-export interface ListedMailbox {
-  readonly mailbox: Mailbox;
+/** A name that LIST may show. */
+export interface ListedName {
   readonly name: string;
   readonly hasChildren: boolean;
+  /** Absent where it only leads to others. */
+  readonly mailbox?: Mailbox;
+  /** Whose it is, where it is not the client's own. */
+  readonly account?: Account;
+}
+
+export interface ListedMailbox extends ListedName {
+  readonly mailbox: Mailbox;
 }
 
 /** All mailboxes with their full names: the INBOX first, then by name. */

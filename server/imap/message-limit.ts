@@ -1,6 +1,6 @@
 /**
- * MESSAGELIMIT (RFC 9738), where it is configured: one command is about the newest messages up to the limit, and its answer says how far down it came.
- * They are answered in the order of the mailbox; which ones they are is as if they were taken from the highest UID down.
+ * MESSAGELIMIT (RFC 9738), where it is configured: one command is about the newest messages up to the limit, answered from the highest UID down, and its
+ * answer says how far down it came.
  */
 import { type Range, type Ranges, sizeOf } from '../../protocol/mail/ranges.ts';
 import type { MailboxView } from './mailbox-view.ts';
@@ -39,6 +39,11 @@ export function limitedReply({ output }: Session, name: string, code: string | u
   if (reply?.code === undefined) return { status: 'OK', code, text };
   output.untagged(`NO [${code}] ${text}`);
   return reply;
+}
+
+/** What needs all messages at once, of which none is done where there are too many: no UID says how far it came (RFC 9738 §3.1, §3.3). */
+export function refuseAbove({ services: { messagesMax } }: Session, count: number): Reply | undefined {
+  return messagesMax === undefined || count <= messagesMax ? undefined : refuseForLimit(`MESSAGELIMIT ${messagesMax}`);
 }
 
 /** RFC 9738 §3.1: what is done for all or none is refused. */

@@ -174,6 +174,8 @@ export class AccountNews implements Disposable {
     };
     for (const [id, { name, subscribed }] of now) {
       const before = this.#known.get(id);
+      // RFC 5465 §5.1: who hears of flags hears of another UIDVALIDITY, and this name has one now.
+      if (before?.name !== name) this.#touched.set(id, { messages: true, flags: true });
       if (before === undefined) {
         tell(name, 'MailboxName', subscribed);
         tellParent(name);

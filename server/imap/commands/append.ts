@@ -21,7 +21,7 @@ import { defineCommand, loggedIn, selected } from '../command.ts';
 import { keywordsOfFlags, type StoredFlags } from '../flags.ts';
 import { findMailbox } from '../mailbox-tree.ts';
 import type { MailboxView } from '../mailbox-view.ts';
-import { refuseForLimit } from '../message-limit.ts';
+import { refuseAbove } from '../message-limit.ts';
 import type { Reply } from '../refusal.ts';
 import type { Session } from '../session.ts';
 import { expungedReply } from './expunge.ts';
@@ -86,9 +86,9 @@ async function addMessages(session: Session, { mailbox: name, messages }: Append
   const previousTurn = session.appendTurn;
   const { promise: ownTurn, resolve: endTurn } = Promise.withResolvers<void>();
   session.appendTurn = ownTurn;
-  const { messagesMax } = session.services;
   // RFC 9738 §3.1: all messages or none.
-  if (messagesMax !== undefined && messages.length > messagesMax) return refuseForLimit(`MESSAGELIMIT ${messagesMax}`);
+  const tooMany = refuseAbove(session, messages.length);
+  if (tooMany !== undefined) return tooMany;
   try {
     const mailbox = account.read((reader) => findMailbox(reader, name));
     if (mailbox === undefined) return { status: 'NO', code: 'TRYCREATE', text: 'There is no mailbox of this name.' };
@@ -108,8 +108,9 @@ async function addMessages(session: Session, { mailbox: name, messages }: Append
       (tx) => {
         if (tx.mailbox(mailbox.id) === undefined) throw new MailError('mailboxNotFound', 'The mailbox has just been deleted.');
         const modSeq = (tx.modSeq + 1) as ModSeq;
-        const uids = prepared.map(({ email }) => tx.addEmail(email).uids[0]!);
+        // RFC 8508 §3.4: a quota is asked about what there is more in the end.
         if (replaced !== undefined) takeOut(tx, replaced);
+        const uids = prepared.map(({ email }) => tx.addEmail(email).uids[0]!);
         return { uids, modSeq };
       },
       { uploads: prepared.map(({ upload }) => upload) },

@@ -5,9 +5,9 @@ import { ProtocolError } from '../../../protocol/mail/errors.ts';
 import { defineCommand, type Invocation, loggedIn } from '../command.ts';
 import { listedMailboxes } from '../mailbox-tree.ts';
 import { MailboxView } from '../mailbox-view.ts';
-import { refuseCharset, saving, writeAnswer } from '../search/answer.ts';
+import { mustBeUtf8, refuseCharset, saving, writeAnswer } from '../search/answer.ts';
 import { mentionsModSeq, runSearch } from '../search/search.ts';
-import { usesNumbers } from '../uid-only.ts';
+import { mustUseUids, usesNumbers } from '../uid-only.ts';
 
 export const esearch = defineCommand<EsearchArguments>({
   names: ['ESEARCH'],
@@ -15,7 +15,11 @@ export const esearch = defineCommand<EsearchArguments>({
   capability: ['MULTISEARCH'],
   // It answers with UIDs only.
   sequences: 'free',
-  decode: decodeEsearch,
+  decode: (scanner, context) => {
+    const args = decodeEsearch(scanner, context);
+    mustBeUtf8(args, context);
+    return args;
+  },
   async run(invocation, args) {
     const { session } = invocation;
     const { sources, key } = args;
@@ -25,6 +29,7 @@ export const esearch = defineCommand<EsearchArguments>({
       throw new ProtocolError('expected a selected mailbox for SELECTED');
     // RFC 7377 §2.1, §2.2: what belongs to the selected mailbox is for searches of it alone.
     if (!isOnlySelected && args.return?.includes('SAVE')) throw new ProtocolError('expected SAVE with SELECTED only');
+    mustUseUids(session, key);
     if (usesNumbers(key)) throw new ProtocolError('expected no message numbers: the answer has UIDs of several mailboxes');
     if (!args.isCharsetKnown) return refuseCharset(args);
     if (mentionsModSeq(key)) session.isCondstore = true;

@@ -41,7 +41,13 @@ export const fetch = defineCommand<FetchArguments>({
     const { indexes, code } = limitMessages(session, view, partial === undefined ? all : partOf(all, partial));
     if (vanished) tellVanished(session, set, changedSince!);
     const seen = await markSeen(session, view, attributes, indexes);
-    const { missing, unreadable } = await fetchMessages(session, view, { attributes, indexes, changedSince, seen });
+    const { missing, unreadable } = await fetchMessages(session, view, {
+      attributes,
+      indexes,
+      changedSince,
+      seen,
+      isFromLast: code !== undefined,
+    });
     const failed = { status: 'NO', code: 'UNKNOWN-CTE', text: 'A part has an encoding that is not known here.' } as const;
     const gone = { status: 'OK', code: 'EXPUNGEISSUED', text: 'Some of these messages are gone.' } as const;
     return limitedReply(session, name, code, unreadable ? failed : missing ? gone : undefined);

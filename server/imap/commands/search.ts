@@ -1,9 +1,8 @@
 /** SEARCH and UID SEARCH (RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 4731 ESEARCH, RFC 5182 SEARCHRES, RFC 7162 §3.1.5, RFC 9394 PARTIAL). */
 import { decodeSearch, type SearchArguments } from '../../../protocol/imap/commands/search.ts';
-import { ProtocolError } from '../../../protocol/mail/errors.ts';
 import { defineCommand, selected } from '../command.ts';
 import { limitedReply, limitMessages } from '../message-limit.ts';
-import { refuseCharset, saving, writeAnswer } from '../search/answer.ts';
+import { mustBeUtf8, refuseCharset, saving, writeAnswer } from '../search/answer.ts';
 import { mentionsModSeq, runSearch, searchedMessages } from '../search/search.ts';
 import { mustUseUids } from '../uid-only.ts';
 
@@ -14,11 +13,10 @@ export const search = defineCommand<SearchArguments>({
   sequences: 'hold',
   takesNumbers: true,
   // RFC 9051 §6.4.4: the answer is ESEARCH, also to who did not ask for it.
-  decode: (scanner, { acceptsUtf8, isRev2 }) => {
+  decode: (scanner, context) => {
     const args = decodeSearch(scanner);
-    // RFC 9755 §3: who has enabled UTF-8 names no other charset.
-    if (acceptsUtf8 && !isRev2 && args.charset !== 'UTF-8')
-      throw new ProtocolError('expected no CHARSET but UTF-8 after ENABLE UTF8=ACCEPT');
+    mustBeUtf8(args, context);
+    const { isRev2 } = context;
     return isRev2 && args.return === undefined ? { ...args, return: ['ALL'] } : args;
   },
   async run(invocation, args) {
@@ -34,7 +32,10 @@ export const search = defineCommand<SearchArguments>({
     const { indexes, code } = limitMessages(session, view, searchedMessages(view, args.key));
     const start = code === undefined ? 0 : indexes[0]![0];
     const found = await saving(view, args, async () => ({ result: await runSearch(session, view, args.key, undefined, start) }));
-    writeAnswer(invocation, found, args, { name: 'SEARCH', withModSeq });
+    // RFC 9738 §3.1: messages are processed from the highest UID down. ESEARCH has sets, which have no order.
+    const isFromLast = code !== undefined && args.return === undefined;
+    const order = isFromLast ? found.result.uids.map((_, at, { length }) => length - 1 - at) : undefined;
+    writeAnswer(invocation, order === undefined ? found : { ...found, order }, args, { name: 'SEARCH', withModSeq });
     return limitedReply(session, invocation.name, code);
   },
 });

@@ -11,7 +11,7 @@ import { defineCommand, type Finish, type Invocation, selected } from '../comman
 import { fetchRows } from '../fetch/fetch.ts';
 import { keywordsOfFlags, type StoredFlags } from '../flags.ts';
 import type { MailboxView } from '../mailbox-view.ts';
-import { limitedReply, limitMessages } from '../message-limit.ts';
+import { type Limited, limitedReply, limitMessages } from '../message-limit.ts';
 import type { Reply } from '../refusal.ts';
 
 export const store = defineCommand<StoreArguments>({
@@ -31,7 +31,8 @@ export const store = defineCommand<StoreArguments>({
     const uids = view.uidRanges(indexes);
     const committed = uids.length === 0 ? Promise.resolve(nothing) : view.account.transact((tx) => change(tx, view, uids, flags, args));
     committed.catch(() => {});
-    return async () => limitedReply(session, invocation.name, code, await finish(invocation, args, indexes, await committed));
+    const limited = { indexes, code };
+    return async () => limitedReply(session, invocation.name, code, await finish(invocation, args, limited, await committed));
   },
 });
 
@@ -89,7 +90,7 @@ function changeTest(tx: AccountTransactor, { keywords, isDeleted }: StoredFlags,
 async function finish(
   { session, isUid, name }: Invocation,
   args: StoreArguments,
-  indexes: Ranges,
+  { indexes, code }: Limited,
   outcome: Outcome,
 ): Promise<Reply | undefined> {
   // The mailbox may have been deleted meanwhile.
@@ -105,7 +106,7 @@ async function finish(
       ...(session.isCondstore ? [{ item: 'MODSEQ' as const }] : []),
       ...(args.isSilent ? [] : [{ item: 'FLAGS' as const }]),
     ];
-    await fetchRows(session, view, attributes, indexes, outcome.modified);
+    await fetchRows(session, view, attributes, { indexes, except: outcome.modified, isFromLast: code !== undefined });
   }
   if (outcome.modified.length === 0) return undefined;
   const modified = isUid ? outcome.modified : rangesOf([...sequencesOf(view, outcome.modified)]);

@@ -1,8 +1,9 @@
 /** THREAD and UID THREAD (RFC 5256 §3). */
 import { decodeThread, type ThreadArguments } from '../../../protocol/imap/commands/thread.ts';
+import { sizeOf } from '../../../protocol/mail/ranges.ts';
 import { defineCommand, selected } from '../command.ts';
-import { limitMessages, refuseForLimit } from '../message-limit.ts';
-import { refuseCharset } from '../search/answer.ts';
+import { refuseAbove } from '../message-limit.ts';
+import { mustBeUtf8, refuseCharset } from '../search/answer.ts';
 import { mentionsModSeq, runSearch, searchedMessages } from '../search/search.ts';
 import { MatchedRows } from '../sort/matched-rows.ts';
 import { threadFacts } from '../thread/facts.ts';
@@ -17,13 +18,17 @@ export const thread = defineCommand<ThreadArguments>({
   capability: ['THREAD=ORDEREDSUBJECT', 'THREAD=REFERENCES'],
   sequences: 'hold',
   takesNumbers: true,
-  decode: decodeThread,
+  decode: (scanner, context) => {
+    const args = decodeThread(scanner);
+    mustBeUtf8(args, context);
+    return args;
+  },
   async run({ session, isUid }, args) {
     const { view, output } = session;
     mustUseUids(session, args.key);
     // RFC 9738 §3.3.
-    const { code } = limitMessages(session, view, searchedMessages(view, args.key));
-    if (code !== undefined) return refuseForLimit(code);
+    const refusal = refuseAbove(session, sizeOf(searchedMessages(view, args.key)));
+    if (refusal !== undefined) return refusal;
     if (!args.isCharsetKnown) return refuseCharset(args);
     if (mentionsModSeq(args.key)) session.isCondstore = true;
     const rows = new MatchedRows();

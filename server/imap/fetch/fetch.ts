@@ -7,7 +7,7 @@ import type { FetchAttribute } from '../../../protocol/imap/fetch-attribute.ts';
 import { ByteWriter } from '../../../protocol/imap/wire/byte-writer.ts';
 import { StorageError } from '../../../protocol/mail/errors.ts';
 import type { EmailNumber } from '../../../protocol/mail/ids.ts';
-import { contains, type Ranges } from '../../../protocol/mail/ranges.ts';
+import { contains, type Range, type Ranges } from '../../../protocol/mail/ranges.ts';
 import type { MessageFacts } from '../../../protocol/mime/facts.ts';
 import { headerFieldsFromRaw } from '../../../protocol/mime/header.ts';
 import { canAnswer } from '../../../protocol/mime/header-facts.ts';
@@ -31,6 +31,8 @@ export interface FetchRequest {
   readonly seen: Ranges;
   /** UIDs to pass over. */
   readonly except?: Ranges;
+  /** From the last message to the first: where only a part is answered (RFC 9738 §3.1). */
+  readonly isFromLast?: boolean;
 }
 
 export interface FetchOutcome {
@@ -52,26 +54,36 @@ export async function fetchRows(
   session: Session,
   view: MailboxView,
   attributes: readonly FetchAttribute[],
-  indexes: Ranges,
-  except: Ranges,
+  { indexes, except, isFromLast }: Pick<FetchRequest, 'indexes' | 'except' | 'isFromLast'>,
 ): Promise<void> {
-  await fetchMessages(session, view, { attributes, indexes, seen: [], except });
+  await fetchMessages(session, view, { attributes, indexes, seen: [], except, isFromLast });
 }
 
 export async function fetchMessages(session: Session, view: MailboxView, request: FetchRequest): Promise<FetchOutcome> {
   const { output, connection } = session;
   const fetcher = new Fetcher(session, view, request);
   output.startSlice();
-  for (const [from, to] of request.indexes) {
-    for (let first = from; first <= to; first += rowsPerRead) {
-      fetcher.readRows(first, Math.min(first + rowsPerRead - 1, to));
-      if (fetcher.waiting.length > 0) await fetcher.sendWaiting();
-      if (output.needsPace) await output.pace();
-      if (connection.isClosed) return fetcher.outcome;
-    }
+  const due = request.isFromLast ? bodiesAheadMax : 1;
+  for (const [first, last] of request.isFromLast ? oneByOneFromLast(request.indexes) : inPieces(request.indexes)) {
+    fetcher.readRows(first, last);
+    if (fetcher.waiting.length >= due) await fetcher.sendWaiting();
+    if (output.needsPace) await output.pace();
+    if (connection.isClosed) return fetcher.outcome;
   }
+  if (fetcher.waiting.length > 0) await fetcher.sendWaiting();
   output.schedule();
   return fetcher.outcome;
+}
+
+/** As many as are read in one look at the account. */
+function* inPieces(indexes: Ranges): Generator<Range> {
+  for (const [from, to] of indexes)
+    for (let first = from; first <= to; first += rowsPerRead) yield [first, Math.min(first + rowsPerRead - 1, to)];
+}
+
+function* oneByOneFromLast(indexes: Ranges): Generator<Range> {
+  for (let at = indexes.length - 1; at >= 0; at -= 1)
+    for (let index = indexes[at]![1]; index >= indexes[at]![0]; index -= 1) yield [index, index];
 }
 
 class Fetcher {
@@ -81,6 +93,7 @@ class Fetcher {
   readonly #view: MailboxView;
   readonly #request: FetchRequest;
   readonly #plan: FetchPlan;
+  readonly #isUidOnlyAsked: boolean;
   readonly #uids: Uint32Array;
   readonly #output: Output;
   /** Of lists of omitted names, whether what is asked for is among what they leave. */
@@ -93,6 +106,7 @@ class Fetcher {
     this.#view = view;
     this.#request = request;
     this.#plan = planFetch(view, request.attributes);
+    this.#isUidOnlyAsked = request.attributes.every(({ item }) => item === 'UID');
     this.#uids = view.uids;
     this.#output = session.output;
   }
@@ -101,21 +115,29 @@ class Fetcher {
   readRows(first: number, last: number): void {
     const uids = this.#uids;
     const { changedSince, except } = this.#request;
+    const passOver = (index: number) => {
+      this.outcome.missing = true;
+      if (this.#isUidOnlyAsked && changedSince === undefined) this.#writeGone(index);
+    };
     this.#view.account.read((reader) => {
       let index = first;
       reader.forEachMembership(this.#view.mailbox, uids[first]!, uids[last]!, (row) => {
-        while (index <= last && uids[index]! < row.uid) {
-          index += 1;
-          this.outcome.missing = true;
-        }
+        for (; index <= last && uids[index]! < row.uid; index += 1) passOver(index);
         if (uids[index] !== row.uid) return;
         index += 1;
         if (changedSince !== undefined && row.modSeq <= changedSince) return;
         if (except !== undefined && except.length > 0 && contains(except, row.uid)) return;
         this.#fetchRow(index, row, reader);
       });
-      if (index <= last) this.outcome.missing = true;
+      for (; index <= last; index += 1) passOver(index);
     });
+  }
+
+  /** Of a message whose EXPUNGE is not told yet, what is known still: RFC 9051 §7.5.1 lets the client count on its number until then. */
+  #writeGone(index: number): void {
+    const uid = this.#uids[index]!;
+    writeFetchStart(this.#output, index + 1, uid, this.#session.isUidOnly);
+    this.#output.ascii(`UID ${uid})\r\n`);
   }
 
   #fetchRow(sequence: number, row: MembershipRow, reader: AccountReader): void {

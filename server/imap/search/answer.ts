@@ -2,8 +2,10 @@
  * How a search answers: SEARCH or SORT with all its numbers, or ESEARCH with what was asked for (RFC 4731 §3.1, RFC 5267 §3, RFC 9394 §3.1), and what it
  * saves for `$` (RFC 5182).
  */
+import type { DecodeContext } from '../../../protocol/imap/commands/context.ts';
 import type { SearchProgram } from '../../../protocol/imap/commands/search.ts';
 import { formatPartialRange, resolvePartialRange, type SearchReturn } from '../../../protocol/imap/search-return.ts';
+import { ProtocolError } from '../../../protocol/mail/errors.ts';
 import { rangesOf } from '../../../protocol/mail/ranges.ts';
 import type { Invocation } from '../command.ts';
 import type { MailboxView } from '../mailbox-view.ts';
@@ -31,6 +33,11 @@ export function refuseCharset({ charset }: SearchProgram): Reply {
     code: 'BADCHARSET (UTF-8 US-ASCII)',
     text: `The charset ${charset.replace(/[^\x21-\x7e]/g, '?')} is not known.`,
   };
+}
+
+/** RFC 9755 §3: who has enabled UTF-8 names no other charset. IMAP4rev2 leaves it to the client. */
+export function mustBeUtf8({ charset }: SearchProgram, { acceptsUtf8, isRev2 }: DecodeContext): void {
+  if (acceptsUtf8 && !isRev2 && charset !== 'UTF-8') throw new ProtocolError('expected no charset but UTF-8 after ENABLE UTF8=ACCEPT');
 }
 
 /** Runs a search that may save its result. `$` in its keys means the one saved before; one that fails leaves an empty one (RFC 5182 §2.1). */
