@@ -11,7 +11,7 @@ import { StorageError } from '../../protocol/mail/errors.ts';
 import type { AccountId } from '../../protocol/mail/ids.ts';
 import type { Account, Accounts, Effect } from '../../storage/account/api.ts';
 import { countSending } from '../../storage/outbox/history.ts';
-import { isSettled, submission, submissions } from '../../storage/outbox/outbox.ts';
+import { isSettled, submission, unfinishedSubmissions } from '../../storage/outbox/outbox.ts';
 import { type RecipientStatus, type SubmissionRecord, submissionType } from '../../storage/outbox/record.ts';
 import { forgetSentAs, rememberSentAs } from '../../storage/outbox/sent-as.ts';
 import type { Answer, AnswerJournal } from './answers.ts';
@@ -142,14 +142,12 @@ export class Dispatcher implements AsyncDisposable {
 
   async #removeOldOf(account: Account): Promise<void> {
     const before = this.#ports.clock.now() - settledKeptMs;
-    const isOld = (record: SubmissionRecord | undefined): boolean =>
-      record !== undefined && isSettled(record) && Math.max(record.createdAt, record.sendAt) < before;
-    const ids = account.read((reader) => [...submissions(reader)].filter(({ value }) => isOld(value)).map(({ id }) => id));
+    const ids = account.read((reader) => [...reader.listed(submissionType, 'finished', before)]);
     if (ids.length === 0) return;
     await account.transact((tx) => {
       for (const id of ids) {
         const record = submission(tx, id);
-        if (record === undefined || !isOld(record)) continue;
+        if (record === undefined || !isSettled(record)) continue;
         for (const { relayId } of record.recipients) if (relayId !== undefined) forgetSentAs(tx, relayId);
         tx.removeObject(submissionType, id);
       }
@@ -176,7 +174,7 @@ export class Dispatcher implements AsyncDisposable {
   #lookThrough(attached: Attached): void {
     attached.due.clear();
     attached.account.read((reader) => {
-      for (const { id, value } of submissions(reader)) this.#plan(attached, id, value);
+      for (const { id, value } of unfinishedSubmissions(reader)) this.#plan(attached, id, value);
     });
     this.#wake.resolve();
   }
@@ -359,7 +357,7 @@ export class Dispatcher implements AsyncDisposable {
         if (after.isDestroyed && isSettled(after)) tx.removeObject(submissionType, id);
         else tx.putObject(submissionType, id, after);
         enqueueReports(tx, notices);
-        for (const [, { relayId }] of ours) if (relayId !== undefined) rememberSentAs(tx, relayId, record.messageId);
+        for (const [, { relayId }] of ours) if (relayId !== undefined) rememberSentAs(tx, relayId, id, record.messageId);
         const relayed = ours.filter(([, { state }]) => state === 'relayed').length;
         if (relayed > 0) countSending(tx, { relayed });
       },

@@ -11,7 +11,7 @@ import type { Directory } from '../../storage/directory/directory.ts';
 import { type Containment, countSending, type DayCounts } from '../../storage/outbox/history.ts';
 import { enqueue, serviceOutboxId, submission, submissions } from '../../storage/outbox/outbox.ts';
 import { type RecipientStatus, type SubmissionRecord, submissionType } from '../../storage/outbox/record.ts';
-import { rememberSentAs } from '../../storage/outbox/sent-as.ts';
+import { rememberSentAs, submissionSentAs } from '../../storage/outbox/sent-as.ts';
 import { suppress } from '../../storage/outbox/suppression.ts';
 import type { FeedbackEvent } from '../ses/events.ts';
 import { mailDate, type ReportedRecipient, statusOf, wantsReport } from './delivery-report.ts';
@@ -74,7 +74,7 @@ export class Feedback {
     else await this.#apply(feedback, found);
   }
 
-  /** Our tags name the submission. Without them the sender's outbox is looked through for SES's id. */
+  /** Our tags name the submission. Without them the sender's outbox is asked for SES's id. */
   async #find({ account: tagged, submission: id, sesMessageId, source }: SesFeedback): Promise<Found | undefined> {
     const { accounts, directory } = this.#ports;
     if (tagged !== undefined && id !== undefined) {
@@ -89,6 +89,10 @@ export class Feedback {
       if (accountId === undefined) continue;
       const account = await accounts.open(accountId);
       const found = account.read((reader) => {
+        const named = submissionSentAs(reader, sesMessageId);
+        if (named === undefined) return undefined;
+        const record = named === null ? undefined : submission(reader, named);
+        if (named !== null) return record && { id: named, record };
         for (const { id: candidate, value } of submissions(reader)) {
           if (value.recipients.some(({ relayId }) => relayId === sesMessageId)) return { id: candidate, record: value };
         }
@@ -178,7 +182,7 @@ export class Feedback {
     const dsnBlobs = [...record.dsnBlobs, ...reports.map(({ upload }) => upload.ref)];
     tx.putObject(submissionType, id, { ...record, recipients, dsnBlobs } satisfies SubmissionRecord);
     enqueueReports(tx, reports);
-    rememberSentAs(tx, feedback.sesMessageId, record.messageId);
+    rememberSentAs(tx, feedback.sesMessageId, id, record.messageId);
     const counts = countsOf(feedback);
     return counts && countSending(tx, counts);
   }

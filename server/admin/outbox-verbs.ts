@@ -4,7 +4,7 @@ import { MailError } from '../../protocol/mail/errors.ts';
 import type { AccountId } from '../../protocol/mail/ids.ts';
 import type { Account } from '../../storage/account/api.ts';
 import { ratesOf, releaseSending, sendingHistory } from '../../storage/outbox/history.ts';
-import { cancel, isSettled, retryNow, serviceOutboxId, submission, submissions } from '../../storage/outbox/outbox.ts';
+import { cancel, retryNow, serviceOutboxId, submission, unfinishedSubmissions } from '../../storage/outbox/outbox.ts';
 import type { SubmissionRecord } from '../../storage/outbox/record.ts';
 import type { AdminServices } from './services.ts';
 import { defineVerb, formatTable, parameters, type Verb } from './verb.ts';
@@ -68,7 +68,7 @@ export const outboxVerbs: readonly Verb[] = [
       const accounts = name === undefined ? everyAccount(services) : [[name, await accountNamed(services, name)] as const];
       for await (const [address, account] of accounts) {
         account.read((reader) => {
-          for (const { id, value } of submissions(reader)) if (!isSettled(value)) found.push(describe(address, id, value));
+          for (const { id, value } of unfinishedSubmissions(reader)) found.push(describe(address, id, value));
         });
         if (found.length >= listedMax) break;
       }

@@ -4,7 +4,6 @@ import { SetFailure } from '../../protocol/jmap/errors.ts';
 import { formatUtcDate } from '../../protocol/jmap/utc-date.ts';
 import { formatEmailId, formatThreadId } from '../../protocol/mail/ids.ts';
 import type { AccountReader } from '../../storage/account/api.ts';
-import { isSettled, submissions } from '../../storage/outbox/outbox.ts';
 import { type SubmissionRecord, submissionType } from '../../storage/outbox/record.ts';
 import { submissionsPendingMax } from './limits.ts';
 import type { ObjectType } from './standard/objects.ts';
@@ -37,7 +36,7 @@ function deliveryStatus({ envelope, recipients }: SubmissionRecord): object {
 /** Throws SetFailure 'forbiddenToSend' where too much waits already. */
 export function requireRoom(reader: AccountReader): void {
   let pending = 0;
-  for (const { value } of submissions(reader)) if (!isSettled(value)) pending += 1;
+  for (const _ of reader.listed(submissionType, 'unfinished')) pending += 1;
   if (pending >= submissionsPendingMax)
     throw new SetFailure({
       type: 'forbiddenToSend',

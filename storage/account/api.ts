@@ -134,6 +134,9 @@ export interface SeenMarks {
   modSeq(email: EmailNumber): ModSeq;
 }
 
+/** Lists of objects that the index keeps (object-lists.ts): of submissions that copies are left to hand over of, and of the others. */
+export type ObjectList = 'unfinished' | 'finished';
+
 export interface CandidateSet {
   has(email: EmailNumber): boolean;
 }
@@ -201,6 +204,8 @@ export interface AccountReader {
 
   object<T>(type: string, id: string): T | undefined;
   objects<T>(type: string): Iterable<{ readonly id: string; readonly value: T; readonly modSeq: ModSeq }>;
+  /** Ids of the objects on a list, the oldest first; those from before `until`. The others are not looked at. */
+  listed(type: string, list: ObjectList, until?: number): Iterable<string>;
 
   /** Effects with modSeq > since, ascending; undefined when `since` is older than what is kept (30 days at least) or newer than the account. */
   effectsSince(since: ModSeq): Iterable<Effect> | undefined;

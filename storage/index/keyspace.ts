@@ -2,7 +2,7 @@
  * All keys of the index, relative to one account: a letter for the table, then big-endian numbers or bytes, as latin1 strings (kv.ts).
  * The index is disposable, so this layout may change with any version; `layoutVersion` says when an index of an older one is thrown away.
  */
-export const layoutVersion = 5;
+export const layoutVersion = 6;
 
 export type TableLetter =
   | 'M' // the account's counters and position
@@ -22,6 +22,7 @@ export type TableLetter =
   | 'G' // tombstones of emails (gravestones)
   | 'K' // ingest keys
   | 'O' // objects by type and id
+  | 'P' // objects that are listed, by list and time
   | 'D' // seq of the last change of each snapshot part
   | 'S' // search: trigrams
   | 'Q'; // search: how far the trigram index goes

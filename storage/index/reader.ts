@@ -14,6 +14,7 @@ import type {
   Mailbox,
   Membership,
   MembershipRow,
+  ObjectList,
   SearchField,
   SeenMarks,
 } from '../account/api.ts';
@@ -37,6 +38,7 @@ import {
 } from './keyspace.ts';
 import { endOf } from './kv.ts';
 import { threadRowsMax } from './limits.ts';
+import { idOfListed, listEnd, listPrefix } from './object-lists.ts';
 import { placesOf } from './places.ts';
 import { ViewerMarks } from './seen-marks.ts';
 import { type JournalRow, tables, type WireRow } from './tables.ts';
@@ -345,6 +347,11 @@ export class IndexReader implements AccountReader {
     for (const { key, value } of this.view.range(tables.objects, prefix, endOf(prefix))) {
       yield { id: textOfKey(key.slice(prefix.length)), value: value.value as T, modSeq: value.modSeq };
     }
+  }
+
+  *listed(type: string, list: ObjectList, until?: number): Iterable<string> {
+    const end = until === undefined ? endOf(listPrefix(type, list)) : listEnd(type, list, until);
+    for (const { key } of this.view.range(tables.listed, listPrefix(type, list), end)) yield idOfListed(key, type, list);
   }
 
   effectsSince(since: ModSeq): Iterable<Effect> | undefined {

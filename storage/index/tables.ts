@@ -168,6 +168,7 @@ export const tables = {
   tombstones: json<TombstoneRow>('G'),
   ingest: json<IngestRow>('K'),
   objects: json<ObjectRow>('O'),
+  listed: json<1>('P'),
   dirty: json<number>('D'),
 } as const;
 

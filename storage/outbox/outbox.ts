@@ -86,7 +86,7 @@ export function forget(tx: AccountTransactor, id: string): void {
 
 /** Whatever waits for another attempt is tried now; what is held until a time still is. */
 export function retryNow(tx: AccountTransactor): void {
-  for (const { id, value } of [...submissions(tx)]) {
+  for (const { id, value } of [...unfinishedSubmissions(tx)]) {
     const nextAt = Math.max(tx.at, value.sendAt);
     if (!value.recipients.some((recipient) => recipient.state === 'queued' && recipient.nextAt > nextAt)) continue;
     const recipients = value.recipients.map((recipient) => (recipient.state === 'queued' ? { ...recipient, nextAt } : recipient));
@@ -103,6 +103,15 @@ export function submission(reader: AccountReader, id: string): SubmissionRecord 
   return reader.object<SubmissionRecord>(submissionType, id);
 }
 
+/** Those that something is left to do for, the oldest first. The others are not read. */
+export function* unfinishedSubmissions(reader: AccountReader): Iterable<{ readonly id: string; readonly value: SubmissionRecord }> {
+  for (const id of reader.listed(submissionType, 'unfinished')) {
+    const value = submission(reader, id);
+    if (value !== undefined) yield { id, value };
+  }
+}
+
+/** All of the last thirty days. */
 export function submissions(reader: AccountReader): Iterable<{ readonly id: string; readonly value: SubmissionRecord }> {
   return reader.objects<SubmissionRecord>(submissionType);
 }

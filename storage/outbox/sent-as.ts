@@ -8,6 +8,8 @@ import type { AccountReader, AccountTransactor } from '../account/api.ts';
 interface SentAsRecord {
   /** Without brackets. */
   readonly messageId: string;
+  /** Whose copy it is. Older records do not say. */
+  readonly submission?: string;
 }
 
 const sentAsType = 'SentAs';
@@ -16,9 +18,14 @@ const wirePattern = /^([A-Za-z0-9._-]{16,128})@(?:email|[a-z]{2}(?:-[a-z]+)+-\d+
 /** References of one message that are looked up, the newest first. */
 const lookedUpMax = 20;
 
-export function rememberSentAs(tx: AccountTransactor, relayId: string, messageId: string): void {
-  if (messageId !== '' && tx.object(sentAsType, relayId) === undefined)
-    tx.putObject(sentAsType, relayId, { messageId } satisfies SentAsRecord);
+export function rememberSentAs(tx: AccountTransactor, relayId: string, submission: string, messageId: string): void {
+  if (tx.object(sentAsType, relayId) === undefined) tx.putObject(sentAsType, relayId, { messageId, submission } satisfies SentAsRecord);
+}
+
+/** The submission that SES knows by this id; null where the record is too old to say. */
+export function submissionSentAs(reader: AccountReader, relayId: string): string | null | undefined {
+  const record = reader.object<SentAsRecord>(sentAsType, relayId);
+  return record && (record.submission ?? null);
 }
 
 export function forgetSentAs(tx: AccountTransactor, relayId: string): void {
@@ -34,7 +41,7 @@ export function withOriginalIds<T extends { readonly inReplyTo: readonly string[
   for (const id of [...facts.inReplyTo.slice(0, lookedUpMax), ...facts.references.slice(-lookedUpMax)]) {
     const [, relayId] = wirePattern.exec(id) ?? [];
     const found = relayId === undefined ? undefined : reader.object<SentAsRecord>(sentAsType, relayId);
-    if (found !== undefined && !facts.references.includes(found.messageId)) originals.add(found.messageId);
+    if (found !== undefined && found.messageId !== '' && !facts.references.includes(found.messageId)) originals.add(found.messageId);
   }
   return originals.size === 0 ? facts : { ...facts, references: [...facts.references, ...originals] };
 }

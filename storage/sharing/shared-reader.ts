@@ -314,6 +314,9 @@ export class SharedReader implements AccountReader {
     }
   }
 
+  /** Mail on its way out is its owner's. */
+  *listed(): Iterable<string> {}
+
   protected uploadId(id: string): string {
     return `${this.viewer}/${id}`;
   }
