@@ -29,6 +29,8 @@ export class AccountIndex implements StateMachine<AccountTransactor, Effect> {
   private readonly applied: View;
   private cache = new ReaderCache();
   private current: IndexAttempt | undefined;
+  /** When the first effect above this floor of the journal was committed: most commits need not look for what is old. */
+  private oldest: { readonly floor: number; readonly at: number } | undefined;
 
   private constructor(kv: Kv, quotaLimits: (() => QuotaLimits) | undefined) {
     this.kv = kv;
@@ -101,12 +103,37 @@ export class AccountIndex implements StateMachine<AccountTransactor, Effect> {
   private finish(layer: Layer, commit: Commit, hash: string): void {
     const view = new View(this.state, [layer]);
     Object.assign(view.editMeta(), { layout: layoutVersion, seq: commit.seq, hash, at: commit.at });
-    pruneJournal(view, commit);
+    this.pruneJournal(view, commit);
     this.state.write(layer);
+  }
+
+  /** Removes effects older than 30 days, with the tombstones and ingest keys that came with them: by the commits' own times, so that every index agrees. */
+  private pruneJournal(view: View, commit: Commit): void {
+    const limit = commit.at - journalKeptMs;
+    let left = journalPrunedPerCommit;
+    const floor = view.meta().journalFloor;
+    if (limit <= 0 || (this.oldest?.floor === floor && this.oldest.at >= limit)) return;
+    for (const { key, value } of view.range(tables.journal, journalKey(floor + 1), endOf('J'))) {
+      if (value.at >= limit || left === 0) {
+        this.oldest = { floor: view.meta().journalFloor, at: value.at };
+        return;
+      }
+      left -= 1;
+      const modSeq = readU48(key, 1);
+      view.remove(tables.journal, key);
+      for (const email of eachOf(value.emails.removed)) view.remove(tables.tombstones, tombstoneKey(email));
+      for (const ingest of value.ingest ?? []) {
+        if (view.get(tables.ingest, ingestKey(ingest))?.modSeq === modSeq) view.remove(tables.ingest, ingestKey(ingest));
+      }
+      view.editMeta().journalFloor = modSeq;
+      view.put(tables.dirty, dirtyKey('journal', rangeOfJournal(modSeq)), commit.seq);
+      view.put(tables.dirty, dirtyKey('meta', 0), commit.seq);
+    }
   }
 
   async reset(): Promise<void> {
     this.current = undefined;
+    this.oldest = undefined;
     this.cache = new ReaderCache();
     await this.kv.clear();
     this.state.forget();
@@ -122,27 +149,6 @@ export class AccountIndex implements StateMachine<AccountTransactor, Effect> {
     for await (const part of parts) restorer.restore(part);
     restorer.finish(position);
     this.state.forget();
-  }
-}
-
-/** Removes effects older than 30 days, with the tombstones and ingest keys that came with them: by the commits' own times, so that every index agrees. */
-function pruneJournal(view: View, commit: Commit): void {
-  const limit = commit.at - journalKeptMs;
-  let left = journalPrunedPerCommit;
-  const floor = view.meta().journalFloor;
-  if (limit <= 0) return;
-  for (const { key, value } of view.range(tables.journal, journalKey(floor + 1), endOf('J'))) {
-    if (value.at >= limit || left === 0) return;
-    left -= 1;
-    const modSeq = readU48(key, 1);
-    view.remove(tables.journal, key);
-    for (const email of eachOf(value.emails.removed)) view.remove(tables.tombstones, tombstoneKey(email));
-    for (const ingest of value.ingest ?? []) {
-      if (view.get(tables.ingest, ingestKey(ingest))?.modSeq === modSeq) view.remove(tables.ingest, ingestKey(ingest));
-    }
-    view.editMeta().journalFloor = modSeq;
-    view.put(tables.dirty, dirtyKey('journal', rangeOfJournal(modSeq)), commit.seq);
-    view.put(tables.dirty, dirtyKey('meta', 0), commit.seq);
   }
 }
 
