@@ -12,6 +12,7 @@ import type { Intake } from './compose-intake.ts';
 import type { Outbox } from './compose-outbox.ts';
 import { type Config, ConfigError, givenPublicUrl, parseListen } from './config.ts';
 import { createImapServer } from './imap/server.ts';
+import { ownAndShared } from './jmap/reachable.ts';
 import { addJmapRoutes } from './jmap/routes.ts';
 import type { JmapServices } from './jmap/services.ts';
 import { sessionsDrainMs } from './limits.ts';
@@ -122,7 +123,7 @@ export function jmapRoutes(
     tokenIssuers: options.config.openId === undefined ? [] : [options.config.openId.issuer],
     // Node's own, and those of NODE_EXTRA_CA_CERTS.
     trustAnchors: () => getCACertificates('default'),
-    reachableAccounts: ({ accountId, address }) => [{ id: accountId, name: address, isPersonal: true, isReadOnly: false }],
+    reachableAccounts: (identity) => ownAndShared(options, identity),
   };
   return (server) => addJmapRoutes(server, services);
 }

@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import type { LogAccounts } from '../storage/account/log-accounts.ts';
 import { Directory } from '../storage/directory/directory.ts';
+import { Shares } from '../storage/sharing/shares.ts';
 import type { AdminServices } from './admin/services.ts';
 import { verbs } from './admin/verbs.ts';
 import type { FirstAccount, Listening } from './announcement.ts';
@@ -75,7 +76,7 @@ export async function compose(config: Config, ports: Ports, { mode }: ComposeOpt
   const { accounts } = node;
   const directory = opening.use(await Directory.open({ ...ports, accounts, catchUp: accounts.catchUp }));
   node.heed(directory);
-  node.heed(directory);
+  const shares = new Shares({ accounts, directory });
   const feedback = openFeedback({ ...ports, config, accounts, directory, metrics });
   const rules = opening.use(openRules({ ...ports, config, accounts, directory, metrics }));
   const intake = opening.use(
@@ -163,6 +164,7 @@ export async function compose(config: Config, ports: Ports, { mode }: ComposeOpt
       ...faces,
       ...ports,
       directory,
+      shares,
       sendingLimits: sendingLimitsOf(config),
       messageBytesMax: config.limits.messageBytesMax,
     });

@@ -20,15 +20,18 @@ export function applyPatch(patch: Readonly<Record<string, unknown>>, current: (p
       changed.set(property, value);
       continue;
     }
-    const [member = ''] = rest;
-    const before = changed.get(property) ?? current(property);
-    if (rest.length > 1 || !isRecord(before)) throw new SetFailure({ type: 'invalidPatch', description: `There is nothing at ${path}.` });
-    const after: Record<string, unknown> = { ...before };
-    if (value === null) delete after[member];
-    else after[member] = value;
-    changed.set(property, after);
+    changed.set(property, withMember(changed.get(property) ?? current(property), rest, value, path));
   }
   return changed;
+}
+
+function withMember(before: unknown, [member = '', ...rest]: readonly string[], value: unknown, path: string): Record<string, unknown> {
+  if (!isRecord(before)) throw new SetFailure({ type: 'invalidPatch', description: `There is nothing at ${path}.` });
+  const after: Record<string, unknown> = { ...before };
+  if (rest.length > 0) after[member] = withMember(after[member], rest, value, path);
+  else if (value === null) delete after[member];
+  else after[member] = value;
+  return after;
 }
 
 /** The keys of `{a: true, b: true}`; any other value than true makes it invalid. */

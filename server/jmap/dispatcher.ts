@@ -11,9 +11,10 @@ import type { Identity } from '../auth/authenticator.ts';
 import { cacheOf } from './account-cache.ts';
 import type { ImplicitCall, Method, MethodContext } from './method.ts';
 import { methods } from './methods/index.ts';
+import type { ReachableAccount } from './reachable.ts';
 import { methodErrorOf } from './refusal.ts';
 import type { JmapServices } from './services.ts';
-import { capabilities, sessionStateOf } from './session.ts';
+import { capabilities, isSupportedOn, sessionStateOf } from './session.ts';
 
 export interface JmapResponse {
   readonly methodResponses: readonly Invocation[];
@@ -57,7 +58,7 @@ export async function dispatch(services: JmapServices, identity: Identity, accou
   return {
     methodResponses,
     ...(request.createdIds === undefined ? {} : { createdIds: Object.fromEntries(createdIds) }),
-    sessionState: sessionStateOf(services, identity),
+    sessionState: await sessionStateOf(services, identity),
   };
 }
 
@@ -66,17 +67,21 @@ async function runCall(method: Method, contexts: Contexts, args: Readonly<Record
   if (method.isOnAccount) {
     const { accountId } = args;
     if (typeof accountId !== 'string') throw new MethodError('invalidArguments', 'accountId is missing.');
-    const reached = await contexts.on(accountId);
+    const reached = await contexts.reach(accountId);
     // One answer for accounts that are not there and for those of others.
     if (reached === undefined) throw new MethodError('accountNotFound', 'There is no such account.');
-    context = reached;
-    if (method.access === 'write' && contexts.isReadOnly(accountId)) {
-      throw new MethodError('accountReadOnly', 'The account can only be read.');
-    }
+    context = reached.context;
+    if (reached.account !== undefined) requireSupport(method, reached.account);
   }
   const fault = method.fault(args);
   if (fault !== undefined) throw new MethodError('invalidArguments', fault.description, { arguments: fault.arguments });
   return await method.run(context, { ...args });
+}
+
+function requireSupport(method: Method, account: ReachableAccount): void {
+  if (method.access === 'write' && account.isReadOnly) throw new MethodError('accountReadOnly', 'The account can only be read.');
+  if (!isSupportedOn(account, method.capability))
+    throw new MethodError('accountNotSupportedByMethod', 'The account does not have what the method is for.');
 }
 
 /** The contexts of one request, an account each. */
@@ -96,34 +101,37 @@ class Contexts {
     this.own = this.#contextOf(account);
   }
 
-  async on(accountId: string): Promise<MethodContext | undefined> {
-    if (accountId === this.own.account.id) return this.own;
-    const account = await openReachable(this.#services, this.#identity, accountId);
-    return account === undefined ? undefined : this.#contextOf(account);
+  /** `account`: undefined for its own, which every method is for. */
+  async reach(accountId: string): Promise<{ context: MethodContext; account?: ReachableAccount } | undefined> {
+    if (accountId === this.own.account.id) return { context: this.own };
+    const account = await reachableAccount(this.#services, this.#identity, accountId);
+    return account === undefined ? undefined : { account, context: this.#contextOf(await account.open(), account) };
   }
 
-  isReadOnly(accountId: string): boolean {
-    return this.#services.reachableAccounts(this.#identity).some(({ id, isReadOnly }) => id === accountId && isReadOnly);
-  }
-
-  #contextOf(account: Account): MethodContext {
+  /** What a method shows for a capability that the account does not have, it does not show. */
+  #contextOf(account: Account, reachable?: ReachableAccount): MethodContext {
     const createdIds = this.#createdIds;
+    const using = this.#using;
+    const isWhole = reachable === undefined || !reachable.isShared;
     return {
       services: this.#services,
       identity: this.#identity,
       account,
       cache: cacheOf(account),
-      using: this.#using,
+      using: isWhole ? using : new Set([...using].filter((capability) => isSupportedOn(reachable, capability))),
       createdIds,
       resolveId: (id) => (id.startsWith('#') ? (createdIds.get(id.slice(1)) ?? id) : id),
-      on: (accountId) => this.on(accountId),
+      on: async (accountId) => (await this.reach(accountId))?.context,
       implicitCalls: this.implicitCalls,
     };
   }
 }
 
 /** The account of this id, where the login reaches it. */
-export async function openReachable(services: JmapServices, identity: Identity, accountId: string): Promise<Account | undefined> {
-  const reachable = services.reachableAccounts(identity).find(({ id }) => id === accountId);
-  return reachable === undefined ? undefined : services.accounts.open(reachable.id);
+export async function reachableAccount(
+  services: JmapServices,
+  identity: Identity,
+  accountId: string,
+): Promise<ReachableAccount | undefined> {
+  return (await services.reachableAccounts(identity)).find(({ id }) => id === accountId);
 }

@@ -20,6 +20,11 @@ export const sieveCapability = 'urn:ietf:params:jmap:sieve';
 export const webPushCapability = 'urn:ietf:params:jmap:webpush-vapid';
 /** Our own. */
 export const deliveryCapability = 'urn:satchel:params:jmap:delivery';
+/** Our own: draft-ietf-jmap-mail-sharing as it stands. */
+export const mailSharingCapability = 'urn:satchel:params:jmap:mail:share';
+export const principalsCapability = 'urn:ietf:params:jmap:principals';
+/** Of accounts only (RFC 9670 §1.5.2). */
+export const ownerCapability = 'urn:ietf:params:jmap:principals:owner';
 export const vacationCapability = 'urn:ietf:params:jmap:vacationresponse';
 
 export interface MethodContext {

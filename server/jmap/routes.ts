@@ -8,7 +8,7 @@ import type { Account } from '../../storage/account/api.ts';
 import type { Identity } from '../auth/authenticator.ts';
 import { cacheOf } from './account-cache.ts';
 import { storeUpload } from './blobs.ts';
-import { dispatch, openReachable } from './dispatcher.ts';
+import { dispatch, reachableAccount } from './dispatcher.ts';
 import { authenticate, problem } from './http/authentication.ts';
 import { addResourceMetadata, allowOrigins, originOf } from './http/browsers.ts';
 import { sendBlob } from './http/download.ts';
@@ -176,7 +176,8 @@ function eventSource(services: JmapServices, streams: Set<Disposable>): Handler 
 
 /** The account in the path, where the login reaches it. */
 async function namedAccount(services: JmapServices, identity: Identity, request: FastifyRequest): Promise<Account | undefined> {
-  return openReachable(services, identity, (request.params as { accountId: string }).accountId);
+  const account = await reachableAccount(services, identity, (request.params as { accountId: string }).accountId);
+  return account?.open();
 }
 
 function answerError(reply: FastifyReply, error: unknown, { logger }: JmapServices): FastifyReply {

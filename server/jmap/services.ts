@@ -1,15 +1,16 @@
 /** What the JMAP face is given by who composes the process. */
 
-import type { AccountId } from '../../protocol/mail/ids.ts';
 import type { MessageFacts } from '../../protocol/mime/facts.ts';
 import type { Accounts } from '../../storage/account/api.ts';
 import type { Clock } from '../../storage/clock.ts';
 import type { Directory } from '../../storage/directory/directory.ts';
 import type { SendingLimits } from '../../storage/outbox/history.ts';
 import type { Random } from '../../storage/random.ts';
+import type { Shares } from '../../storage/sharing/shares.ts';
 import type { Authenticator, Identity } from '../auth/authenticator.ts';
 import type { Logger } from '../logger.ts';
 import type { Pusher } from './push/pusher.ts';
+import type { ReachableAccount } from './reachable.ts';
 
 /** What of an added message goes into the log beside its bytes. */
 export interface ReadMessage {
@@ -18,20 +19,17 @@ export interface ReadMessage {
   readonly preview: string;
 }
 
-/** An account that a login reaches (RFC 8620 §1.6.2). */
-export interface ReachableAccount {
-  readonly id: AccountId;
-  readonly name: string;
-  readonly isPersonal: boolean;
-  readonly isReadOnly: boolean;
-}
-
 export interface JmapServices {
   readonly accounts: Accounts;
   /** The accounts of a login, its own first. */
-  readonly reachableAccounts: (identity: Identity) => readonly ReachableAccount[];
-  /** Who may send as whom. */
-  readonly directory: Pick<Directory, 'addressesOf' | 'accountById'>;
+  readonly reachableAccounts: (identity: Identity) => Promise<readonly ReachableAccount[]>;
+  /** Gives and takes rights on mailboxes. */
+  readonly shares: Shares;
+  /** Who may send as whom, and who may know whom. */
+  readonly directory: Pick<
+    Directory,
+    'addressesOf' | 'accountById' | 'principals' | 'principal' | 'principalIdOf' | 'history' | 'noteShares'
+  >;
   readonly authenticator: Authenticator;
   /** Reads a message, off the event loop where it may be large. Must not reject for what a message says. */
   readonly readMessage: (raw: Uint8Array) => Promise<ReadMessage>;

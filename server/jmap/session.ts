@@ -12,7 +12,10 @@ import {
   coreCapability,
   deliveryCapability,
   mailCapability,
+  mailSharingCapability,
   mdnCapability,
+  ownerCapability,
+  principalsCapability,
   quotaCapability,
   sieveCapability,
   smimeCapability,
@@ -21,6 +24,7 @@ import {
   webPushCapability,
   webSocketCapability,
 } from './method.ts';
+import type { ReachableAccount } from './reachable.ts';
 import type { JmapServices } from './services.ts';
 import { sieveAccountCapability, sieveSessionCapability } from './sieve-scripts.ts';
 
@@ -48,6 +52,8 @@ export const capabilities: Readonly<Record<string, object>> = {
   [quotaCapability]: {},
   [smimeCapability]: {},
   [deliveryCapability]: {},
+  [principalsCapability]: {},
+  [mailSharingCapability]: {},
 };
 
 /** RFC 8621 §1.3.1. Depth and name length are those of storage/index/limits.ts; a name's 255 UTF-16 units are at least 255 octets. */
@@ -60,7 +66,7 @@ const mailAccountCapability = {
   mayCreateTopLevelMailbox: true,
 };
 
-/** What each account can, by capability. */
+/** What an account that is reached whole can, by capability. */
 const accountCapabilities = ({ messageBytesMax }: JmapServices): Readonly<Record<string, object>> => ({
   [coreCapability]: {},
   [mailCapability]: mailAccountCapability,
@@ -82,15 +88,49 @@ const accountCapabilities = ({ messageBytesMax }: JmapServices): Readonly<Record
     supportedTypeNames: blobHolders,
     supportedDigestAlgorithms: Object.keys(digests),
   },
+  [mailSharingCapability]: {},
 });
 
+/** What those that mailboxes are shared with can in the owner's account: mail, and nothing of his own, such as what he sends and has filtered. */
+const sharedCapabilities: ReadonlySet<string> = new Set([coreCapability, mailCapability, blobCapability, smimeCapability]);
+
+/** Whether methods of a capability work on an account (RFC 8620 §3.6.2: otherwise `accountNotSupportedByMethod`). */
+export function isSupportedOn({ isShared, isPersonal }: ReachableAccount, capability: string): boolean {
+  if (capability === principalsCapability) return isPersonal;
+  return !isShared || sharedCapabilities.has(capability);
+}
+
+/** Accounts that a login reaches, as the session has them. */
+export function accountObjectsOf(
+  services: JmapServices,
+  { accountId }: Identity,
+  accounts: readonly ReachableAccount[],
+): Readonly<Record<string, object>> {
+  const whole = accountCapabilities(services);
+  const objects = accounts.map((account) => {
+    const { id, name, isPersonal, isReadOnly, isShared } = account;
+    const own: Record<string, object> = Object.fromEntries(
+      Object.entries(whole).filter(([capability]) => isSupportedOn(account, capability)),
+    );
+    if (isShared) own[mailCapability] = { ...mailAccountCapability, mayCreateTopLevelMailbox: false };
+    if (isPersonal) own[principalsCapability] = { currentUserPrincipalId: accountId };
+    own[ownerCapability] = { accountIdForPrincipal: accountId, principalId: id };
+    return [id, { name, isPersonal, isReadOnly, accountCapabilities: own }] as const;
+  });
+  return Object.fromEntries(objects);
+}
+
+async function accountsInSession(services: JmapServices, identity: Identity): Promise<readonly ReachableAccount[]> {
+  return (await services.reachableAccounts(identity)).filter(({ isInSession }) => isInSession);
+}
+
 /** Changes when anything in the session resource does (RFC 8620 §3.4). */
-export function sessionStateOf(services: JmapServices, identity: Identity): string {
+export async function sessionStateOf(services: JmapServices, identity: Identity): Promise<string> {
   const { accountId, address } = identity;
   const told = [
     accountId,
     address,
-    services.reachableAccounts(identity),
+    await accountsInSession(services, identity),
     capabilities,
     accountCapabilities(services),
     services.pusher.sender.publicKey,
@@ -99,23 +139,21 @@ export function sessionStateOf(services: JmapServices, identity: Identity): stri
 }
 
 /** `origin`: `https://mail.example.com`, as the client reached us. */
-export function sessionOf(services: JmapServices, identity: Identity, origin: string): object {
+export async function sessionOf(services: JmapServices, identity: Identity, origin: string): Promise<object> {
   const { accountId, address } = identity;
-  const ofAccounts = accountCapabilities(services);
-  const accounts = services.reachableAccounts(identity).map(({ id, name, isPersonal, isReadOnly }) => {
-    return [id, { name, isPersonal, isReadOnly, accountCapabilities: ofAccounts }];
-  });
+  const accounts = accountObjectsOf(services, identity, await accountsInSession(services, identity));
+  const primary = [...Object.keys(accountCapabilities(services)), principalsCapability];
   const webSocket = { ...capabilities[webSocketCapability], url: `${origin.replace(/^http/, 'ws')}/jmap/ws` };
   const webPush = { applicationServerKey: services.pusher.sender.publicKey };
   return {
     capabilities: { ...capabilities, [webSocketCapability]: webSocket, [webPushCapability]: webPush },
-    accounts: Object.fromEntries(accounts),
-    primaryAccounts: Object.fromEntries(Object.keys(ofAccounts).map((capability) => [capability, accountId])),
+    accounts,
+    primaryAccounts: Object.fromEntries(primary.map((capability) => [capability, accountId])),
     username: address,
     apiUrl: `${origin}/jmap/api`,
     downloadUrl: `${origin}/jmap/download/{accountId}/{blobId}/{name}?type={type}`,
     uploadUrl: `${origin}/jmap/upload/{accountId}`,
     eventSourceUrl: `${origin}/jmap/eventsource?types={types}&closeafter={closeafter}&ping={ping}`,
-    state: sessionStateOf(services, identity),
+    state: await sessionStateOf(services, identity),
   };
 }

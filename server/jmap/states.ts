@@ -8,7 +8,7 @@ import type { ModSeq } from '../../protocol/mail/ids.ts';
 import type { AccountReader, Effect } from '../../storage/account/api.ts';
 
 /** Types that are objects of the account's log of the same name. */
-export const objectStateTypes = ['Identity', 'EmailSubmission', 'VacationResponse', 'SieveScript'] as const;
+export const objectStateTypes = ['Identity', 'EmailSubmission', 'VacationResponse', 'SieveScript', 'ShareNotification'] as const;
 export type ObjectStateType = (typeof objectStateTypes)[number];
 const mailStateTypes = ['Mailbox', 'Thread', 'Email', 'EmailDelivery'] as const;
 export type StateType = (typeof mailStateTypes)[number] | ObjectStateType;
@@ -88,7 +88,10 @@ function isUnchangedSince(reader: AccountReader, modSeq: ModSeq, type: StateType
 }
 
 /** The effects that a client at this state has not seen. Throws MethodError 'cannotCalculateChanges' where they are not kept. */
-export function effectsAfter(reader: AccountReader, sinceState: string): { readonly since: State; readonly effects: Iterable<Effect> } {
+export function effectsAfter(
+  reader: Pick<AccountReader, 'effectsSince'>,
+  sinceState: string,
+): { readonly since: State; readonly effects: Iterable<Effect> } {
   const since = parseState(sinceState);
   const effects = since === undefined ? undefined : reader.effectsSince(since.modSeq);
   if (since === undefined || effects === undefined) {

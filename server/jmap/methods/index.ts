@@ -24,9 +24,13 @@ import { mailboxQueryChanges } from './mailbox/query-changes.ts';
 import { mailboxSet } from './mailbox/set.ts';
 import { mdnParse } from './mdn/parse.ts';
 import { mdnSend } from './mdn/send.ts';
+import { principalChanges, principalGet, principalSet } from './principal/principal.ts';
+import { principalQuery, principalQueryChanges } from './principal/query.ts';
 import { pushSubscriptionGet, pushSubscriptionSet } from './push-subscription/push-subscription.ts';
 import { quotaChangesMethod, quotaGet, quotaQuery, quotaQueryChanges } from './quota/quota.ts';
 import { searchSnippetGet } from './search-snippet/get.ts';
+import { shareNotificationQuery, shareNotificationQueryChanges } from './share-notification/query.ts';
+import { shareNotificationChanges, shareNotificationGet, shareNotificationSet } from './share-notification/share-notification.ts';
 import { sieveScriptGet, sieveScriptValidate } from './sieve-script/get.ts';
 import { sieveScriptQuery } from './sieve-script/query.ts';
 import { sieveScriptSet } from './sieve-script/set.ts';
@@ -74,6 +78,16 @@ const rows: readonly Method[] = [
   quotaChangesMethod,
   quotaQuery,
   quotaQueryChanges,
+  principalGet,
+  principalChanges,
+  principalSet,
+  principalQuery,
+  principalQueryChanges,
+  shareNotificationGet,
+  shareNotificationChanges,
+  shareNotificationSet,
+  shareNotificationQuery,
+  shareNotificationQueryChanges,
   sieveScriptGet,
   sieveScriptSet,
   sieveScriptQuery,

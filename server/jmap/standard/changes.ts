@@ -6,7 +6,7 @@ import { MethodError } from '../../../protocol/jmap/errors.ts';
 import { formatState } from '../../../protocol/jmap/state.ts';
 import type { ModSeq } from '../../../protocol/mail/ids.ts';
 import type { AccountReader, Effect } from '../../../storage/account/api.ts';
-import { effectsAfter, type StateType, stateString, type TypeStates } from '../states.ts';
+import { effectsAfter } from '../states.ts';
 
 export type How = 'added' | 'changed' | 'removed';
 
@@ -20,8 +20,8 @@ export interface Touched<K extends Key = number> {
 }
 
 export interface ChangesSpec<K extends Key> {
-  readonly type: StateType;
-  readonly states: TypeStates;
+  /** The type's state now. */
+  readonly newState: string;
   /** What an effect did to objects of the type. */
   readonly touched: (effect: Effect) => Iterable<Touched<K>>;
   /** How an object is to be told now: one that is there but not visible is gone. undefined: not at all. */
@@ -39,7 +39,7 @@ export interface Changes {
 }
 
 export function standardChanges<K extends Key>(
-  reader: AccountReader,
+  reader: Pick<AccountReader, 'effectsSince'>,
   args: { sinceState: string; maxChanges?: number | null },
   spec: ChangesSpec<K>,
 ): Changes {
@@ -72,7 +72,7 @@ export function standardChanges<K extends Key>(
   }
   return {
     oldState: args.sinceState,
-    newState: cutAt ?? stateString(spec.states, spec.type),
+    newState: cutAt ?? spec.newState,
     hasMoreChanges: cutAt !== undefined,
     created: lists.added,
     updated: lists.changed,

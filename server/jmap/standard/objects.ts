@@ -1,5 +1,5 @@
 /** /get and /changes of types that are objects of the account's log, whole. */
-import type { AccountReader } from '../../../storage/account/api.ts';
+import type { AccountReader, Effect } from '../../../storage/account/api.ts';
 import type { MethodContext } from '../method.ts';
 import { type ObjectStateType, stateString } from '../states.ts';
 import { standardChanges, type Touched } from './changes.ts';
@@ -51,8 +51,7 @@ export function changesOfObjects<Kept>(
   return account.read((reader) => ({
     accountId: args.accountId,
     ...standardChanges<string>(reader, args, {
-      type: type.type,
-      states: cache.states(reader),
+      newState: stateString(cache.states(reader), type.type),
       touched: ({ objects }) =>
         objects.filter((touched) => touched.type === type.type).map(({ id, how }): Touched<string> => ({ number: id, how })),
       tell(id, how) {
@@ -62,4 +61,18 @@ export function changesOfObjects<Kept>(
       format: (id) => id,
     }),
   }));
+}
+
+/** Objects of a type that effects changed, and those of them that they made. */
+export function touchedObjects(effects: Iterable<Effect>, wanted: ObjectStateType): { touched: Set<string>; isNew: Set<string> } {
+  const touched = new Set<string>();
+  const isNew = new Set<string>();
+  for (const { objects } of effects) {
+    for (const { type, id, how } of objects) {
+      if (type !== wanted) continue;
+      touched.add(id);
+      if (how === 'added') isNew.add(id);
+    }
+  }
+  return { touched, isNew };
 }

@@ -8,15 +8,21 @@ import type { Authenticator, Identity } from '../../../server/auth/authenticator
 import { systemClock } from '../../../server/clock.ts';
 import { Pusher } from '../../../server/jmap/push/pusher.ts';
 import { createPushSender, freshVapidKey } from '../../../server/jmap/push/sender.ts';
+import { ownAndShared, type ReachableAccount } from '../../../server/jmap/reachable.ts';
 import { addJmapRoutes } from '../../../server/jmap/routes.ts';
 import { silentLogger } from '../../../server/logger.ts';
 import { systemRandom } from '../../../server/random.ts';
 import type { Account } from '../../../storage/account/api.ts';
+import type { LogAccount } from '../../../storage/account/log-account.ts';
 import { LogAccounts } from '../../../storage/account/log-accounts.ts';
 import { MemoryBlobCache } from '../../../storage/blobs/blob-cache.ts';
+import { Directory } from '../../../storage/directory/directory.ts';
+import { addAccount, addAlias, addDomain, addGroup } from '../../../storage/directory/mutations.ts';
 import { provisionAccount } from '../../../storage/directory/provision.ts';
 import { MemoryKv } from '../../../storage/index/memory-kv.ts';
 import { MemoryStore } from '../../../storage/objects/memory.ts';
+import { directoryAccountId } from '../../../storage/objects/object-keys.ts';
+import { Shares } from '../../../storage/sharing/shares.ts';
 
 export const password = 'correct horse';
 /** Two people, so that what leaks from one to the other is seen. */
@@ -27,13 +33,12 @@ export const team = 'account3';
 export const archive = 'account4';
 /** What each account may hold. */
 export const quotaOctets = 100_000_000;
-/** What the directory says: addresses and aliases, a domain's catch-all among them. */
-const addresses: Readonly<Record<string, readonly string[]>> = {
-  account1: ['me@example.com', 'alias@example.com', '*@any.example'],
-  account2: ['other@example.com'],
-  account3: ['team@example.com'],
-  account4: ['archive@example.com'],
-};
+const addresses = {
+  account1: 'me@example.com',
+  account2: 'other@example.com',
+  account3: 'team@example.com',
+  account4: 'archive@example.com',
+} as const;
 export type User = keyof typeof users;
 
 export interface JmapApp extends AsyncDisposable {
@@ -41,6 +46,8 @@ export interface JmapApp extends AsyncDisposable {
   readonly account: Account;
   readonly other: Account;
   readonly team: Account;
+  readonly directory: Directory;
+  readonly shares: Shares;
   authorization(user?: User): string;
   /** The response to method calls. */
   call(methodCalls: readonly unknown[], more?: { user?: User; using?: readonly string[]; createdIds?: object }): Promise<JmapAnswer>;
@@ -73,24 +80,23 @@ export async function startJmapApp({ publicUrl }: { publicUrl?: string } = {}): 
       return opened;
     }),
   );
+  const directory = await openDirectory(accounts);
+  const shares = new Shares({ accounts, directory });
   const sender = createPushSender({ key: freshVapidKey(), contact: 'mailto:postmaster@example.com', allowsPrivate: true });
   const pusher = new Pusher({ sender, clock: systemClock, logger: silentLogger });
   const server = Fastify({ forceCloseConnections: 'idle' });
   await addJmapRoutes(server, {
     accounts,
-    reachableAccounts: ({ accountId, address }) => [
-      { id: accountId, name: address, isPersonal: true, isReadOnly: false },
-      ...(accountId === users['me@example.com']
-        ? [
-            { id: team as AccountId, name: 'Team', isPersonal: false, isReadOnly: false },
-            { id: archive as AccountId, name: 'Archive', isPersonal: false, isReadOnly: true },
-          ]
-        : []),
-    ],
-    directory: {
-      addressesOf: (id) => addresses[id] ?? [],
-      accountById: (id) => ({ id, address: addresses[id]![0]!, name: 'Me', createdAt: 0 }),
+    reachableAccounts: async (identity) => {
+      const whole = (id: string, name: string, isReadOnly: boolean): ReachableAccount => ({
+        ...{ id: id as AccountId, name, isPersonal: false, isReadOnly, isShared: false, isInSession: true },
+        open: () => accounts.open(id as AccountId),
+      });
+      const more = identity.accountId === users['me@example.com'] ? [whole(team, 'Team', false), whole(archive, 'Archive', true)] : [];
+      return [...(await ownAndShared({ accounts, shares }, identity)), ...more];
     },
+    shares,
+    directory,
     pusher,
     authenticator: onePassword,
     readMessage: parseMessage,
@@ -112,6 +118,8 @@ export async function startJmapApp({ publicUrl }: { publicUrl?: string } = {}): 
     account: account!,
     other: other!,
     team: shared!,
+    directory,
+    shares,
     authorization,
     async call(methodCalls, { user = 'me@example.com', using = [core, mail], createdIds } = {}) {
       const response = await server.inject({
@@ -126,9 +134,24 @@ export async function startJmapApp({ publicUrl }: { publicUrl?: string } = {}): 
     async [Symbol.asyncDispose]() {
       await server.close();
       await pusher[Symbol.asyncDispose]();
+      directory[Symbol.dispose]();
       await accounts[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Of all accounts, an alias, a domain's catch-all, a group, and somebody in a domain where nobody else is. */
+async function openDirectory(accounts: LogAccounts): Promise<Directory> {
+  const log = await accounts.open(directoryAccountId as AccountId);
+  await log.transact((tx) => {
+    for (const domain of ['example.com', 'any.example', 'elsewhere.example']) addDomain(tx, domain, '00');
+    for (const [id, address] of Object.entries(addresses)) addAccount(tx, id as AccountId, address, 'Me');
+    addAccount(tx, 'account5' as AccountId, 'stranger@elsewhere.example', 'Stranger');
+    addAlias(tx, 'alias@example.com', 'me@example.com');
+    addAlias(tx, '*@any.example', 'me@example.com');
+    addGroup(tx, 'all@example.com', ['me@example.com', 'other@example.com']);
+  });
+  return Directory.open({ accounts, clock: systemClock, random: systemRandom, catchUp: (account) => (account as LogAccount).refresh() });
 }
 
 /** Everybody's password is the same. */

@@ -12,7 +12,7 @@ import type { AccountReader } from '../../../../storage/account/api.ts';
 import { type SubmissionRecord, submissionType } from '../../../../storage/outbox/record.ts';
 import { defineMethod, submissionCapability } from '../../method.ts';
 import type { Comparator } from '../../search/email-sort.ts';
-import { shownObjects } from '../../standard/objects.ts';
+import { shownObjects, touchedObjects } from '../../standard/objects.ts';
 import { standardQueryChanges } from '../../standard/query-changes.ts';
 import { effectsAfter, stateString } from '../../states.ts';
 import { emailSubmissions } from '../../submissions.ts';
@@ -53,16 +53,7 @@ export const emailSubmissionQueryChanges = defineMethod({
   run({ account, cache }, args) {
     const query = readQuery(args.filter, args.sort);
     return account.read((reader) => {
-      const { effects } = effectsAfter(reader, args.sinceQueryState);
-      const touched = new Set<string>();
-      const isNew = new Set<string>();
-      for (const { objects } of effects) {
-        for (const { type, id, how } of objects) {
-          if (type !== submissionType) continue;
-          touched.add(id);
-          if (how === 'added') isNew.add(id);
-        }
-      }
+      const { touched, isNew } = touchedObjects(effectsAfter(reader, args.sinceQueryState).effects, submissionType);
       return standardQueryChanges<string>({
         accountId: args.accountId,
         oldQueryState: args.sinceQueryState,

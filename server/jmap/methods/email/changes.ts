@@ -3,6 +3,7 @@ import { changesArguments } from '../../../../protocol/jmap/schema/common.ts';
 import { type EmailNumber, formatEmailId } from '../../../../protocol/mail/ids.ts';
 import { defineMethod, mailCapability } from '../../method.ts';
 import { standardChanges } from '../../standard/changes.ts';
+import { stateString } from '../../states.ts';
 import { isVisible } from '../../visible.ts';
 import { touchedIn } from '../thread/changes.ts';
 
@@ -15,8 +16,7 @@ export const emailChanges = defineMethod({
     account.read((reader) => ({
       accountId: args.accountId,
       ...standardChanges(reader, args, {
-        type: 'Email',
-        states: cache.states(reader),
+        newState: stateString(cache.states(reader), 'Email'),
         touched: ({ emails }) => touchedIn(emails),
         tell(number, how) {
           if (how === 'removed' || isVisible(reader.email(number as EmailNumber))) return how;

@@ -12,6 +12,7 @@ import { setArguments } from '../../../../protocol/jmap/schema/common.ts';
 import { type EmailNumber, formatEmailId, formatThreadId, parseEmailId } from '../../../../protocol/mail/ids.ts';
 import { normalizeRanges, type Range } from '../../../../protocol/mail/ranges.ts';
 import type { AccountReader, AccountTransactor, Email, NewEmail, PreparedBlob } from '../../../../storage/account/api.ts';
+import { SharedTransactor } from '../../../../storage/sharing/shared-transactor.ts';
 import { type FoundBlob, readBlob } from '../../blobs.ts';
 import { readKeywords, readMailboxIds, readReceivedAt } from '../../email-changes.ts';
 import { defineMethod, type MethodContext, mailCapability } from '../../method.ts';
@@ -78,7 +79,9 @@ export async function commitEmails(
       for (const [key, one] of prepared) applied.outcome.attemptNow('notCreated', key, () => create(context, tx, applied, key, one));
       more?.(tx, applied);
       const isChanged =
-        applied.created.size > 0 || applied.hasDestroyed || Array.from(applied.touched).some((id) => (tx.email(id)?.modSeq ?? 0) > modSeq);
+        applied.created.size > 0 ||
+        applied.hasDestroyed ||
+        Array.from(applied.touched).some((id) => (tx.email(id)?.modSeq ?? modSeq + 1) > modSeq);
       return { outcome: applied.outcome, oldState, newState: isChanged ? String(modSeq + 1) : oldState, created: applied.created };
     },
     { uploads },
@@ -152,6 +155,7 @@ function updateAndDestroy(context: MethodContext, tx: AccountTransactor, applied
   for (const id of destroy) {
     outcome.attemptNow('notDestroyed', id, () => {
       const email = existing(tx, id);
+      if (tx instanceof SharedTransactor) tx.requireRemoval(email.id);
       gone.push([email.id, email.id]);
       outcome.destroyed.push(id);
     });
@@ -179,11 +183,12 @@ function update(
   if (fixed.length > 0) throw invalidProperties(`${fixed[0]} cannot be changed.`, ...fixed);
   const mailboxes = changed.has('mailboxIds') ? readMailboxIds(context, tx, changed.get('mailboxIds')) : undefined;
   const keywords = changed.has('keywords') ? readKeywords(changed.get('keywords')) : undefined;
+  const add = keywords?.filter((keyword) => !email.keywords.includes(keyword)) ?? [];
+  const remove = keywords === undefined ? [] : email.keywords.filter((keyword) => !keywords.includes(keyword));
+  const isMarked = add.length > 0 || remove.length > 0;
+  if (isMarked && tx instanceof SharedTransactor) tx.requireKeywords(email.id, { add, remove });
   if (mailboxes !== undefined) tx.setMailboxes(email.id, mailboxes);
-  if (keywords === undefined) return;
-  const add = keywords.filter((keyword) => !email.keywords.includes(keyword));
-  const remove = email.keywords.filter((keyword) => !keywords.includes(keyword));
-  if (add.length === 0 && remove.length === 0) return;
+  if (!isMarked) return;
   const key = JSON.stringify([add, remove]);
   const group = groups.get(key) ?? { add, remove, emails: [] };
   group.emails.push([email.id, email.id]);

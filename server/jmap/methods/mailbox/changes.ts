@@ -6,6 +6,7 @@ import type { AccountReader, Effect } from '../../../../storage/account/api.ts';
 import { crossMailboxEmailsMax } from '../../limits.ts';
 import { defineMethod, mailCapability } from '../../method.ts';
 import { type How, standardChanges, type Touched } from '../../standard/changes.ts';
+import { stateString } from '../../states.ts';
 
 const countProperties = ['totalEmails', 'unreadEmails', 'totalThreads', 'unreadThreads'];
 
@@ -18,8 +19,7 @@ export const mailboxChanges = defineMethod({
     account.read((reader) => {
       const withRecord = new Set<number>();
       const changes = standardChanges(reader, args, {
-        type: 'Mailbox',
-        states: cache.states(reader),
+        newState: stateString(cache.states(reader), 'Mailbox'),
         touched: (effect) => touchedBy(reader, effect, withRecord),
         tell: (number, how) => (how !== 'removed' && reader.mailbox(number as MailboxNumber) === undefined ? undefined : how),
         format: (number) => formatMailboxId(number as MailboxNumber),

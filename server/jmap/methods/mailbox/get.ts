@@ -3,8 +3,10 @@ import { getArguments } from '../../../../protocol/jmap/schema/common.ts';
 import { type Mailbox as MailboxObject, Mailbox as MailboxSchema } from '../../../../protocol/jmap/schema/mailbox.ts';
 import { formatMailboxId, parseMailboxId } from '../../../../protocol/mail/ids.ts';
 import type { AccountReader, Mailbox } from '../../../../storage/account/api.ts';
-import type { AccountCache } from '../../account-cache.ts';
-import { defineMethod, mailCapability } from '../../method.ts';
+import { SharedReader } from '../../../../storage/sharing/shared-reader.ts';
+import { jmapRightsOf } from '../../mailbox-rights.ts';
+import { rightsOn, shareWithOf } from '../../mailbox-sharing.ts';
+import { defineMethod, type MethodContext, mailCapability, mailSharingCapability } from '../../method.ts';
 import { standardGet } from '../../standard/get.ts';
 import { stateString } from '../../states.ts';
 import { threadCounts } from '../../thread-counts.ts';
@@ -12,20 +14,22 @@ import { threadCounts } from '../../thread-counts.ts';
 interface MailboxRow {
   readonly mailbox: Mailbox;
   readonly threads: () => { readonly total: number; readonly unread: number };
+  readonly reader: AccountReader;
+  /** Whether the request knows of sharing. */
+  readonly hasSharing: boolean;
 }
 
-/** An account's own mailboxes: everything is allowed but renaming or deleting the inbox. */
-const rightsOf = ({ role }: Mailbox): MailboxObject['myRights'] => ({
-  mayReadItems: true,
-  mayAddItems: true,
-  mayRemoveItems: true,
-  maySetSeen: true,
-  maySetKeywords: true,
-  mayCreateChild: true,
-  mayRename: role !== 'inbox',
-  mayDelete: role !== 'inbox',
-  maySubmit: true,
-});
+/** RFC 8621 §2: the inbox is neither renamed nor deleted, and what has a role for the owner is not deleted by others. */
+function myRights({ mailbox: { id, role }, reader, hasSharing }: MailboxRow): object {
+  const { mayShare, ...rights } = jmapRightsOf(rightsOn(reader, id));
+  const isFixed = role === 'inbox';
+  return {
+    ...rights,
+    mayRename: rights.mayRename && !isFixed,
+    mayDelete: rights.mayDelete && !isFixed && (role === null || !(reader instanceof SharedReader)),
+    ...(hasSharing ? { mayShare } : {}),
+  };
+}
 
 export const mailboxProperties: { readonly [Name in keyof MailboxObject]: (row: MailboxRow) => unknown } = {
   id: ({ mailbox }) => formatMailboxId(mailbox.id),
@@ -38,15 +42,21 @@ export const mailboxProperties: { readonly [Name in keyof MailboxObject]: (row: 
   unreadEmails: ({ mailbox }) => mailbox.unread,
   totalThreads: ({ threads }) => threads().total,
   unreadThreads: ({ threads }) => threads().unread,
-  myRights: ({ mailbox }) => rightsOf(mailbox),
+  myRights,
 };
 
-export function mailboxRow(reader: AccountReader, cache: AccountCache, id: string): MailboxRow | undefined {
-  const number = parseMailboxId(id);
-  const mailbox = number === undefined ? undefined : reader.mailbox(number);
-  return mailbox === undefined
-    ? undefined
-    : { mailbox, threads: () => threadCounts(reader, cache).get(mailbox.id) ?? { total: 0, unread: 0 } };
+export const shareWithProperty = 'shareWith';
+
+export const mailboxProperty = (row: MailboxRow, name: string): unknown =>
+  name === shareWithProperty ? shareWithOf(row.reader, row.mailbox.id) : mailboxProperties[name as keyof MailboxObject](row);
+
+/** Whether a mailbox has the property, to a request with these capabilities. */
+export const isMailboxProperty = (name: string, using: ReadonlySet<string>): boolean =>
+  Object.hasOwn(mailboxProperties, name) || (name === shareWithProperty && using.has(mailSharingCapability));
+
+export function mailboxRow(reader: AccountReader, { cache, using }: Pick<MethodContext, 'cache' | 'using'>, mailbox: Mailbox): MailboxRow {
+  const threads = () => threadCounts(reader, cache).get(mailbox.id) ?? { total: 0, unread: 0 };
+  return { mailbox, threads, reader, hasSharing: using.has(mailSharingCapability) };
 }
 
 export const mailboxGet = defineMethod({
@@ -57,12 +67,16 @@ export const mailboxGet = defineMethod({
   run: (context, args) =>
     context.account.read((reader) =>
       standardGet<MailboxRow>(context, args, {
-        defaults: Object.keys(MailboxSchema.properties),
-        isProperty: (name) => Object.hasOwn(mailboxProperties, name),
+        defaults: [...Object.keys(MailboxSchema.properties), ...(context.using.has(mailSharingCapability) ? [shareWithProperty] : [])],
+        isProperty: (name) => isMailboxProperty(name, context.using),
         state: stateString(context.cache.states(reader), 'Mailbox'),
         all: () => reader.mailboxes().map(({ id }) => formatMailboxId(id)),
-        rowOf: (id) => mailboxRow(reader, context.cache, id),
-        valueOf: (row, property) => mailboxProperties[property as keyof MailboxObject](row),
+        rowOf(id) {
+          const number = parseMailboxId(id);
+          const mailbox = number === undefined ? undefined : reader.mailbox(number);
+          return mailbox === undefined ? undefined : mailboxRow(reader, context, mailbox);
+        },
+        valueOf: mailboxProperty,
       }),
     ),
 });

@@ -2,17 +2,20 @@
 import { Type } from 'typebox';
 import { invalidProperties, SetFailure } from '../../../../protocol/jmap/errors.ts';
 import { setArguments } from '../../../../protocol/jmap/schema/common.ts';
-import { Mailbox as MailboxSchema, MailboxSettings } from '../../../../protocol/jmap/schema/mailbox.ts';
-import { formatMailboxId, type MailboxNumber, parseMailboxId } from '../../../../protocol/mail/ids.ts';
+import { MailboxSettings } from '../../../../protocol/jmap/schema/mailbox.ts';
+import { type AccountId, formatMailboxId, type MailboxNumber, parseMailboxId } from '../../../../protocol/mail/ids.ts';
 import type { AccountReader, AccountTransactor, Mailbox } from '../../../../storage/account/api.ts';
 import type { MailboxRole } from '../../../../storage/log/record.ts';
-import { defineMethod, type MethodContext, mailCapability } from '../../method.ts';
+import { aclOf, setRights } from '../../../../storage/sharing/rights.ts';
+import type { RightsChanged } from '../../../../storage/sharing/shares.ts';
+import { isAsAsked, namedInShareWith, readShareWith, shareWithOf } from '../../mailbox-sharing.ts';
+import { defineMethod, type MethodContext, mailCapability, mailSharingCapability } from '../../method.ts';
 import { notFoundError, requireSetSize, type SetArguments, SetOutcome, willBeDestroyed } from '../../standard/set.ts';
 import { changedSettings, checkSettings } from '../../standard/settings.ts';
 import { Steps } from '../../standard/steps.ts';
 import { requireState } from '../../states.ts';
 import { threadCounts } from '../../thread-counts.ts';
-import { mailboxProperties } from './get.ts';
+import { isMailboxProperty, mailboxProperties, mailboxProperty, mailboxRow, shareWithProperty } from './get.ts';
 import { NotSettled, type Operation, settle } from './settle.ts';
 
 /** Roles of RFC 8621 §2 that the store keeps. */
@@ -33,17 +36,27 @@ export const mailboxSet = defineMethod({
         const call = new MailboxSetCall(context, tx, args.onDestroyRemoveEmails === true);
         return { value: call, isChanged: call.settle(args, maySetAside) };
       });
-    const { outcome, created } = await attempt(true).catch((error: unknown) => {
+    if (context.using.has(mailSharingCapability)) await noteSharees(context, args);
+    const { outcome, created, shared } = await attempt(true).catch((error: unknown) => {
       if (error instanceof NotSettled) return attempt(false);
       throw error;
     });
     for (const [key, id] of created) context.createdIds.set(key, id);
+    for (const change of shared)
+      await context.services.shares.onRightsChanged?.({ owner: account.id, by: context.identity.accountId, ...change });
     return outcome.response(args.accountId, steps.oldState, steps.newState);
   },
 });
 
 /** RFC 8621 §2: those that are not null. */
 const defaults = { sortOrder: 0 };
+
+/** The directory knows of them before the log says that something is shared with them. */
+async function noteSharees({ account, identity, services: { directory } }: MethodContext, { create, update }: SetArguments): Promise<void> {
+  const named = [...Object.values(create ?? {}), ...Object.values(update ?? {})].flatMap(namedInShareWith);
+  const known = [...new Set(named)].filter((id) => id !== account.id && directory.principal(identity.accountId, id)?.type === 'individual');
+  if (known.length > 0) await directory.noteShares(known as AccountId[], account.id);
+}
 
 type Settings = Readonly<Record<string, unknown>>;
 
@@ -52,6 +65,8 @@ class MailboxSetCall {
   readonly outcome = new SetOutcome();
   /** Ids by creation id. */
   readonly created = new Map<string, string>();
+  /** Mailboxes whose rights it changed. */
+  readonly shared: Pick<RightsChanged, 'mailbox' | 'before' | 'after'>[] = [];
   readonly #context: MethodContext;
   readonly #tx: AccountTransactor;
   readonly #removesEmails: boolean;
@@ -80,11 +95,13 @@ class MailboxSetCall {
       where: 'notCreated',
       key,
       run: () => {
-        const change = this.#readSettings(settings, true);
+        const { shareWith, others } = this.#partedFrom(settings);
+        const change = this.#readSettings(others, true);
         requireRoleIsFree(this.#tx, change, undefined);
         const mailbox = this.#tx.createMailbox({ parent: null, ...change, name: change.name! });
+        const isSaid = shareWith === undefined || this.#share(mailbox.id, shareWith);
         this.created.set(key, formatMailboxId(mailbox.id));
-        this.outcome.created[key] = createdOf(mailbox, settings);
+        this.outcome.created[key] = this.#createdOf(mailbox, isSaid ? settings : others);
         this.#isChanged = true;
       },
     };
@@ -100,13 +117,18 @@ class MailboxSetCall {
         if (doomed.has(this.#context.resolveId(given))) throw new SetFailure(willBeDestroyed);
         const id = this.#resolve(given);
         const mailbox = aside ?? existing(tx, id);
-        const change = this.#readSettings(changedSettings(patch, this.#currentOf(mailbox, patch), defaults), false);
+        const { shareWith, others } = this.#partedFrom(changedSettings(patch, this.#currentOf(mailbox, patch), defaults));
+        const change = this.#readSettings(others, false);
         requireInboxStays(mailbox, change);
         requireRoleIsFree(tx, change, mailbox);
         requireNoLoop(tx, change, mailbox);
         const restored = aside === undefined ? {} : { name: aside.name, role: aside.role };
-        if (tx.updateMailbox(mailbox.id, { ...restored, ...change }).recordModSeq > tx.modSeq) this.#isChanged = true;
-        this.outcome.updated[id] = null;
+        if (shareWith !== undefined) readShareWith(this.#context, tx, mailbox.id, shareWith);
+        const after = tx.updateMailbox(mailbox.id, { ...restored, ...change });
+        // What a sharee subscribes to is no part of the owner's record.
+        if (after.recordModSeq > tx.modSeq || after.subscribed !== mailbox.subscribed) this.#isChanged = true;
+        const isSaid = shareWith === undefined || this.#share(mailbox.id, shareWith);
+        this.outcome.updated[id] = isSaid ? null : { shareWith: shareWithOf(tx, mailbox.id) };
       },
       setAside: () => {
         aside = this.#setAside(given);
@@ -128,6 +150,25 @@ class MailboxSetCall {
       },
       setAside: () => this.#setAside(given) !== undefined,
     };
+  }
+
+  /** `shareWith` is there for requests that use its capability; for others it is a property that there is not. */
+  #partedFrom(settings: Settings): { readonly shareWith: unknown; readonly others: Settings } {
+    if (!this.#context.using.has(mailSharingCapability)) return { shareWith: undefined, others: settings };
+    const { shareWith, ...others } = settings;
+    return { shareWith, others };
+  }
+
+  /** Whether it is shared as was asked for, to the letter. */
+  #share(mailbox: MailboxNumber, shareWith: unknown): boolean {
+    const changes = readShareWith(this.#context, this.#tx, mailbox, shareWith);
+    const before = aclOf(this.#tx, mailbox);
+    if (changes.size > 0) {
+      setRights(this.#tx, mailbox, changes);
+      this.shared.push({ mailbox, before, after: aclOf(this.#tx, mailbox) });
+      this.#isChanged = true;
+    }
+    return isAsAsked(shareWithOf(this.#tx, mailbox), shareWith);
   }
 
   /** The mailbox as it was; undefined where it is not to be moved. */
@@ -170,10 +211,20 @@ class MailboxSetCall {
 
   /** The properties that a patch names, as they are. Counts are those before the call. */
   #currentOf(mailbox: Mailbox, patch: Settings): Record<string, unknown> {
-    const { account, cache } = this.#context;
+    const { account, cache, using } = this.#context;
     const threads = () => account.read((reader) => threadCounts(reader, cache).get(mailbox.id)) ?? { total: 0, unread: 0 };
-    const named = Object.entries(mailboxProperties).filter(([name]) => Object.hasOwn(patch, name));
-    return Object.fromEntries(named.map(([name, valueFrom]) => [name, valueFrom({ mailbox, threads })]));
+    const row = { ...mailboxRow(this.#tx, this.#context, mailbox), threads };
+    const named = new Set(Object.keys(patch).map((path) => path.split('/')[0]!));
+    const current = Array.from(named).flatMap((name) => (isMailboxProperty(name, using) ? [[name, mailboxProperty(row, name)]] : []));
+    // A member may be set where there is none yet: of nobody, one becomes the first.
+    return Object.fromEntries(current.map(([name, value]) => [name, name === shareWithProperty ? (value ?? {}) : value]));
+  }
+
+  #createdOf(mailbox: Mailbox, settings: Settings): object {
+    const row = { ...mailboxRow(this.#tx, this.#context, mailbox), threads: () => ({ total: 0, unread: 0 }) };
+    const names = [...Object.keys(mailboxProperties), ...(row.hasSharing ? [shareWithProperty] : [])];
+    const shown = names.filter((name) => !Object.hasOwn(settings, name) && name !== 'name');
+    return Object.fromEntries(shown.map((name) => [name, mailboxProperty(row, name)]));
   }
 }
 
@@ -204,25 +255,6 @@ function creationOrder(create: Readonly<Record<string, Record<string, unknown>>>
   for (const key of Object.keys(create)) visit(key, 0);
   return [...ordered];
 }
-
-function createdOf(mailbox: Mailbox, settings: Readonly<Record<string, unknown>>): object {
-  const shown: Record<string, unknown> = {
-    id: formatMailboxId(mailbox.id),
-    parentId: mailbox.parent === null ? null : formatMailboxId(mailbox.parent),
-    role: mailbox.role,
-    sortOrder: mailbox.order,
-    isSubscribed: mailbox.subscribed,
-    totalEmails: 0,
-    unreadEmails: 0,
-    totalThreads: 0,
-    unreadThreads: 0,
-    myRights: allRights,
-  };
-  for (const name of Object.keys(settings)) delete shown[name];
-  return shown;
-}
-
-const allRights = Object.fromEntries(Object.keys(MailboxSchema.properties.myRights.properties).map((right) => [right, true]));
 
 /** RFC 8621 §2: a role is of one mailbox. */
 function requireRoleIsFree(reader: AccountReader, { role }: MailboxChange, mailbox: Mailbox | undefined): void {

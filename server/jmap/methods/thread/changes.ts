@@ -5,6 +5,7 @@ import { eachOf } from '../../../../protocol/mail/ranges.ts';
 import type { Effect } from '../../../../storage/account/api.ts';
 import { defineMethod, mailCapability } from '../../method.ts';
 import { standardChanges, type Touched } from '../../standard/changes.ts';
+import { stateString } from '../../states.ts';
 import { visibleEmails } from './get.ts';
 
 export const threadChanges = defineMethod({
@@ -16,8 +17,7 @@ export const threadChanges = defineMethod({
     account.read((reader) => ({
       accountId: args.accountId,
       ...standardChanges(reader, args, {
-        type: 'Thread',
-        states: cache.states(reader),
+        newState: stateString(cache.states(reader), 'Thread'),
         touched: ({ threads }) => touchedIn(threads),
         tell(number, how) {
           if (how === 'removed' || visibleEmails(reader, number as ThreadNumber).length > 0) return how;
