@@ -18,7 +18,7 @@ import type { Background } from './background.ts';
 import { bootId } from './boot-id.ts';
 import type { OpenedStore } from './compose-store.ts';
 import type { Config } from './config.ts';
-import { findingsListedMax, scrubIntervalMs, scrubLookMs, searchBlocksMs, snapshotsMs } from './limits.ts';
+import { findingsListedMax, idleLookMs, scrubIntervalMs, scrubLookMs, searchBlocksMs, snapshotsMs } from './limits.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
 
@@ -39,7 +39,7 @@ export interface NodeAccounts extends Maintenance, AsyncDisposable {
   readonly accounts: LogAccounts;
   /** From now on an account's own limits hold: the directory knows them, which is itself an account. */
   heed(directory: Pick<Directory, 'quotaOf'>): void;
-  /** Snapshots, search blocks, the scrubber. */
+  /** Snapshots, search blocks, the scrubber; and what is not used goes out of memory. */
   beginWork(background: Background, directory: Directory): void;
 }
 
@@ -64,7 +64,7 @@ export function openAccounts({ store, nodeId, folder, clock, random, logger, met
     onEvent: (account, event) => tell(account, event, logger, metrics),
     onDamage: (account, { key, error }) => logger.error('A snapshot is damaged; an older one is used.', { account, key, error }),
   });
-  metrics.gauge('satchel_accounts_open', 'Accounts that are open on this node.', () => accounts.openAccounts().length);
+  metrics.gauge('satchel_accounts_open', 'Accounts that this node has in memory.', () => accounts.openAccounts().length);
   return {
     accounts,
     async verify(id, { isDeep }) {
@@ -93,6 +93,7 @@ export function openAccounts({ store, nodeId, folder, clock, random, logger, met
     },
     beginWork(background, directory) {
       background.repeat({ name: 'snapshots', pauseMs: snapshotsMs, run: (signal) => accounts.writeDueSnapshots(signal) });
+      background.repeat({ name: 'idle accounts', pauseMs: idleLookMs, run: async () => accounts.putAwayIdle() });
       background.repeat({ name: 'search blocks', pauseMs: searchBlocksMs, run: (signal) => accounts.buildDueSearchBlocks(signal) });
       const scrubbedAt = new Map<AccountId, number>();
       const run = (signal: AbortSignal) => scrubDue(accounts, directory, scrubbedAt, clock, logger, signal);

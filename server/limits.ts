@@ -23,10 +23,11 @@ export const signalRepeatMs = 500;
 export const finishRemovalsMs = 10 * 60 * 1_000;
 /** Milliseconds that sessions have to end after they were told, before their connections are cut. Below drainMsMax. */
 export const sessionsDrainMs = 5_000;
-/** Milliseconds between looks for accounts whose log has grown enough for a snapshot, for search blocks to build, for accounts to scrub. */
+/** Milliseconds between looks for accounts whose log has grown enough for a snapshot, for search blocks to build, for accounts to scrub or to put away. */
 export const snapshotsMs = 30_000;
 export const searchBlocksMs = 5_000;
 export const scrubLookMs = 60 * 60 * 1_000;
+export const idleLookMs = 60_000;
 /** Bytes from which on mail in S3 gets into an account by a copy inside the store: a copy costs a HEAD more, and saves sending the bytes. */
 export const copyBytesMin = 1024 * 1024;
 

@@ -1,6 +1,6 @@
 /**
- * What is in memory of an account: its index, the log that drives it, and who watches. Only LogAccounts makes them, one at a time for an account, since the
- * log's loop is the only one that changes the index; only LogAccount holds them, and asks for another when this one was put away.
+ * What is in memory of an account: its index, the log that drives it, and who watches. There is one at a time for an account, since the log's loop is the
+ * only one that changes the index; Residents holds it, and nobody else does for longer than a call.
  */
 import type { AccountId } from '../../protocol/mail/ids.ts';
 import { sizeOf } from '../../protocol/mail/ranges.ts';
@@ -45,7 +45,6 @@ export class LiveAccount {
   openedAt = Number.NEGATIVE_INFINITY;
   /** It was at the tail of the log once, and those who want to know of it do. */
   isReady = false;
-  #isPutAway = false;
   readonly #watchers = new Set<Watcher>();
   /** Where the newest snapshot that we know of stands, and about how many bytes of log came since. */
   #snapshotSeq: number;
@@ -59,10 +58,6 @@ export class LiveAccount {
     this.#snapshotSeq = leftover?.snapshotSeq ?? 0;
     this.#logBytesSince = leftover?.logBytesSince ?? 0;
     this.log = openLog(this);
-  }
-
-  get isPutAway(): boolean {
-    return this.#isPutAway;
   }
 
   watch(watcher: Watcher): Disposable {
@@ -81,7 +76,6 @@ export class LiveAccount {
 
   /** Says goodbye to the watchers; what is left is of no use any more. */
   putAway(): Leftover | undefined {
-    this.#isPutAway = true;
     for (const { loose } of this.#watchers) loose?.onPutAway();
     this.#watchers.clear();
     const { sighting, position } = this.log;

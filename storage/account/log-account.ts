@@ -12,7 +12,7 @@ import type { Account, AccountReader, AccountTransactor, Effect, LooseWatcher, O
 import type { LiveAccount } from './live-account.ts';
 
 export interface LogAccountPorts {
-  /** The account's state in memory. It is not kept here when it was put away. */
+  /** The account's state in memory, brought there where it is not. Not kept here, so that it can go. */
   readonly live: (handle: LogAccount) => LiveAccount;
   readonly onJoin: OnJoin | undefined;
 }
@@ -20,7 +20,6 @@ export interface LogAccountPorts {
 export class LogAccount implements Account {
   readonly id: AccountId;
   readonly #ports: LogAccountPorts;
-  #live: LiveAccount | undefined;
 
   constructor(id: AccountId, ports: LogAccountPorts) {
     this.id = id;
@@ -29,8 +28,7 @@ export class LogAccount implements Account {
 
   /** Throws StorageError 'unavailable' when the node is stopping. */
   get live(): LiveAccount {
-    if (this.#live === undefined || this.#live.isPutAway) this.#live = this.#ports.live(this);
-    return this.#live;
+    return this.#ports.live(this);
   }
 
   get index(): AccountIndex {

@@ -84,9 +84,9 @@ export class LogAccounts implements Accounts, AsyncDisposable {
     return this.residents.all();
   }
 
-  /** Puts the accounts away that nobody has used for a while. */
-  putAwayIdle(): void {
-    this.residents.putAwayIdle();
+  /** Puts the accounts away that nobody watches and that were neither opened nor changed for a while. */
+  putAwayIdle(forMs?: number): void {
+    this.residents.putAwayIdle(forMs);
   }
 
   /** Applies what others have committed until now. */

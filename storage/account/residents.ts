@@ -67,8 +67,8 @@ export class Residents implements AsyncDisposable {
     return [...this.#residents.values()].filter(({ live }) => live.isReady).map(({ account }) => account);
   }
 
-  putAwayIdle(): void {
-    const before = this.#ports.clock.monotonic() - accountIdleMs;
+  putAwayIdle(forMs: number = accountIdleMs): void {
+    const before = this.#ports.clock.monotonic() - forMs;
     for (const { live } of this.#residents.values()) {
       if (live.openedAt < before && live.changedAt < before && live.isIdle) this.#putAway(live);
     }
