@@ -30,7 +30,7 @@ import {
 } from './keyspace.ts';
 import type { KeywordChange } from './keyword-sets.ts';
 import { type Counted, countMembership, emptyCounts } from './mailbox-counts.ts';
-import { listedKey } from './object-lists.ts';
+import { relist } from './object-lists.ts';
 import { type Place, placesOf } from './places.ts';
 import { forgetMarks, markSeen, markSeenIn, marksOn } from './seen-marks.ts';
 import { rangeOfEmail, rangeOfJournal, rangeOfObject, rangeOfState } from './snapshot-ranges.ts';
@@ -428,7 +428,7 @@ export class Applier {
     const before = this.view.get(tables.objects, key);
     if (before !== undefined && JSON.stringify(before.value) === JSON.stringify(value)) return false;
     if (type === mailboxAclType) this.effects.before(type, id, before?.value);
-    this.list(listedKey(type, id, before?.value), listedKey(type, id, value));
+    relist(this.view, type, id, before?.value, value);
     this.view.put(tables.objects, key, { value, createdModSeq: before?.createdModSeq ?? this.modSeq, modSeq: this.modSeq });
     this.effects.object(type, id, before === undefined ? 'added' : 'changed');
     this.markDirty('object', rangeOfObject(key));
@@ -440,17 +440,11 @@ export class Applier {
     const before = this.view.get(tables.objects, key);
     if (before === undefined) return false;
     if (type === mailboxAclType) this.effects.before(type, id, before.value);
-    this.list(listedKey(type, id, before.value), undefined);
+    relist(this.view, type, id, before.value, undefined);
     this.view.remove(tables.objects, key);
     this.effects.object(type, id, 'removed');
     this.markDirty('object', rangeOfObject(key));
     return true;
-  }
-
-  private list(before: string | undefined, after: string | undefined): void {
-    if (before === after) return;
-    if (before !== undefined) this.view.remove(tables.listed, before);
-    if (after !== undefined) this.view.put(tables.listed, after, 1);
   }
 
   /** An ACL stays, empty if need be, for as long as its mailbox does, and goes in the same mutation. */

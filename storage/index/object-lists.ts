@@ -1,9 +1,11 @@
 /**
  * Lists of objects that somebody has to come back to, so that who does need not read all objects of their type: derived from the objects, like counts from
- * messages. Submissions are kept for thirty days, and few of them are unfinished at a time. Pure.
+ * messages. Submissions are kept for thirty days, and few of them are unfinished at a time.
  */
 import type { ObjectList } from '../account/api.ts';
 import { keyText, textOfKey, u48 } from './keyspace.ts';
+import { tables } from './tables.ts';
+import type { View } from './view.ts';
 
 export interface Listing {
   readonly list: ObjectList;
@@ -20,8 +22,16 @@ const listers: Readonly<Record<string, (value: Readonly<Record<string, unknown>>
   },
 };
 
-/** Key of the object's place on its list; undefined where it is on none. */
-export function listedKey(type: string, id: string, value: unknown): string | undefined {
+/** The object's value changes: its place on a list does. `undefined`: there is none. */
+export function relist(view: View, type: string, id: string, before: unknown, after: unknown): void {
+  const [from, to] = [listedKey(type, id, before), listedKey(type, id, after)];
+  if (from === to) return;
+  if (from !== undefined) view.remove(tables.listed, from);
+  if (to !== undefined) view.put(tables.listed, to, 1);
+}
+
+/** Undefined where it is on no list. */
+function listedKey(type: string, id: string, value: unknown): string | undefined {
   const lister = Object.hasOwn(listers, type) ? listers[type] : undefined;
   const listing = lister !== undefined && typeof value === 'object' && value !== null ? lister({ ...value }) : undefined;
   return listing === undefined ? undefined : `${listPrefix(type, listing.list)}${u48(listing.at)}${keyText(id)}`;

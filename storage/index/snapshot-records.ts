@@ -29,7 +29,7 @@ import {
 } from './keyspace.ts';
 import { endOf, type Kv, type KvReader } from './kv.ts';
 import { countMembership, emptyCounts, type MailboxCounts } from './mailbox-counts.ts';
-import { listedKey } from './object-lists.ts';
+import { relist } from './object-lists.ts';
 import { placesOf } from './places.ts';
 import { marksOn } from './seen-marks.ts';
 import { SeenPage } from './seen-page.ts';
@@ -301,8 +301,7 @@ export class SnapshotRestorer {
       case 'object':
         for (const { type, id, value, createdModSeq, modSeq } of lines as ObjectSnapshot[]) {
           view.put(tables.objects, objectKey(type, id), { value, createdModSeq, modSeq } as never);
-          const listed = listedKey(type, id, value);
-          if (listed !== undefined) view.put(tables.listed, listed, 1);
+          relist(view, type, id, undefined, value);
         }
         break;
       default:
