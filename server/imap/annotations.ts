@@ -95,7 +95,7 @@ export function writeAnnotations(out: ByteWriter, annotations: Annotations): voi
     writeEntry(out, entry);
     out.ascii(' ');
     if (value === null) out.ascii('NIL');
-    else if (value.includes(0)) out.ascii('~').literal(value);
+    else if (value.includes(0)) out.literal8(value);
     else if (/^[\x20-\x7e]*$/.test(value.toString('latin1'))) out.string(value.toString('latin1'));
     else out.literal(value);
   }

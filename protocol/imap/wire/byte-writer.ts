@@ -106,9 +106,15 @@ export class ByteWriter {
     return this;
   }
 
-  /** literal = "{" number "}" CRLF *CHAR8 */
+  /** literal = "{" number "}" CRLF *CHAR8. CHAR8 has no NUL (RFC 9051 §9): 0x80 takes its place, as with other servers, and no octet moves. */
   literal(bytes: Uint8Array): this {
-    return this.ascii('{').number(bytes.length).ascii('}\r\n').bytes(bytes);
+    this.ascii('{').number(bytes.length).ascii('}\r\n');
+    return this.bytes(bytes.includes(0) ? bytes.map((byte) => (byte === 0 ? 0x80 : byte)) : bytes);
+  }
+
+  /** literal8 = "~{" number "}" CRLF *OCTET */
+  literal8(bytes: Uint8Array): this {
+    return this.ascii('~{').number(bytes.length).ascii('}\r\n').bytes(bytes);
   }
 
   /** A string as quoted where it can be, else as a literal. 8-bit text goes as a literal, which every client reads. */

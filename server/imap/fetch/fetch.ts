@@ -273,8 +273,6 @@ class Fetcher {
 /** nstring; of BINARY a literal8 where there are NULs (RFC 3516 §4.2). */
 function writeContent(out: ByteWriter, content: SectionContent, isBinary: boolean): void {
   if (content === null || content === 'unknownEncoding') out.ascii('NIL');
-  else {
-    if (isBinary && content.includes(0)) out.ascii('~');
-    out.literal(content);
-  }
+  else if (isBinary && content.includes(0)) out.literal8(content);
+  else out.literal(content);
 }

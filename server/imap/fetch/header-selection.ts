@@ -29,10 +29,11 @@ export class HeaderSelection {
     this.#others = others;
   }
 
-  /** Writes the chosen fields and an empty line as a literal. False, and nothing written, when the header has too many fields for it. */
+  /** Writes the chosen fields and an empty line as a literal. False, and nothing written, when the header has too many fields for it, or a NUL. */
   write(out: ByteWriter, header: KeptHeader): boolean {
     const count = this.#select(header);
-    if (count < 0) return false;
+    const nul = header.bytes.indexOf(0, header.start);
+    if (count < 0 || (nul >= 0 && nul < header.end)) return false;
     const ranges = this.#ranges;
     const { bytes } = header;
     let octets = 2;

@@ -20,5 +20,24 @@ it('a message with NULs is appended by literal8 and fetched by it, and an encode
     '* 2 FETCH (BINARY[1] ~{4}\r\na\0bc)',
   ]);
   expect((await client.command('FETCH 2 BINARY.PEEK[1]<2.5>'))[0]).toBe('* 2 FETCH (BINARY[1]<2> {2}\r\nbc)');
+  // RFC 9051 §9: a literal has no NUL.
+  const withoutNul = binary.toString('latin1').replace('\0', '\x80');
+  expect((await client.command('FETCH 1 BODY.PEEK[]'))[0]).toBe(`* 1 FETCH (BODY[] {${binary.length}}\r\n${withoutNul})`);
+  client.close();
+});
+
+it('a header with NULs is fetched without them, whole and field by field', async () => {
+  await using app = await startImapApp();
+  const client = await app.connect();
+  await client.command(`LOGIN ${user} "${password}"`);
+  const message = 'Subject: a\0b\r\nX-Other: c\r\n\r\nbody';
+  client.write(Buffer.from(`a APPEND INBOX ~{${message.length}+}\r\n${message}\r\n`, 'latin1'));
+  expect((await client.until('a')).at(-1)).toMatch(/^a OK \[APPENDUID /);
+  await client.command('SELECT INBOX');
+  const [fields] = await client.command('FETCH 1 BODY.PEEK[HEADER.FIELDS (SUBJECT)]');
+  expect(fields).toBe('* 1 FETCH (BODY[HEADER.FIELDS (SUBJECT)] {16}\r\nSubject: a\x80b\r\n\r\n)');
+  const [others] = await client.command('FETCH 1 (BODY.PEEK[HEADER.FIELDS.NOT (SUBJECT)] BODY.PEEK[HEADER] ENVELOPE)');
+  expect(others).toContain('{14}\r\nX-Other: c\r\n\r\n');
+  expect(others).not.toContain('\0');
   client.close();
 });
