@@ -427,34 +427,33 @@ export class Applier {
     const key = objectKey(type, id);
     const before = this.view.get(tables.objects, key);
     if (before !== undefined && JSON.stringify(before.value) === JSON.stringify(value)) return false;
-    if (type === mailboxAclType) this.effects.before(type, id, before?.value);
-    relist(this.view, type, id, before?.value, value);
     this.view.put(tables.objects, key, { value, createdModSeq: before?.createdModSeq ?? this.modSeq, modSeq: this.modSeq });
-    this.effects.object(type, id, before === undefined ? 'added' : 'changed');
-    this.markDirty('object', rangeOfObject(key));
-    return true;
+    return this.touchObject(type, id, before?.value, value, before === undefined ? 'added' : 'changed');
   }
 
   private removeObject(type: string, id: string): boolean {
     const key = objectKey(type, id);
     const before = this.view.get(tables.objects, key);
     if (before === undefined) return false;
-    if (type === mailboxAclType) this.effects.before(type, id, before.value);
-    relist(this.view, type, id, before.value, undefined);
     this.view.remove(tables.objects, key);
-    this.effects.object(type, id, 'removed');
-    this.markDirty('object', rangeOfObject(key));
+    return this.touchObject(type, id, before.value, undefined, 'removed');
+  }
+
+  private touchObject(type: string, id: string, before: unknown, after: unknown, how: 'added' | 'changed' | 'removed'): true {
+    if (type === mailboxAclType) this.effects.before(type, id, before);
+    relist(this.view, type, id, before, after);
+    this.effects.object(type, id, how);
+    this.markDirty('object', rangeOfObject(objectKey(type, id)));
     return true;
   }
 
   /** An ACL stays, empty if need be, for as long as its mailbox does, and goes in the same mutation. */
   private isShared(mailbox: number): boolean {
-    let isShared = this.shared.get(mailbox);
-    if (isShared === undefined) {
-      const id = mailboxAclId(mailbox as MailboxNumber);
-      isShared = this.view.get(tables.objects, objectKey(mailboxAclType, id)) !== undefined || this.effects.hasObject(mailboxAclType, id);
-      this.shared.set(mailbox, isShared);
-    }
+    const known = this.shared.get(mailbox);
+    if (known !== undefined) return known;
+    const id = mailboxAclId(mailbox as MailboxNumber);
+    const isShared = this.view.get(tables.objects, objectKey(mailboxAclType, id)) !== undefined || this.effects.hasObject(mailboxAclType, id);
+    this.shared.set(mailbox, isShared);
     return isShared;
   }
 
