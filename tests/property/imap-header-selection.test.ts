@@ -32,7 +32,14 @@ describe('header selection', () => {
         // What the index keeps are fields: the header ends where its empty line is.
         const fields = header.toString('latin1', 0, scanHeader(header, 0, Number.POSITIVE_INFINITY).fieldsEnd);
         const out = new ByteWriter();
-        expect(new HeaderSelection(wanted, isNot).write(out, new KeptHeader().load(encodeKeptHeader(fields, ['received'])))).toBe(true);
+        const kept = new KeptHeader().load(encodeKeptHeader(fields, ['received']));
+        const isWritten = new HeaderSelection(wanted, isNot).write(out, kept);
+        // A NUL is left to the slow way.
+        expect(isWritten).toBe(!fields.includes('\0'));
+        if (!isWritten) {
+          expect(out.size).toBe(0);
+          return;
+        }
         const want = Buffer.from(headerFieldsFromRaw(header, wanted, isNot)).toString('latin1');
         expect(out.toBuffer().toString('latin1')).toBe(`{${want.length}}\r\n${want}`);
       }),
