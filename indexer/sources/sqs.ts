@@ -70,6 +70,8 @@ export class SqsSource implements Disposable {
   #readers = 0;
   #freed = Promise.withResolvers<void>();
   #emptyAt: number | undefined;
+  /** Until then messages may be hidden that a reader which died had in hand, or that made us fail: the queue looks emptier than it is. */
+  #hiddenUntil: number | undefined;
 
   constructor(options: SqsSourceOptions) {
     this.#options = options;
@@ -85,8 +87,8 @@ export class SqsSource implements Disposable {
   }
 
   /**
-   * When the queue was last found empty, by our clock; undefined when not yet. What a reader that died had in hand is unseen for as long as it was
-   * kept from others: so this lies that long back.
+   * When the queue was last found empty, by our clock; undefined when not yet. What another reader has in hand is unseen for as long as it is kept from
+   * us: so this lies that long back, and says nothing before we have read for that long, however old what is hidden may be.
    */
   get emptyAt(): number | undefined {
     return this.#emptyAt;
@@ -119,6 +121,7 @@ export class SqsSource implements Disposable {
     while (this.#outstanding.size > queueOutstandingMax - batchMax) await this.#room(signal);
     const { clock, queue } = this.#options;
     const sentAt = clock.now();
+    this.#hiddenUntil ??= sentAt + this.#visibilityMs;
     const answer = await this.#client.send(
       new ReceiveMessageCommand({
         QueueUrl: queue.queueUrl,
@@ -131,7 +134,8 @@ export class SqsSource implements Disposable {
     );
     const messages = answer.Messages ?? [];
     // Only a request that waits asks all of the queue's servers.
-    if (messages.length === 0 && this.#outstanding.size === 0 && waitSeconds > 0) this.#emptyAt = sentAt - this.#visibilityMs;
+    const isEmpty = messages.length === 0 && this.#outstanding.size === 0 && waitSeconds > 0;
+    if (isEmpty && sentAt >= this.#hiddenUntil) this.#emptyAt = sentAt - this.#visibilityMs;
     for (const message of messages) this.#begin(message, signal);
     if (messages.length === batchMax && this.#readers < queueReadersMax - 1) this.#readBeside(signal);
     return messages.length;
@@ -176,6 +180,7 @@ export class SqsSource implements Disposable {
         if (!isAway(error)) {
           observe({ kind: 'faulted', attempt: message.receiveCount, error });
           // Left to come again, when the time that it is kept for us is over.
+          this.#hiddenUntil = clock.now() + this.#visibilityMs;
           this.#outstanding.delete(message.id);
           return;
         }
