@@ -12,7 +12,6 @@ import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import type { LogAccounts } from '../storage/account/log-accounts.ts';
 import { Directory } from '../storage/directory/directory.ts';
-import { Shares } from '../storage/sharing/shares.ts';
 import type { AdminServices } from './admin/services.ts';
 import { verbs } from './admin/verbs.ts';
 import type { FirstAccount, Listening } from './announcement.ts';
@@ -27,6 +26,7 @@ import { openIntake } from './compose-intake.ts';
 import { openFeedback, openOutbox, sendingLimitsOf } from './compose-outbox.ts';
 import { openPush } from './compose-push.ts';
 import { openRules } from './compose-rules.ts';
+import { openShares } from './compose-shares.ts';
 import { type OpenedStore, openStore, type StorePorts } from './compose-store.ts';
 import { adminSocketPath, type Config, ConfigError } from './config.ts';
 import { deliverDemo } from './demo/deliver-demo.ts';
@@ -76,7 +76,7 @@ export async function compose(config: Config, ports: Ports, { mode }: ComposeOpt
   const { accounts } = node;
   const directory = opening.use(await Directory.open({ ...ports, accounts, catchUp: accounts.catchUp }));
   node.heed(directory);
-  const shares = new Shares({ accounts, directory });
+  const shares = openShares({ ...ports, accounts, directory });
   const feedback = openFeedback({ ...ports, config, accounts, directory, metrics });
   const rules = opening.use(openRules({ ...ports, config, accounts, directory, metrics }));
   const intake = opening.use(
@@ -155,10 +155,11 @@ export async function compose(config: Config, ports: Ports, { mode }: ComposeOpt
       hostname: hostname(),
       version: ports.version,
       metrics,
+      shares,
     };
     serving.listening.push(...serving.use(await openFaces(faces)).listening);
     const { inbound } = intake;
-    const pusher = serving.use(await openPush({ ...ports, config, accounts }));
+    const pusher = serving.use(await openPush({ ...ports, config, accounts, directory }));
     const addJmap = jmapRoutes({
       pusher,
       ...faces,

@@ -92,7 +92,13 @@ const accountCapabilities = ({ messageBytesMax }: JmapServices): Readonly<Record
 });
 
 /** What those that mailboxes are shared with can in the owner's account: mail, and nothing of his own, such as what he sends and has filtered. */
-const sharedCapabilities: ReadonlySet<string> = new Set([coreCapability, mailCapability, blobCapability, smimeCapability]);
+const sharedCapabilities: ReadonlySet<string> = new Set([
+  coreCapability,
+  mailCapability,
+  mailSharingCapability,
+  blobCapability,
+  smimeCapability,
+]);
 
 /** Whether methods of a capability work on an account (RFC 8620 §3.6.2: otherwise `accountNotSupportedByMethod`). */
 export function isSupportedOn({ isShared, isPersonal }: ReachableAccount, capability: string): boolean {

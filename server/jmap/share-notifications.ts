@@ -1,7 +1,8 @@
 /** ShareNotification as JMAP shows it (RFC 9670 §3): an object of the log of the account that is told. */
-import { type ShareNotificationRecord, shareNotificationType } from '../../protocol/jmap/schema/share-notification.ts';
+
 import { formatUtcDate } from '../../protocol/jmap/utc-date.ts';
 import { RightSet } from '../../protocol/mail/acl.ts';
+import { type ShareNotificationRecord, shareNotificationType } from '../../protocol/mail/share-notification.ts';
 import { jmapRightsOf } from './mailbox-rights.ts';
 import type { ObjectType } from './standard/objects.ts';
 

@@ -2,3 +2,5 @@
 
 /** Accounts (and `anyone`) in the list of one mailbox: it is one object, read for every look at the mailbox. For more, share with anyone. */
 export const aclIdentifiersMax = 500;
+/** Share notifications that an account keeps: as many as somebody might still look through. The oldest go. */
+export const shareNotificationsMax = 500;

@@ -6,6 +6,7 @@ import { MailError } from '../../../protocol/mail/errors.ts';
 import type { AccountId } from '../../../protocol/mail/ids.ts';
 import type { Authenticator, Identity } from '../../../server/auth/authenticator.ts';
 import { systemClock } from '../../../server/clock.ts';
+import { openShares } from '../../../server/compose-shares.ts';
 import { Pusher } from '../../../server/jmap/push/pusher.ts';
 import { createPushSender, freshVapidKey } from '../../../server/jmap/push/sender.ts';
 import { ownAndShared, type ReachableAccount } from '../../../server/jmap/reachable.ts';
@@ -22,7 +23,7 @@ import { provisionAccount } from '../../../storage/directory/provision.ts';
 import { MemoryKv } from '../../../storage/index/memory-kv.ts';
 import { MemoryStore } from '../../../storage/objects/memory.ts';
 import { directoryAccountId } from '../../../storage/objects/object-keys.ts';
-import { Shares } from '../../../storage/sharing/shares.ts';
+import type { Shares } from '../../../storage/sharing/shares.ts';
 
 export const password = 'correct horse';
 /** Two people, so that what leaks from one to the other is seen. */
@@ -62,7 +63,13 @@ export interface JmapAnswer {
 export const core = 'urn:ietf:params:jmap:core';
 export const mail = 'urn:ietf:params:jmap:mail';
 
-export async function startJmapApp({ publicUrl }: { publicUrl?: string } = {}): Promise<JmapApp> {
+interface JmapAppOptions {
+  readonly publicUrl?: string;
+  /** Instead of the one whose passwords are all the same. */
+  readonly authenticator?: (directory: Directory) => Authenticator;
+}
+
+export async function startJmapApp({ publicUrl, authenticator }: JmapAppOptions = {}): Promise<JmapApp> {
   const store = new MemoryStore({ clock: systemClock });
   const accounts = new LogAccounts({
     store,
@@ -81,9 +88,9 @@ export async function startJmapApp({ publicUrl }: { publicUrl?: string } = {}): 
     }),
   );
   const directory = await openDirectory(accounts);
-  const shares = new Shares({ accounts, directory });
+  const shares = openShares({ accounts, directory, random: systemRandom, logger: silentLogger });
   const sender = createPushSender({ key: freshVapidKey(), contact: 'mailto:postmaster@example.com', allowsPrivate: true });
-  const pusher = new Pusher({ sender, clock: systemClock, logger: silentLogger });
+  const pusher = new Pusher({ sender, directory, clock: systemClock, logger: silentLogger });
   const server = Fastify({ forceCloseConnections: 'idle' });
   await addJmapRoutes(server, {
     accounts,
@@ -98,7 +105,7 @@ export async function startJmapApp({ publicUrl }: { publicUrl?: string } = {}): 
     shares,
     directory,
     pusher,
-    authenticator: onePassword,
+    authenticator: authenticator?.(directory) ?? onePassword,
     readMessage: parseMessage,
     corsOrigins: ['https://web.example.com'],
     publicUrl,

@@ -28,7 +28,8 @@ export const emailQueryChanges = defineMethod({
     if (looksAtVerification(query.filter))
       throw new MethodError('cannotCalculateChanges', 'Signatures are verified anew without a change of their emails.');
     return account.read((reader) => {
-      const { since, effects } = effectsAfter(reader, args.sinceQueryState);
+      const { effects } = effectsAfter(reader, args.sinceQueryState);
+      const { touched, isNew } = touchedEmails(reader, effects, isByThread);
       return standardQueryChanges({
         accountId: args.accountId,
         oldQueryState: args.sinceQueryState,
@@ -36,37 +37,41 @@ export const emailQueryChanges = defineMethod({
         maxChanges: args.maxChanges,
         calculateTotal: args.calculateTotal,
         results: listEmails(reader, cache, query),
-        touched: touchedEmails(reader, effects, isByThread),
-        existed: (number) => (reader.email(number as EmailNumber)?.createdModSeq ?? 0) <= since.modSeq,
+        touched,
+        existed: (number) => !isNew.has(number),
         format: (number) => formatEmailId(number as EmailNumber),
       });
     });
   },
 });
 
-/** Emails that changed; where one email's place depends on its thread, all emails of the threads that changed. */
-function touchedEmails(reader: AccountReader, effects: Iterable<Effect>, isByThread: boolean): Set<number> {
+/** Emails that changed, and those of them that were not there before; where one email's place depends on its thread, all emails of the threads that changed. */
+function touchedEmails(
+  reader: AccountReader,
+  effects: Iterable<Effect>,
+  isByThread: boolean,
+): { readonly touched: Set<number>; readonly isNew: ReadonlySet<number> } {
   const touched = new Set<number>();
   const threads = new Set<number>();
-  const createdAndGone = new Set<number>();
+  const isNew = new Set<number>();
   for (const effect of effects) {
     const { added, changed, removed } = effect.emails;
     for (const email of eachOf(added)) {
+      if (!touched.has(email)) isNew.add(email);
       touched.add(email);
-      createdAndGone.add(email);
     }
     for (const email of eachOf(changed)) touched.add(email);
     for (const email of eachOf(removed)) {
-      if (createdAndGone.has(email)) touched.delete(email);
+      if (isNew.delete(email)) touched.delete(email);
       else touched.add(email);
     }
     if (isByThread) for (const thread of eachOf(effect.threads.changed)) threads.add(thread);
   }
-  if (!isByThread) return touched;
+  if (!isByThread) return { touched, isNew };
   for (const email of touched) {
     const thread = reader.email(email as EmailNumber)?.thread;
     if (thread !== undefined) threads.add(thread);
   }
   for (const thread of threads) for (const email of reader.thread(thread as ThreadNumber)) touched.add(email);
-  return touched;
+  return { touched, isNew };
 }

@@ -5,13 +5,9 @@ import { type Filter, passes, readFilter } from '../../../../protocol/jmap/filte
 import { comparatorsMax } from '../../../../protocol/jmap/limits.ts';
 import { queryWindow } from '../../../../protocol/jmap/query-window.ts';
 import { queryArguments, queryChangesArguments } from '../../../../protocol/jmap/schema/common.ts';
-import {
-  ShareNotificationFilter,
-  type ShareNotificationRecord,
-  shareNotificationSorts,
-  shareNotificationType,
-} from '../../../../protocol/jmap/schema/share-notification.ts';
+import { ShareNotificationFilter, shareNotificationSorts } from '../../../../protocol/jmap/schema/share-notification.ts';
 import { parseJmapDate } from '../../../../protocol/jmap/utc-date.ts';
+import { type ShareNotificationRecord, shareNotificationType } from '../../../../protocol/mail/share-notification.ts';
 import type { AccountReader } from '../../../../storage/account/api.ts';
 import { defineMethod, principalsCapability } from '../../method.ts';
 import type { Comparator } from '../../search/email-sort.ts';

@@ -1,7 +1,7 @@
 /** ShareNotification/get, /changes and /set (RFC 9670 §3.2 to §3.4): only the server makes them, a client dismisses them. */
 import { SetFailure } from '../../../../protocol/jmap/errors.ts';
 import { changesArguments, getArguments, setArguments } from '../../../../protocol/jmap/schema/common.ts';
-import { shareNotificationType } from '../../../../protocol/jmap/schema/share-notification.ts';
+import { shareNotificationType } from '../../../../protocol/mail/share-notification.ts';
 import { defineMethod, principalsCapability } from '../../method.ts';
 import { shareNotifications } from '../../share-notifications.ts';
 import { changesOfObjects, getObjects } from '../../standard/objects.ts';
