@@ -1,7 +1,19 @@
-/** What I-JSON forbids and JSON.parse lets pass: a name twice in one object (RFC 7493 §2.3), of which parsers differ in what they take. */
+/**
+ * What I-JSON forbids and JSON.parse lets pass: a name twice in one object (RFC 7493 §2.3), of which parsers differ in what they take, and surrogates
+ * that stand alone (§2.1), which no UTF-8 can say again.
+ */
 
 const quote = 0x22;
 const backslash = 0x5c;
+
+/** Whether strings in the text have surrogates that stand alone: by an escape, since the text itself was UTF-8. */
+export function hasLoneSurrogate(text: string): boolean {
+  if (!/\\u[dD][89a-fA-F]/.test(text)) return false;
+  for (const [literal] of text.matchAll(/"(?:[^"\\]|\\.)*"/g)) {
+    if (literal.includes('\\u') && !(JSON.parse(literal) as string).isWellFormed()) return true;
+  }
+  return false;
+}
 
 /** The first name that an object has twice. `text` is JSON. */
 export function repeatedName(text: string): string | undefined {

@@ -1,6 +1,6 @@
 /** The Request object (RFC 8620 §3.3) and what a call in it is. */
 import { RequestProblem } from './errors.ts';
-import { repeatedName } from './i-json.ts';
+import { hasLoneSurrogate, repeatedName } from './i-json.ts';
 import { jsonDepthMax } from './limits.ts';
 
 /** A call or its answer (RFC 8620 §3.2). */
@@ -40,6 +40,7 @@ export function parseJson(bytes: Uint8Array): unknown {
       'notJSON',
       `The request is not I-JSON: an object has the name ${JSON.stringify(repeated.slice(0, 50))} twice.`,
     );
+  if (hasLoneSurrogate(text)) throw new RequestProblem('notJSON', 'The request is not I-JSON: a string has a surrogate that stands alone.');
   return value;
 }
 

@@ -20,6 +20,7 @@ import { Gate } from './gate.ts';
 import { hashesParallelMax, hashesWaitingMax, passwordBytesMax, rememberedMax, rememberedMs } from './limits.ts';
 import type { OpenIdProvider } from './openid-provider.ts';
 import { hashAppPassword } from './password.ts';
+import { type Proof, proofOfPassword } from './proof.ts';
 import { addressKey } from './remote-address.ts';
 import { saslPrep } from './saslprep.ts';
 import { scramIterations, scramSaltBytes } from './scram-keys.ts';
@@ -42,6 +43,8 @@ export interface Identity {
   readonly address: string;
   readonly name: string;
   readonly by: 'password' | 'appPassword' | 'scram' | 'token';
+  /** What may be looked at later; absent where nothing is known of it. */
+  readonly proof?: Proof;
 }
 
 /** SCRAM between the client's two messages: the keys to check its proof with, and where to say what came of it. */
@@ -123,7 +126,7 @@ export class PasswordAuthenticator implements Authenticator {
       if (appPassword.scopes.length > 0 && !appPassword.scopes.includes(client.service)) {
         throw new MailError('forbidden', `This app password is not for ${client.service}.`);
       }
-      return this.#succeed(subject, account, client, 'appPassword');
+      return { ...this.#succeed(subject, account, client, 'appPassword'), proof: { appPassword: appPassword.id } };
     }
 
     const guess = { fingerprint, credential };
@@ -157,7 +160,7 @@ export class PasswordAuthenticator implements Authenticator {
     const account = this.#ports.directory.accountByAddress(login);
     if (account === undefined) return this.#refuse({ login }, client, 0, 'The token is for somebody who has no account here.');
     this.#throttle.succeeded(login, client.remote);
-    return { accountId: account.id, address: account.address, name: account.name, by: 'token' };
+    return { accountId: account.id, address: account.address, name: account.name, by: 'token', proof: { tokenUntil: verified.until } };
   }
 
   async beginScram(login: string, client: LoginClient): Promise<ScramAttempt> {
@@ -224,7 +227,9 @@ export class PasswordAuthenticator implements Authenticator {
 
   #succeed(subject: Subject, account: DirectoryAccount, client: LoginClient, by: Identity['by']): Identity {
     this.#throttle.succeeded(subject.login, client.remote);
-    return { accountId: account.id, address: account.address, name: account.name, by };
+    const keys = subject.credential?.password ?? null;
+    const proof = keys === null ? {} : { proof: proofOfPassword(keys) };
+    return { accountId: account.id, address: account.address, name: account.name, by, ...proof };
   }
 
   #fail(subject: Subject, client: LoginClient, guess?: { fingerprint: string; credential: unknown }): Promise<never> {

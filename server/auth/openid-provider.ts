@@ -22,7 +22,8 @@ export interface OpenIdOptions {
   readonly fetchText: (url: string) => Promise<string>;
 }
 
-export type VerifiedToken = { readonly login: string } | { readonly refusal: string };
+/** `until`: milliseconds since the epoch at which the token expires. */
+export type VerifiedToken = { readonly login: string; readonly until: number } | { readonly refusal: string };
 
 /** Signatures that only the provider can make. `none` and keyed hashes, whose key could be taken for the public one, are not among them (RFC 8725 §3.1). */
 const algorithms = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'];
@@ -127,7 +128,7 @@ function readLogin(payload: JWTPayload, claim: string): VerifiedToken {
   if (typeof login !== 'string' || login === '') return { refusal: `The token has no claim ${claim}.` };
   // OpenID Connect Core §5.1: an address that its user only claims to have is not the account's.
   if (claim === 'email' && payload.email_verified === false) return { refusal: 'The address in the token is not verified.' };
-  return { login };
+  return { login, until: (payload.exp ?? 0) * 1000 };
 }
 
 function refusalOf(error: unknown): string | undefined {

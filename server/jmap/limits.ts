@@ -44,6 +44,8 @@ export const webSocketsMax = 32;
 export const webSocketPingMs = 30_000;
 /** Octets of answers that wait for a client to read them before it is read from no more: one large answer. */
 export const webSocketBufferedBytesMax = 16_000_000;
+/** Milliseconds between looks at whether the logins of open streams still hold: as often as the directory hears of other nodes' changes. */
+export const streamLooksMs = 5_000;
 /** Push subscriptions of an account: devices and browsers of one person. */
 export const pushSubscriptionsMax = 32;
 /** Milliseconds that a subscription lasts unless it is prolonged (RFC 8620 §7.2 asks for two days at least): a device that is gone is forgotten. */

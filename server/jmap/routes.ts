@@ -13,9 +13,10 @@ import { authenticate, problem } from './http/authentication.ts';
 import { addResourceMetadata, allowOrigins, originOf } from './http/browsers.ts';
 import { sendBlob } from './http/download.ts';
 import { readEventSourceQuery, serveEvents } from './http/event-source.ts';
+import { isLoginOver, type Stream } from './http/stream.ts';
 import { acceptUpgrades, type Upgrades } from './http/upgrades.ts';
 import { serveWebSocket } from './http/websocket.ts';
-import { eventSourcesMax, webSocketsMax } from './limits.ts';
+import { eventSourcesMax, streamLooksMs, webSocketsMax } from './limits.ts';
 import type { JmapServices } from './services.ts';
 import { sessionOf } from './session.ts';
 
@@ -34,9 +35,14 @@ export async function addJmapRoutes(server: FastifyInstance, services: JmapServi
 
 /** Those behind a login. */
 async function addOwnRoutes(scope: FastifyInstance, services: JmapServices): Promise<void> {
-  const streams = new Set<Disposable>();
+  const streams = new Set<Stream>();
+  // They end with the password or the token that opened them.
+  const looks = setInterval(() => {
+    for (const stream of streams) stream.look();
+  }, streamLooksMs);
   // Streams never end by themselves: a server that stops ends them first.
   scope.addHook('preClose', async () => {
+    clearInterval(looks);
     for (const stream of streams) stream[Symbol.dispose]();
   });
   scope.removeAllContentTypeParsers();
@@ -127,7 +133,7 @@ function download(services: JmapServices): Handler {
 }
 
 /** RFC 8887 §4: the handshake, which is authenticated like any request. */
-function webSocket(services: JmapServices, streams: Set<Disposable>, upgrades: Upgrades): Handler {
+function webSocket(services: JmapServices, streams: Set<Stream>, upgrades: Upgrades): Handler {
   return async (identity, request, reply) => {
     if (!upgrades.isUpgrade(request))
       return problem(reply.header('upgrade', 'websocket'), 426, 'This is for WebSocket, with the subprotocol "jmap".');
@@ -151,7 +157,7 @@ function webSocket(services: JmapServices, streams: Set<Disposable>, upgrades: U
   };
 }
 
-function eventSource(services: JmapServices, streams: Set<Disposable>): Handler {
+function eventSource(services: JmapServices, streams: Set<Stream>): Handler {
   return async (identity, request, reply) => {
     const query = readEventSourceQuery(request.query as Record<string, unknown>, request.headers['last-event-id']);
     if (query === undefined) return problem(reply, 400, 'types is a list, closeafter is "state" or "no", ping is a number of seconds.');
@@ -162,9 +168,10 @@ function eventSource(services: JmapServices, streams: Set<Disposable>): Handler 
     // What a browser asks for (CORS) goes with the stream, which is not fastify's to send.
     for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) reply.raw.setHeader(name, value);
     reply.hijack();
-    let stream: Disposable | undefined;
+    let stream: Stream | undefined;
     let isEnded = false;
-    stream = serveEvents(account, cache, query, reply.raw, () => {
+    const isOver = () => isLoginOver(services, identity);
+    stream = serveEvents(account, cache, query, reply.raw, isOver, () => {
       cache.eventSources -= 1;
       isEnded = true;
       if (stream !== undefined) streams.delete(stream);

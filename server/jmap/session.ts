@@ -154,7 +154,8 @@ export async function sessionOf(services: JmapServices, identity: Identity, orig
   return {
     capabilities: { ...capabilities, [webSocketCapability]: webSocket, [webPushCapability]: webPush },
     accounts,
-    primaryAccounts: Object.fromEntries(primary.map((capability) => [capability, accountId])),
+    // RFC 8620 §2: core has none.
+    primaryAccounts: Object.fromEntries(primary.filter((capability) => capability !== coreCapability).map((name) => [name, accountId])),
     username: address,
     apiUrl: `${origin}/jmap/api`,
     downloadUrl: `${origin}/jmap/download/{accountId}/{blobId}/{name}?type={type}`,

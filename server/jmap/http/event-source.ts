@@ -8,6 +8,7 @@ import type { AccountCache } from '../account-cache.ts';
 import { pingSecondsMax, pingSecondsMin } from '../limits.ts';
 import { StateWatch } from '../state-watch.ts';
 import { type StateType, stateTypes } from '../states.ts';
+import type { Stream } from './stream.ts';
 
 export interface EventSourceQuery {
   readonly types: readonly StateType[];
@@ -34,18 +35,20 @@ export function readEventSourceQuery(query: Readonly<Record<string, unknown>>, l
   };
 }
 
-/** Serves the stream until either side ends it. Disposing ends it. */
+/** Serves the stream until either side ends it, or its login `isOver`. Disposing ends it. */
 export function serveEvents(
   account: Account,
   cache: AccountCache,
   query: EventSourceQuery,
   response: ServerResponse,
+  isOver: () => boolean,
   onEnd: () => void,
-): Disposable {
+): Stream {
   const states = new StateWatch(account, cache, query.types, query.heard);
   let isEnded = false;
 
   const tell = (): void => {
+    look();
     if (isEnded || response.writableNeedDrain) return;
     const news = states.news();
     if (news === undefined) return;
@@ -64,6 +67,10 @@ export function serveEvents(
           if (!response.writableNeedDrain) response.write(`event: ping\ndata: ${JSON.stringify({ interval: query.pingSeconds })}\n\n`);
         }, query.pingSeconds * 1000);
 
+  function look(): void {
+    if (isOver()) end();
+  }
+
   function end(): void {
     if (isEnded) return;
     isEnded = true;
@@ -79,5 +86,5 @@ export function serveEvents(
   response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' });
   response.write(': events\n\n');
   tell();
-  return { [Symbol.dispose]: end };
+  return { look, [Symbol.dispose]: end };
 }

@@ -14,19 +14,15 @@ import { webSocketBufferedBytesMax, webSocketPingMs } from '../limits.ts';
 import type { JmapServices } from '../services.ts';
 import { StateWatch } from '../state-watch.ts';
 import { stateTypes } from '../states.ts';
+import { isLoginOver, type Stream } from './stream.ts';
 
 /** RFC 6455 §7.4.1. */
 const goingAway = 1001;
 const unsupportedData = 1003;
+const policyViolation = 1008;
 
-/** Serves a connection until either side ends it. Disposing ends it. */
-export function serveWebSocket(
-  services: JmapServices,
-  identity: Identity,
-  account: Account,
-  socket: WebSocket,
-  onEnd: () => void,
-): Disposable {
+/** Serves a connection until either side ends it, or its login is over. Disposing ends it. */
+export function serveWebSocket(services: JmapServices, identity: Identity, account: Account, socket: WebSocket, onEnd: () => void): Stream {
   const connection = new Connection(services, identity, account, socket);
   let isAlive = true;
   const pings = setInterval(() => {
@@ -42,7 +38,7 @@ export function serveWebSocket(
     isAlive = true;
     // RFC 8887 §4.1: messages are text.
     if (isBinary) socket.close(unsupportedData, 'JMAP messages are text.');
-    else connection.receive(data);
+    else if (connection.look()) connection.receive(data);
   });
   socket.on('error', (error) => services.logger.info('A WebSocket failed.', { account: account.id, error }));
   socket.on('close', () => {
@@ -50,7 +46,7 @@ export function serveWebSocket(
     connection[Symbol.dispose]();
     onEnd();
   });
-  return { [Symbol.dispose]: () => socket.close(goingAway, 'The server stops.') };
+  return { look: () => void connection.look(), [Symbol.dispose]: () => socket.close(goingAway, 'The server stops.') };
 }
 
 class Connection implements Disposable {
@@ -67,6 +63,14 @@ class Connection implements Disposable {
     this.#account = account;
     this.#cache = cacheOf(account);
     this.#socket = socket;
+  }
+
+  /** Whether the login still holds; ends the connection where not. */
+  look(): boolean {
+    if (!isLoginOver(this.#services, this.#identity)) return true;
+    this.#disablePush();
+    this.#socket.close(policyViolation, 'The login has ended.');
+    return false;
   }
 
   receive(data: RawData): void {
@@ -129,7 +133,7 @@ class Connection implements Disposable {
 
   #tell(): void {
     // Whoever reads slowly hears the newest states when the rest is read: nothing is queued.
-    if (this.#push === undefined || this.#socket.bufferedAmount > 0) return;
+    if (this.#push === undefined || this.#socket.bufferedAmount > 0 || !this.look()) return;
     const news = this.#push.states.news();
     if (news === undefined) return;
     this.#send({ '@type': 'StateChange', changed: { [this.#account.id]: news.changed }, pushState: String(news.upTo) });

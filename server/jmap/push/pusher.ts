@@ -6,6 +6,7 @@
 import type { AccountId } from '../../../protocol/mail/ids.ts';
 import type { Account } from '../../../storage/account/api.ts';
 import type { Clock } from '../../../storage/clock.ts';
+import { type ProofDirectory, proofHolds } from '../../auth/proof.ts';
 import type { Logger } from '../../logger.ts';
 import { cacheOf } from '../account-cache.ts';
 import { pushesParallelMax, pushRetriesMs, verificationsMax, verificationsWindowMs } from '../limits.ts';
@@ -18,6 +19,8 @@ export interface PusherPorts {
   readonly sender: PushSender;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Whose passwords hold. */
+  readonly directory: ProofDirectory;
 }
 
 interface Subscriber {
@@ -102,10 +105,12 @@ export class Pusher implements AsyncDisposable {
   /** Knows the subscriptions that are verified, and from what state on they hear. */
   #look({ account, subscribers }: Attached): void {
     const seen = new Set<string>();
+    const ended: string[] = [];
     account.read((reader) => {
       for (const { id, value } of liveSubscriptions(reader, this.#ports.clock.now())) {
-        if (!value.isVerified) continue;
-        seen.add(id);
+        if (!this.#holds(account, value)) ended.push(id);
+        else if (value.isVerified) seen.add(id);
+        if (!seen.has(id)) continue;
         const types = JSON.stringify(value.types);
         if (subscribers.get(id)?.types === types) continue;
         const watched = value.types === null ? stateTypes : stateTypes.filter((type) => value.types!.includes(type));
@@ -113,6 +118,7 @@ export class Pusher implements AsyncDisposable {
       }
     });
     for (const id of subscribers.keys()) if (!seen.has(id)) subscribers.delete(id);
+    for (const id of ended) this.#own(this.#remove(account, id).then(() => undefined));
   }
 
   #tell(account: Account, subscriber: Subscriber): void {
@@ -141,14 +147,10 @@ export class Pusher implements AsyncDisposable {
     for (let attempt = 0; ; attempt += 1) {
       const target = account.read((reader) => liveSubscription(reader, id, clock.now()));
       if (target === undefined || this.#stop.signal.aborted) return false;
+      if (!this.#holds(account, target)) return await this.#remove(account, id);
       const answer = await this.#inTurn(() => sender.send(target, message()));
       if (answer.kind === 'taken') return true;
-      if (answer.kind === 'gone') {
-        await account.transact((tx) => {
-          if (tx.object(subscriptionType, id) !== undefined) tx.removeObject(subscriptionType, id);
-        });
-        return false;
-      }
+      if (answer.kind === 'gone') return await this.#remove(account, id);
       const pauseMs = pushRetriesMs[attempt];
       if (answer.kind === 'refused' || pauseMs === undefined) {
         logger.info('A push was given up.', { account: account.id, subscription: id, why: answer.why });
@@ -156,6 +158,18 @@ export class Pusher implements AsyncDisposable {
       }
       await clock.sleep(Math.min(Math.max(pauseMs, answer.afterMs ?? 0), pushRetriesMs.at(-1)!), this.#stop.signal);
     }
+  }
+
+  /** RFC 8620 §7.2: a subscription ends with the credentials that made it. */
+  #holds(account: Account, { proof }: PushSubscriptionRecord): boolean {
+    return proofHolds(this.#ports.directory, this.#ports.clock.now(), account.id, proof);
+  }
+
+  async #remove(account: Account, id: string): Promise<false> {
+    await account.transact((tx) => {
+      if (tx.object(subscriptionType, id) !== undefined) tx.removeObject(subscriptionType, id);
+    });
+    return false;
   }
 
   /** Some at once; each subscriber waits here once at most. */

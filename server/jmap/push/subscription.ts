@@ -1,5 +1,6 @@
 /** Push subscriptions as the account's log keeps them: objects of type `PushSubscription` in the account of who made them. */
 import type { AccountReader } from '../../../storage/account/api.ts';
+import type { Proof } from '../../auth/proof.ts';
 import type { PushTarget } from './sender.ts';
 
 export const subscriptionType = 'PushSubscription';
@@ -13,6 +14,8 @@ export interface PushSubscriptionRecord extends PushTarget {
   readonly expires: number;
   /** null: all. */
   readonly types: readonly string[] | null;
+  /** The password of who made it, with which it ends. Absent where that was a token: those end much sooner than what they stand for. */
+  readonly proof?: Proof;
 }
 
 export interface KeptSubscription {

@@ -54,7 +54,7 @@ describe('PasswordAuthenticator', () => {
     'knows Ann as "%s"',
     async (login) => {
       const identity = await auth.verify(login, 'correct horse', client);
-      expect(identity).toEqual({ accountId: ann, address: 'ann@example.com', name: 'Ann', by: 'password' });
+      expect(identity).toMatchObject({ accountId: ann, address: 'ann@example.com', name: 'Ann', by: 'password' });
     },
   );
 

@@ -22,13 +22,13 @@ const base64 = (value: object) => Buffer.from(JSON.stringify(value)).toString('b
 
 describe('a token of the provider', () => {
   test('names the account by its claim', async () => {
-    expect(await provider.verify(await idp.sign())).toEqual({ login: 'ann@example.com' });
+    expect(await provider.verify(await idp.sign())).toEqual({ login: 'ann@example.com', until: expect.any(Number) });
     const other = await idp.sign({ preferred_username: 'ann', email: undefined });
-    expect(await open('preferred_username').verify(other)).toEqual({ login: 'ann' });
+    expect(await open('preferred_username').verify(other)).toEqual({ login: 'ann', until: expect.any(Number) });
   });
 
   test('may be for several audiences, and may have no type', async () => {
-    expect(await provider.verify(await idp.sign({ aud: ['other', 'satchel'] }, { typ: undefined }))).toEqual({ login: 'ann@example.com' });
+    expect(await provider.verify(await idp.sign({ aud: ['other', 'satchel'] }, { typ: undefined }))).toEqual({ login: 'ann@example.com', until: expect.any(Number) });
   });
 
   test.each<[claim: string, claims: () => JWTPayload, header: object, refusal: RegExp]>([
@@ -47,7 +47,7 @@ describe('a token of the provider', () => {
   });
 
   test('within half a minute of its end is taken: clocks differ', async () => {
-    expect(await provider.verify(await idp.sign({ exp: seconds() - 20 }))).toEqual({ login: 'ann@example.com' });
+    expect(await provider.verify(await idp.sign({ exp: seconds() - 20 }))).toEqual({ login: 'ann@example.com', until: expect.any(Number) });
   });
 });
 
@@ -110,7 +110,7 @@ describe("the provider's keys", () => {
     await provider.verify(await idp.sign());
     await idp.rotate();
     clock.advance(minutes);
-    expect(await provider.verify(await idp.sign())).toEqual({ login: 'ann@example.com' });
+    expect(await provider.verify(await idp.sign())).toEqual({ login: 'ann@example.com', until: expect.any(Number) });
     const fetches = idp.fetched.length;
     for (let attempt = 0; attempt < 5; attempt += 1) {
       expect(await provider.verify(await idp.sign({}, { kid: `made-up-${attempt}` }))).toEqual({
@@ -124,7 +124,7 @@ describe("the provider's keys", () => {
     await provider.verify(await idp.sign());
     idp.failWith = new Error('down');
     clock.advance(60 * minutes);
-    expect(await provider.verify(await idp.sign())).toEqual({ login: 'ann@example.com' });
+    expect(await provider.verify(await idp.sign())).toEqual({ login: 'ann@example.com', until: expect.any(Number) });
     clock.advance(24 * 60 * minutes);
     await expect(provider.verify(await idp.sign())).rejects.toMatchObject({ code: 'unavailable' });
   });

@@ -1,11 +1,18 @@
 /** Web pushes from accounts that are not in memory all the while. */
 import { expect, test } from 'vitest';
+import type { ProofDirectory } from '../../../server/auth/proof.ts';
 import { Pusher } from '../../../server/jmap/push/pusher.ts';
 import type { PushAnswer, PushSender } from '../../../server/jmap/push/sender.ts';
 import { type PushSubscriptionRecord, subscriptionType } from '../../../server/jmap/push/subscription.ts';
 import { silentLogger } from '../../../server/logger.ts';
 import type { Account } from '../../../storage/account/api.ts';
 import { deliver, openProvisioned, openTestBucket, rawMessage, testAccount } from '../../support/open-accounts.ts';
+
+/** A directory of accounts whose subscriptions name no password. */
+const everybody: ProofDirectory = {
+  accountById: (id) => ({ id, address: 'me@example.com', name: '', createdAt: 0 }),
+  credential: () => undefined,
+};
 
 async function openSubscribed() {
   const bucket = openTestBucket();
@@ -20,7 +27,7 @@ async function openSubscribed() {
       return answer;
     },
   };
-  const pusher = new Pusher({ sender, clock: bucket.clock, logger: silentLogger });
+  const pusher = new Pusher({ sender, directory: everybody, clock: bucket.clock, logger: silentLogger });
   node.accounts.onOpened((opened) => pusher.attach(opened));
   const account = await openProvisioned(node);
   const value: PushSubscriptionRecord = {

@@ -1,10 +1,13 @@
-/** PushSubscription/get and /set (RFC 8620 §7.2): of whoever asks, on no account, without states. */
+/** PushSubscription/get and /set (RFC 8620 §7.2): of whoever asks, by the credentials that it asks with, on no account, without states. */
 
 import { Type } from 'typebox';
 import { invalidProperties, MethodError, SetFailure } from '../../../../protocol/jmap/errors.ts';
 import { AskedId, maybe, setArguments, strict } from '../../../../protocol/jmap/schema/common.ts';
 import { PushSubscriptionSettings } from '../../../../protocol/jmap/schema/push-subscription.ts';
 import { formatUtcDate, parseJmapDate } from '../../../../protocol/jmap/utc-date.ts';
+import type { AccountReader } from '../../../../storage/account/api.ts';
+import type { Identity } from '../../../auth/authenticator.ts';
+import { isSameProof, type Proof } from '../../../auth/proof.ts';
 import { pushSubscriptionsMax, subscriptionMsMax } from '../../limits.ts';
 import { coreCapability, defineMethod, type MethodContext } from '../../method.ts';
 import {
@@ -44,9 +47,9 @@ export const pushSubscriptionGet = defineMethod({
           defaults: Object.keys(properties),
           isProperty: (name) => Object.hasOwn(properties, name),
           state: '',
-          all: () => Array.from(liveSubscriptions(reader, now), ({ id }) => id),
+          all: () => Array.from(liveSubscriptions(reader, now), ({ id }) => id).filter((id) => own(context, reader, id) !== undefined),
           rowOf(id) {
-            const value = liveSubscription(reader, id, now);
+            const value = own(context, reader, id);
             return value === undefined ? undefined : { id, value };
           },
           valueOf: (row, property) => properties[property]!(row),
@@ -83,7 +86,7 @@ export const pushSubscriptionSet = defineMethod({
     for (const id of destroyed) {
       await outcome.attempt('notDestroyed', id, async () => {
         await context.account.transact((tx) => {
-          if (tx.object(subscriptionType, id) === undefined) throw new SetFailure(notFoundError);
+          if (own(context, tx, id) === undefined) throw new SetFailure(notFoundError);
           tx.removeObject(subscriptionType, id);
         });
         outcome.destroyed.push(id);
@@ -93,6 +96,17 @@ export const pushSubscriptionSet = defineMethod({
     return response;
   },
 });
+
+/** A token stands for a session that outlives it, of whose end nobody tells us. */
+function lastingProof({ proof }: Identity): Proof | undefined {
+  return proof === undefined || 'tokenUntil' in proof ? undefined : proof;
+}
+
+/** A live subscription that these credentials have made. */
+function own({ services, identity }: MethodContext, reader: AccountReader, id: string): PushSubscriptionRecord | undefined {
+  const value = liveSubscription(reader, id, services.clock.now());
+  return value !== undefined && isSameProof(value.proof, lastingProof(identity)) ? value : undefined;
+}
 
 async function createSubscription(context: MethodContext, given: Readonly<Record<string, unknown>>, key: string): Promise<object> {
   const { account, services } = context;
@@ -105,7 +119,11 @@ async function createSubscription(context: MethodContext, given: Readonly<Record
   if (fault !== undefined) throw invalidProperties(fault, fault.startsWith('keys') ? 'keys' : 'url');
   const expires = expiresOf(settings.expires, clock.now());
   const id = `p${random.hex(8)}`;
-  const record: PushSubscriptionRecord = { deviceClientId, url, keys, types, expires, code: random.hex(16), isVerified: false };
+  const proof = lastingProof(context.identity);
+  const record: PushSubscriptionRecord = {
+    ...{ deviceClientId, url, keys, types, expires, code: random.hex(16), isVerified: false },
+    ...(proof === undefined ? {} : { proof }),
+  };
   if (!pusher.mayVerify(account))
     throw new SetFailure({ type: 'rateLimit', description: 'Too many subscriptions were made: try again later.' });
   await account.transact((tx) => {
@@ -126,7 +144,7 @@ async function createSubscription(context: MethodContext, given: Readonly<Record
 async function updateSubscription(context: MethodContext, id: string, patch: Readonly<Record<string, unknown>>): Promise<object | null> {
   const now = context.services.clock.now();
   return context.account.transact((tx) => {
-    const value = liveSubscription(tx, id, now);
+    const value = own(context, tx, id);
     if (value === undefined) throw new SetFailure(notFoundError);
     const shown = Object.fromEntries(Object.entries(properties).map(([name, show]) => [name, show({ id, value })]));
     const changed = changedSettings(patch, shown);
