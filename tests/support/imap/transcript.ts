@@ -8,6 +8,8 @@
  *   …  any text     ⏎  CRLF     $name  a word: bound on first sight, the same from then on
  *   {=+}  in a client's line: announces all that follows as one literal, counted
  *
+ *   other 2 3                                connections 2 and 3 are those of another user; $me and $you are the addresses of the two
+ *
  *   server {"quotaLimits": …}                options of this server for the transcript, which other servers are not asked then
  *
  * Connections open with their first line. They are logged in, unless `anonymous` stands at the top. `ours: why` keeps a transcript from other servers.
@@ -20,6 +22,8 @@ import { ImapTestClient } from './client.ts';
 export interface TranscriptTarget {
   readonly user: string;
   readonly password: string;
+  /** A second account of the same server. */
+  readonly other?: { readonly user: string; readonly password: string } | undefined;
   open(): Promise<ImapTestClient>;
 }
 
@@ -29,10 +33,12 @@ export interface Transcript {
   /** Why other servers are not asked. */
   readonly ours: string | undefined;
   readonly server: ServerOptions;
+  /** Connections of the other user. */
+  readonly others: ReadonlySet<string>;
 }
 
 /** What of the server a transcript may set. */
-export type ServerOptions = Pick<Partial<ImapServerOptions>, 'nonSynchronizingLiterals' | 'messagesMax'> & {
+export type ServerOptions = Pick<Partial<ImapServerOptions>, 'nonSynchronizingLiterals' | 'messagesMax' | 'jmapSessionUrl'> & {
   readonly quotaLimits?: QuotaLimits;
 };
 
@@ -48,11 +54,13 @@ export function parseTranscript(source: string): Transcript {
   let isAnonymous = false;
   let ours: string | undefined;
   let server: ServerOptions = {};
+  const others = new Set<string>();
   for (const [at, line] of source.split('\n').entries()) {
     const said = /^([CSN])(\d*): ?(.*)$/.exec(line);
     const text = said?.[3]?.replaceAll('⏎', '\r\n') ?? line;
     if (said !== null) steps.push({ lineNumber: at + 1, kind: said[1] as 'C' | 'S' | 'N', connection: said[2] || '1', text });
     else if (line.startsWith('mailbox ')) steps.push({ lineNumber: at + 1, kind: 'mailbox', connection: '', text });
+    else if (line.startsWith('other ')) for (const connection of line.slice(6).split(' ')) others.add(connection);
     else if (line === 'anonymous') isAnonymous = true;
     else if (line.startsWith('ours: ')) ours = line.slice(6);
     else if (line.startsWith('server ')) {
@@ -60,17 +68,20 @@ export function parseTranscript(source: string): Transcript {
       ours ??= 'the server is set up for it';
     } else if (line !== '' && !line.startsWith('#')) throw new Error(`line ${at + 1} is none of a transcript: ${line}`);
   }
-  return { steps, isAnonymous, ours, server };
+  return { steps, isAnonymous, ours, server, others };
 }
 
-export async function runTranscript({ steps, isAnonymous }: Transcript, target: TranscriptTarget): Promise<void> {
-  const names = new Map<string, string>();
+export async function runTranscript({ steps, isAnonymous, others }: Transcript, target: TranscriptTarget): Promise<void> {
+  const names = new Map([['me', target.user]]);
+  if (target.other !== undefined) names.set('you', target.other.user);
   const speakers = new Map<string, Speaker>();
   const speaker = async (connection: string): Promise<Speaker> => {
     const known = speakers.get(connection);
     if (known !== undefined) return known;
     const client = await target.open();
-    if (!isAnonymous) await mustBeOk(client, `LOGIN "${target.user}" "${target.password}"`);
+    const login = others.has(connection) ? target.other : target;
+    if (login === undefined) throw new Error('the transcript wants a second account');
+    if (!isAnonymous) await mustBeOk(client, `LOGIN "${login.user}" "${login.password}"`);
     const opened = new Speaker(client, names);
     if (isAnonymous) opened.heard.push(client.greeting);
     speakers.set(connection, opened);
