@@ -2,8 +2,9 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Dispatcher } from '../indexer/outbox/dispatcher.ts';
+import { DomainStanding } from '../indexer/outbox/domain-standing.ts';
 import { Feedback, type FeedbackObservation } from '../indexer/outbox/feedback.ts';
-import { markLookMs, settledLookMs } from '../indexer/outbox/limits.ts';
+import { domainFlushMs, markLookMs, settledLookMs } from '../indexer/outbox/limits.ts';
 import { OutboxMarks } from '../indexer/outbox/marks.ts';
 import type { OutboxEvent } from '../indexer/outbox/outbox-events.ts';
 import { noRelay, type Relay } from '../indexer/outbox/relay.ts';
@@ -66,7 +67,8 @@ export function openFeedback(
   const { config, accounts, directory, metrics, clock, random } = options;
   const logger = options.logger.child({ face: 'outbox' });
   const observe = (event: FeedbackObservation) => tellFeedback(event, logger, metrics);
-  return new Feedback({ accounts, directory, clock, random, hostName: hostname(), reportDomain: config.defaultDomain, observe });
+  const standing = new DomainStanding({ accounts, directory });
+  return new Feedback({ accounts, directory, standing, clock, random, hostName: hostname(), reportDomain: config.defaultDomain, observe });
 }
 
 export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
@@ -79,9 +81,11 @@ export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
     now: () => clock.now(),
     onFault: (error) => logger.error('The journal of what relays answer cannot be written: a crash may send copies twice.', { error }),
   });
+  const standing = new DomainStanding({ accounts, directory });
   const dispatcher = new Dispatcher({
     accounts,
     answers,
+    standing,
     marks: new OutboxMarks(store.of('outbox'), clock),
     clock,
     random,
@@ -137,10 +141,12 @@ export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
       const { lookForExtensions: look } = relay;
       if (look !== undefined)
         background.repeat({ name: 'extensions of the relay', pauseMs: extensionsLookMs, firstMs: 1, run: (signal) => look(signal) });
+      background.repeat({ name: 'standing of domains', pauseMs: domainFlushMs, run: () => standing.flush() });
       background.repeat({ name: 'old submissions', pauseMs: settledLookMs, run: () => dispatcher.removeOld() });
     },
     async [Symbol.asyncDispose]() {
       await dispatcher[Symbol.asyncDispose]();
+      await standing.flush().catch((error: unknown) => logger.warn('What domains have sent could not be written down.', { error }));
       relay[Symbol.dispose]();
       answers[Symbol.dispose]();
     },
@@ -209,6 +215,9 @@ function tellFeedback(event: FeedbackObservation, logger: Logger, metrics: Metri
       break;
     case 'contained':
       logger.error('An account is restrained in sending: see `satchel outbox reputation`, and `satchel outbox release`.', fields);
+      break;
+    case 'domainContained':
+      logger.error('A domain is restrained in sending: see `satchel outbox reputation`, and `satchel outbox release`.', fields);
       break;
     case 'unknown':
       logger.debug('SES tells of a message that is not known here.', fields);

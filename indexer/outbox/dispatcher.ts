@@ -15,6 +15,7 @@ import { isSettled, submission, unfinishedSubmissions } from '../../storage/outb
 import { type RecipientStatus, type SubmissionRecord, submissionType } from '../../storage/outbox/record.ts';
 import { forgetSentAs, rememberSentAs } from '../../storage/outbox/sent-as.ts';
 import type { Answer, AnswerJournal } from './answers.ts';
+import type { DomainStanding } from './domain-standing.ts';
 import { type HandoverPorts, handOver } from './hand-over.ts';
 import { accountHandoversMax, claimMs, faultPauseMs, handoversMax, markKeptMs, settledKeptMs } from './limits.ts';
 import type { OutboxMarks } from './marks.ts';
@@ -26,6 +27,7 @@ export interface DispatcherPorts extends HandoverPorts, ReportPorts {
   readonly accounts: Accounts;
   readonly marks: OutboxMarks;
   readonly answers: AnswerJournal;
+  readonly standing: Pick<DomainStanding, 'noteRelayed'>;
   /** The name that claims carry; the same after a restart. */
   readonly node: string;
   /** Applies what other nodes have committed to an open account. */
@@ -336,19 +338,19 @@ export class Dispatcher implements AsyncDisposable {
   }
 
   async #settle(account: Account, id: string, at: number, outcomes: ReadonlyMap<number, Outcome>): Promise<void> {
-    const { clock, random, observe, node } = this.#ports;
+    const { clock, random, observe, node, standing } = this.#ports;
     const now = clock.now();
     const record = account.read((reader) => submission(reader, id));
     if (record === undefined) return;
     const { recipients, reports } = settle(record, outcomes, now, random.fraction());
     const notices = await prepareReports(this.#ports, account, record, reports);
-    await account.transact(
-      (tx) => {
+    const relayed = await account.transact(
+      (tx): number => {
         const current = submission(tx, id);
         const isOurs = ({ state, claimedBy, claimedAt }: RecipientStatus) => state === 'claimed' && claimedBy === node && claimedAt === at;
         // Written down before, by a commit whose answer was lost; or taken over by another node while we were away: then what it says holds.
         const ours = [...recipients].filter(([index]) => current !== undefined && isOurs(current.recipients[index]!));
-        if (current === undefined || ours.length === 0) return;
+        if (current === undefined || ours.length === 0) return 0;
         const after: SubmissionRecord = {
           ...current,
           recipients: current.recipients.map((recipient, index) => (isOurs(recipient) ? (recipients.get(index) ?? recipient) : recipient)),
@@ -358,11 +360,13 @@ export class Dispatcher implements AsyncDisposable {
         else tx.putObject(submissionType, id, after);
         enqueueReports(tx, notices);
         for (const [, { relayId }] of ours) if (relayId !== undefined) rememberSentAs(tx, relayId, id, record.messageId);
-        const relayed = ours.filter(([, { state }]) => state === 'relayed').length;
-        if (relayed > 0) countSending(tx, { relayed });
+        const left = ours.filter(([, { state }]) => state === 'relayed').length;
+        if (left > 0) countSending(tx, { relayed: left });
+        return left;
       },
       { uploads: notices.map(({ upload }) => upload) },
     );
+    if (relayed > 0) standing.noteRelayed(record.envelope.mailFrom.email, relayed);
     const identity = { account: account.id, submission: id };
     for (const [index, outcome] of outcomes) {
       const { kind, smtpReply } = outcome;

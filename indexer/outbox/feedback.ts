@@ -14,7 +14,9 @@ import { type RecipientStatus, type SubmissionRecord, submissionType } from '../
 import { rememberSentAs, submissionSentAs } from '../../storage/outbox/sent-as.ts';
 import { suppress } from '../../storage/outbox/suppression.ts';
 import type { FeedbackEvent } from '../ses/events.ts';
-import { mailDate, type ReportedRecipient, statusOf, wantsReport } from './delivery-report.ts';
+import { containmentNotice } from './containment-notice.ts';
+import { type ReportedRecipient, statusOf, wantsReport } from './delivery-report.ts';
+import type { DomainStanding } from './domain-standing.ts';
 import { replyCharsMax } from './limits.ts';
 import { enqueueReports, type PreparedReport, prepareReports, type ReportPorts } from './reports.ts';
 import { decodeSesFeedback, type FeedbackRecipient, type SesFeedback } from './ses-feedback.ts';
@@ -22,6 +24,7 @@ import { decodeSesFeedback, type FeedbackRecipient, type SesFeedback } from './s
 export interface FeedbackPorts extends ReportPorts {
   readonly accounts: Accounts;
   readonly directory: Pick<Directory, 'accountById' | 'accountByAddress'>;
+  readonly standing: Pick<DomainStanding, 'count'>;
   readonly observe: (event: FeedbackObservation) => void;
 }
 
@@ -39,7 +42,8 @@ export type FeedbackObservation =
   /** Opens, clicks and the like; or not as SES writes it. */
   | { readonly kind: 'ignored'; readonly type: string }
   | { readonly kind: 'suppressed'; readonly address: string; readonly reason: string }
-  | ({ readonly kind: 'contained'; readonly account: AccountId } & Containment);
+  | ({ readonly kind: 'contained'; readonly account: AccountId } & Containment)
+  | ({ readonly kind: 'domainContained'; readonly domain: string } & Containment);
 
 interface Found {
   readonly account: Account;
@@ -71,7 +75,23 @@ export class Feedback {
     await this.#suppress(feedback);
     const found = await this.#find(feedback);
     if (found === undefined) observe({ kind: 'unknown', event: feedback.kind, sesMessageId: feedback.sesMessageId });
-    else await this.#apply(feedback, found);
+    else {
+      await this.#countForDomain(feedback, found.record);
+      await this.#apply(feedback, found);
+    }
+  }
+
+  /** In another log, like the list of suppressed addresses, and so before: its own key has it counted once. */
+  async #countForDomain(feedback: SesFeedback, { envelope }: SubmissionRecord): Promise<void> {
+    const { standing, observe, directory, accounts, reportDomain } = this.#ports;
+    const counts = countsOf(feedback);
+    if (counts === undefined) return;
+    const contained = await standing.count(`feedback:${feedback.key}`, envelope.mailFrom.email, counts);
+    if (contained === undefined) return;
+    const { domain, ...containment } = contained;
+    observe({ kind: 'domainContained', domain, ...containment });
+    const postmasters = [domain, reportDomain].flatMap((name) => directory.accountByAddress(`postmaster@${name}`)?.address ?? []);
+    await this.#notify(await accounts.open(serviceOutboxId), domain, [...new Set(postmasters)], containment);
   }
 
   /** Our tags name the submission. Without them the sender's outbox is asked for SES's id. */
@@ -149,18 +169,23 @@ export class Feedback {
 
   /** The user, and the postmaster where there is one. What a crash swallows here is in the log and in `outbox reputation` all the same. */
   async #tellOfContainment(account: Account, containment: Containment): Promise<void> {
-    const { directory, random, clock, reportDomain } = this.#ports;
+    const { directory, reportDomain } = this.#ports;
     const user = directory.accountById(account.id)?.address;
     // A warning is for the administrator: the user has just heard of the bounce or complaint itself.
     if (user === undefined || containment.step === 'warned') return;
     const postmaster = directory.accountByAddress(`postmaster@${reportDomain}`)?.address;
-    const to = [...new Set([user, ...(postmaster === undefined ? [] : [postmaster])])];
+    await this.#notify(account, user, [...new Set([user, ...(postmaster === undefined ? [] : [postmaster])])], containment);
+  }
+
+  async #notify(outbox: Account, who: string, to: readonly string[], containment: Containment): Promise<void> {
+    if (to.length === 0) return;
+    const { random, clock, reportDomain } = this.#ports;
     const token = random.hex(12);
-    const upload = await account.upload(containmentNotice(user, to, containment, { token, domain: reportDomain, now: clock.now() }));
+    const upload = await outbox.upload(containmentNotice(who, to, containment, { token, domain: reportDomain, now: clock.now() }));
     const rcptTo = to.map((email) => ({ email, parameters: null }));
     const envelope = { mailFrom: { email: '', parameters: null }, rcptTo };
     const messageId = `${token}.notice@${reportDomain}`;
-    await account.transact((tx) => enqueue(tx, { id: `s${token}`, origin: 'bounce', blob: upload.ref, messageId, envelope }), {
+    await outbox.transact((tx) => enqueue(tx, { id: `s${token}`, origin: 'bounce', blob: upload.ref, messageId, envelope }), {
       uploads: [upload],
     });
   }
@@ -186,40 +211,6 @@ export class Feedback {
     const counts = countsOf(feedback);
     return counts && countSending(tx, counts);
   }
-}
-
-const containmentSentences: Readonly<Record<Containment['step'], string>> = {
-  warned:
-    'Mail that this account sends comes back more often than it should. If that goes on, its sending is slowed down, and then stopped.',
-  slowed: 'Mail that this account sends comes back too often: from now on one message leaves for other servers every two minutes.',
-  stopped:
-    'Mail that this account sends comes back too often: it sends nothing to other servers any more until an administrator releases it.',
-};
-
-function containmentNotice(
-  user: string,
-  to: readonly string[],
-  { step, reason }: Containment,
-  { token, domain, now }: { readonly token: string; readonly domain: string; readonly now: number },
-): Buffer {
-  const lines = [
-    `From: Mail Delivery System <mailer-daemon@${domain}>`,
-    `To: ${to.map((address) => `<${address}>`).join(', ')}`,
-    `Date: ${mailDate(now)}`,
-    `Message-ID: <${token}.notice@${domain}>`,
-    `Subject: Sending of ${user} is ${step}`,
-    'Auto-Submitted: auto-generated',
-    'MIME-Version: 1.0',
-    'Content-Type: text/plain; charset=utf-8',
-    'Content-Transfer-Encoding: 8bit',
-    '',
-    containmentSentences[step],
-    '',
-    `What led to it: ${reason}.`,
-    'An account that sends what its owner does not know of may be in the hands of somebody else: change its password.',
-    '',
-  ];
-  return Buffer.from(lines.join('\r\n'));
 }
 
 /** What of an event counts for the sender's standing. What SES's own list stopped was never sent. */

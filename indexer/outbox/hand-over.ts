@@ -22,7 +22,7 @@ export interface HandoverPorts {
   readonly clock: Clock;
   /** The organisation's rules on what its users send. */
   readonly rules?: OutboundPorts;
-  readonly restraint?: Pick<Restraint, 'ofAddress' | 'ofAccount'>;
+  readonly restraint?: Pick<Restraint, 'ofAddress' | 'ofAccount' | 'ofSender'>;
   /** What we call ourselves in Received and in reports. */
   readonly hostName: string;
 }
@@ -65,9 +65,9 @@ function restrain(
   const outcomes: Outcomes = new Map();
   const elsewhere = indexes.filter((index) => !directory.isLocalDomain(envelope.rcptTo[index]!.email));
   if (restraint === undefined || elsewhere.length === 0) return outcomes;
-  const ofAccount = restraint.ofAccount(account);
+  const ofSender = restraint.ofAccount(account) ?? restraint.ofSender(envelope.mailFrom.email);
   for (const index of elsewhere) {
-    const outcome = restraint.ofAddress(envelope.rcptTo[index]!.email) ?? ofAccount;
+    const outcome = restraint.ofAddress(envelope.rcptTo[index]!.email) ?? ofSender;
     if (outcome !== undefined) outcomes.set(index, outcome);
   }
   return outcomes;

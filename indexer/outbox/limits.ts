@@ -33,5 +33,9 @@ export const settledLookMs = 60 * 60 * 1000;
 
 /** Milliseconds between two messages of an account that was slowed down, to other servers: 720 a day. */
 export const slowedPauseMs = 2 * 60 * 1000;
+/** The same for a domain: 8,640 a day. */
+export const domainSlowedPauseMs = 10 * 1000;
+/** Milliseconds between commits of what domains have sent: 288 a day at most, $0.05 a month. */
+export const domainFlushMs = 5 * 60 * 1000;
 /** Milliseconds between looks whether a stopped account was released. */
 export const stoppedLookMs = 30 * 60 * 1000;

@@ -1,17 +1,17 @@
 /** What keeps a copy from the relay: addresses that nothing is sent to any more, and senders whose mail came back too often. */
-import type { AccountId } from '../../protocol/mail/ids.ts';
 import type { Account } from '../../storage/account/api.ts';
 import type { Clock } from '../../storage/clock.ts';
-import { sendingHistory } from '../../storage/outbox/history.ts';
+import { parseAddress } from '../../storage/directory/address.ts';
+import { ofDomain, type SendingHistory, sendingHistory } from '../../storage/outbox/history.ts';
 import { suppression } from '../../storage/outbox/suppression.ts';
-import { slowedPauseMs, stoppedLookMs } from './limits.ts';
+import { domainSlowedPauseMs, slowedPauseMs, stoppedLookMs } from './limits.ts';
 import type { Outcome } from './settle.ts';
 
 export class Restraint {
   readonly #service: Account;
   readonly #clock: Clock;
-  /** When a slowed account may send next. */
-  readonly #nextAt = new Map<AccountId, number>();
+  /** When a slowed account or domain may send next: as many as there are of them. */
+  readonly #nextAt = new Map<string, number>();
 
   /** `service`: the account `outbox`, which keeps the list. */
   constructor(service: Account, clock: Clock) {
@@ -31,13 +31,24 @@ export class Restraint {
 
   /** Asked once a message. */
   ofAccount(account: Account): Outcome | undefined {
-    const { containment } = account.read(sendingHistory);
-    if (containment?.step === 'stopped') return { kind: 'deferred', smtpReply: '451 4.7.1 Sending is suspended', afterMs: stoppedLookMs };
+    return this.#of(account.read(sendingHistory), account.id, slowedPauseMs, 'Sending');
+  }
+
+  /** The same for the domain of the address that a message is from. */
+  ofSender(address: string): Outcome | undefined {
+    const domain = parseAddress(address)?.domain;
+    if (domain === undefined) return undefined;
+    const history = this.#service.read((reader) => sendingHistory(reader, ofDomain(domain)));
+    return this.#of(history, domain, domainSlowedPauseMs, `Sending from ${domain}`);
+  }
+
+  #of({ containment }: SendingHistory, who: string, pauseMs: number, what: string): Outcome | undefined {
+    if (containment?.step === 'stopped') return { kind: 'deferred', smtpReply: `451 4.7.1 ${what} is suspended`, afterMs: stoppedLookMs };
     if (containment?.step !== 'slowed') return undefined;
     const now = this.#clock.now();
-    const nextAt = Math.max(now, this.#nextAt.get(account.id) ?? 0);
-    if (nextAt > now) return { kind: 'deferred', smtpReply: '451 4.7.1 Sending is slowed down', afterMs: nextAt - now };
-    this.#nextAt.set(account.id, now + slowedPauseMs);
+    const nextAt = Math.max(now, this.#nextAt.get(who) ?? 0);
+    if (nextAt > now) return { kind: 'deferred', smtpReply: `451 4.7.1 ${what} is slowed down`, afterMs: nextAt - now };
+    this.#nextAt.set(who, now + pauseMs);
     return undefined;
   }
 }

@@ -3,7 +3,8 @@ import Type from 'typebox';
 import { MailError } from '../../protocol/mail/errors.ts';
 import type { AccountId } from '../../protocol/mail/ids.ts';
 import type { Account } from '../../storage/account/api.ts';
-import { ratesOf, releaseSending, sendingHistory } from '../../storage/outbox/history.ts';
+import { canonicalDomain, parseAddress } from '../../storage/directory/address.ts';
+import { domainHistories, ofDomain, ratesOf, releaseSending, type SendingHistory, sendingHistory } from '../../storage/outbox/history.ts';
 import { cancel, retryNow, serviceOutboxId, submission, unfinishedSubmissions } from '../../storage/outbox/outbox.ts';
 import type { SubmissionRecord } from '../../storage/outbox/record.ts';
 import type { AdminServices } from './services.ts';
@@ -122,37 +123,28 @@ export const outboxVerbs: readonly Verb[] = [
   }),
   defineVerb({
     name: 'outbox reputation',
-    summary: 'What came back of the mail that accounts sent in seven days, and who is warned, slowed or stopped.',
+    summary: 'What came back of the mail that accounts and domains sent in seven days, and who is warned, slowed or stopped.',
     method: 'GET',
     path: '/outbox-reputation',
     parameters: parameters({}),
     positional: [],
     run: async (services) => {
       const now = services.mail.clock.now();
-      const accounts: {
-        address: string;
-        step: string;
-        reason: string;
-        relayed: number;
-        bounced: number;
-        complained: number;
-        rejected: number;
-      }[] = [];
-      const domains = new Map<string, { relayed: number; bounced: number; complained: number }>();
+      const accounts: ({ readonly address: string } & Standing)[] = [];
       for await (const [address, account] of everyAccount(services)) {
-        const history = account.read(sendingHistory);
-        const { relayed, bounced, complained, rejected } = ratesOf(history, now);
-        const domain = address.slice(address.lastIndexOf('@') + 1);
-        const sum = domains.get(domain) ?? { relayed: 0, bounced: 0, complained: 0 };
-        domains.set(domain, { relayed: sum.relayed + relayed, bounced: sum.bounced + bounced, complained: sum.complained + complained });
-        if (relayed + bounced + complained + rejected === 0 && history.containment === null) continue;
-        const { step = '-', reason = '' } = history.containment ?? {};
-        accounts.push({ address, step, reason, relayed, bounced, complained, rejected });
+        const standing = standingOf(account.read(sendingHistory), now);
+        if (standing !== undefined) accounts.push({ address, ...standing });
       }
-      return { accounts, domains: [...domains].map(([domain, counts]) => ({ domain, ...counts })).filter(({ relayed }) => relayed > 0) };
+      const service = await services.mail.accounts.open(serviceOutboxId);
+      const histories = service.read((reader) => [...domainHistories(reader)]);
+      const domains = histories.flatMap(({ domain, history }) => {
+        const standing = standingOf(history, now);
+        return standing === undefined ? [] : [{ domain, ...standing }];
+      });
+      return { accounts, domains };
     },
     print: ({ accounts, domains }) => {
-      const rows = [...accounts, ...domains.map(({ domain, ...counts }) => ({ address: domain, step: '-', rejected: 0, ...counts }))];
+      const rows = [...accounts, ...domains.map(({ domain: address, ...standing }) => ({ address, ...standing }))];
       if (rows.length === 0) return '';
       const cells = rows.map(({ address, step, relayed, bounced, complained, rejected }) => [
         address,
@@ -167,21 +159,59 @@ export const outboxVerbs: readonly Verb[] = [
   }),
   defineVerb({
     name: 'outbox release',
-    summary: 'Let an account send again that was slowed or stopped. What came back until now counts no more.',
+    summary: 'Let an account or a domain send again that was slowed or stopped. What came back until now counts no more.',
     method: 'POST',
     path: '/outbox-release/:account',
-    parameters: parameters({ account: AccountName }),
+    parameters: parameters({
+      account: Type.String({ minLength: 1, maxLength: 320, description: "the account's address, a domain, or `outbox`" }),
+    }),
     positional: ['account'],
     run: async (services, { account: name }) => {
-      const account = await accountNamed(services, name);
-      const isReleased = await account.transact((tx) => {
-        if (!releaseSending(tx)) return false;
-        retryNow(tx);
-        return true;
-      });
-      if (!isReleased) throw new MailError('notFound', `${name} is neither warned nor slowed nor stopped.`);
+      const isDomain = !name.includes('@') && name !== serviceOutboxId;
+      await (isDomain ? releaseDomain(services, name) : releaseAccount(services, name));
       return { account: name };
     },
     print: ({ account }) => `${account} may send again.`,
   }),
 ];
+
+interface Standing {
+  readonly step: string;
+  readonly reason: string;
+  readonly relayed: number;
+  readonly bounced: number;
+  readonly complained: number;
+  readonly rejected: number;
+}
+
+/** Undefined where nothing was sent and nobody is restrained. */
+function standingOf(history: SendingHistory, now: number): Standing | undefined {
+  const { relayed, bounced, complained, rejected } = ratesOf(history, now);
+  if (relayed + bounced + complained + rejected === 0 && history.containment === null) return undefined;
+  const { step = '-', reason = '' } = history.containment ?? {};
+  return { step, reason, relayed, bounced, complained, rejected };
+}
+
+async function releaseAccount(services: AdminServices, name: string): Promise<void> {
+  const account = await accountNamed(services, name);
+  const isReleased = await account.transact((tx) => {
+    if (!releaseSending(tx)) return false;
+    retryNow(tx);
+    return true;
+  });
+  if (!isReleased) throw notRestrained(name);
+}
+
+/** What waits for it in the outboxes of its accounts is tried now. */
+async function releaseDomain(services: AdminServices, name: string): Promise<void> {
+  const domain = canonicalDomain(name);
+  const service = await services.mail.accounts.open(serviceOutboxId);
+  if (domain === undefined || !(await service.transact((tx) => releaseSending(tx, ofDomain(domain))))) throw notRestrained(name);
+  for await (const [, account] of everyAccount(services)) {
+    const isWaiting = ({ envelope }: SubmissionRecord) => parseAddress(envelope.mailFrom.email)?.domain === domain;
+    const waits = account.read((reader) => [...unfinishedSubmissions(reader)].some(({ value }) => isWaiting(value)));
+    if (waits) await account.transact((tx) => retryNow(tx, isWaiting));
+  }
+}
+
+const notRestrained = (name: string) => new MailError('notFound', `${name} is neither warned nor slowed nor stopped.`);

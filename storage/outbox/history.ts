@@ -1,9 +1,11 @@
 /**
  * What an account has sent and what came of it, by day (UTC), and the steps that follow: an object of type `SendingHistory` under the id `history` in the
- * account's log. It is written in the commits that it counts, so it is as true as they are.
+ * account's log. It is written in the commits that it counts, so it is as true as they are. Domains have the like under their names, in the log of the
+ * account `outbox`.
  *
  * Rates are of the last seven days and of a representative volume, as SES reckons them: 5 % bounces or 0.1 % complaints bring a sender under review, 10 % or
- * 0.5 % end his sending. Before SES does that to everybody of the domain, the account is warned, slowed and stopped. An administrator releases it.
+ * 0.5 % end his sending. Before SES does that to everybody, the account is warned, slowed and stopped; and, at the same rates of ten times the volume, its
+ * domain, so that one account is caught before the others of its domain pay for it. An administrator releases them.
  */
 import { MailError } from '../../protocol/mail/errors.ts';
 import type { AccountReader, AccountTransactor } from '../account/api.ts';
@@ -49,6 +51,18 @@ const dayMs = 24 * 60 * 60 * 1000;
 const bounceVolumeMin = 100;
 const complaintVolumeMin = 1000;
 
+/** Whose history it is. */
+export interface HistoryScope {
+  readonly id: string;
+  /** Times the volumes, and the refusals for the content, that an account is judged by. */
+  readonly factor: number;
+}
+
+export const ofAccount: HistoryScope = { id: historyId, factor: 1 };
+const domainPrefix = 'domain/';
+/** `domain` in lower case, as A-labels. */
+export const ofDomain = (domain: string): HistoryScope => ({ id: `${domainPrefix}${domain}`, factor: 10 });
+
 const none: DayCounts = { messages: 0, recipients: 0, relayed: 0, bounced: 0, complained: 0, rejected: 0 };
 
 /** Rates from which on a step is taken, the worst first. */
@@ -63,13 +77,20 @@ const steps: readonly {
   { step: 'warned', bounces: 0.05, complaints: 0.001, rejects: 1 },
 ];
 
-export function sendingHistory(reader: AccountReader): SendingHistory {
-  return reader.object<SendingHistory>(historyType, historyId) ?? { days: {}, containment: null };
+export function sendingHistory(reader: AccountReader, { id }: HistoryScope = ofAccount): SendingHistory {
+  return reader.object<SendingHistory>(historyType, id) ?? { days: {}, containment: null };
+}
+
+/** Of the account `outbox`. */
+export function* domainHistories(reader: AccountReader): Iterable<{ readonly domain: string; readonly history: SendingHistory }> {
+  for (const { id, value } of reader.objects<SendingHistory>(historyType)) {
+    if (id.startsWith(domainPrefix)) yield { domain: id.slice(domainPrefix.length), history: value };
+  }
 }
 
 /** Counts in the mutation's commit. Resolves the step that this leads to, where it is a worse one than before. */
-export function countSending(tx: AccountTransactor, added: Partial<DayCounts>): Containment | undefined {
-  const before = sendingHistory(tx);
+export function countSending(tx: AccountTransactor, added: Partial<DayCounts>, scope = ofAccount): Containment | undefined {
+  const before = sendingHistory(tx, scope);
   const today = dayOf(tx.at);
   const oldest = dayOf(tx.at - daysKept * dayMs);
   const days = Object.fromEntries(Object.entries(before.days).filter(([day]) => day > oldest));
@@ -77,9 +98,9 @@ export function countSending(tx: AccountTransactor, added: Partial<DayCounts>): 
   days[today] = Object.fromEntries(
     Object.keys(none).map((key) => [key, counts[key as keyof DayCounts] + (added[key as keyof DayCounts] ?? 0)]),
   ) as unknown as DayCounts;
-  const judged = judge({ days, containment: before.containment }, tx.at);
+  const judged = judge({ days, containment: before.containment }, tx.at, scope);
   const worse = judged !== undefined && rank(judged.step) > rank(before.containment?.step) ? judged : undefined;
-  tx.putObject(historyType, historyId, { days, containment: worse ?? before.containment } satisfies SendingHistory);
+  tx.putObject(historyType, scope.id, { days, containment: worse ?? before.containment } satisfies SendingHistory);
   return worse;
 }
 
@@ -101,11 +122,11 @@ export function admitUserMail(tx: AccountTransactor, recipients: number, limits:
 }
 
 /** The administrator has seen to it: what came back until now counts no more. */
-export function releaseSending(tx: AccountTransactor): boolean {
-  const { days, containment } = sendingHistory(tx);
+export function releaseSending(tx: AccountTransactor, scope = ofAccount): boolean {
+  const { days, containment } = sendingHistory(tx, scope);
   if (containment === null) return false;
   const forgiven = Object.entries(days).map(([day, counts]) => [day, { ...counts, bounced: 0, complained: 0, rejected: 0 }] as const);
-  tx.putObject(historyType, historyId, { days: Object.fromEntries(forgiven), containment: null } satisfies SendingHistory);
+  tx.putObject(historyType, scope.id, { days: Object.fromEntries(forgiven), containment: null } satisfies SendingHistory);
   return true;
 }
 
@@ -120,7 +141,7 @@ export interface Rates {
 }
 
 /** Of the last seven days. */
-export function ratesOf({ days }: SendingHistory, at: number): Rates {
+export function ratesOf({ days }: SendingHistory, at: number, { factor } = ofAccount): Rates {
   const oldest = dayOf(at - daysJudged * dayMs);
   const judged = Object.entries(days)
     .filter(([day]) => day > oldest)
@@ -132,15 +153,15 @@ export function ratesOf({ days }: SendingHistory, at: number): Rates {
     bounced,
     complained,
     rejected,
-    bounceRate: bounced / Math.max(relayed, bounceVolumeMin),
-    complaintRate: complained / Math.max(relayed, complaintVolumeMin),
+    bounceRate: bounced / Math.max(relayed, bounceVolumeMin * factor),
+    complaintRate: complained / Math.max(relayed, complaintVolumeMin * factor),
   };
 }
 
-function judge(history: SendingHistory, at: number): Containment | undefined {
-  const { bounceRate, complaintRate, bounced, complained, rejected, relayed } = ratesOf(history, at);
+function judge(history: SendingHistory, at: number, scope: HistoryScope): Containment | undefined {
+  const { bounceRate, complaintRate, bounced, complained, rejected, relayed } = ratesOf(history, at, scope);
   const found = steps.find(
-    ({ bounces, complaints, rejects }) => bounceRate >= bounces || complaintRate >= complaints || rejected >= rejects,
+    ({ bounces, complaints, rejects }) => bounceRate >= bounces || complaintRate >= complaints || rejected >= rejects * scope.factor,
   );
   if (found === undefined) return undefined;
   const reason = `${bounced} bounces, ${complained} complaints and ${rejected} messages with harmful content, of ${relayed} sent in seven days`;

@@ -85,8 +85,8 @@ export function forget(tx: AccountTransactor, id: string): void {
 }
 
 /** Whatever waits for another attempt is tried now; what is held until a time still is. */
-export function retryNow(tx: AccountTransactor): void {
-  for (const { id, value } of [...unfinishedSubmissions(tx)]) {
+export function retryNow(tx: AccountTransactor, isMeant: (record: SubmissionRecord) => boolean = () => true): void {
+  for (const { id, value } of [...unfinishedSubmissions(tx)].filter(({ value: record }) => isMeant(record))) {
     const nextAt = Math.max(tx.at, value.sendAt);
     if (!value.recipients.some((recipient) => recipient.state === 'queued' && recipient.nextAt > nextAt)) continue;
     const recipients = value.recipients.map((recipient) => (recipient.state === 'queued' ? { ...recipient, nextAt } : recipient));

@@ -1,6 +1,8 @@
 /** Mail out through SES's API, and what SES tells of it: what the sender sees of it over IMAP and JMAP, and what a run of complaints does to him. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { verbs } from '../../server/admin/verbs.ts';
+import { countSending, ofDomain } from '../../storage/outbox/history.ts';
+import { serviceOutboxId } from '../../storage/outbox/outbox.ts';
 import { LineClient } from '../support/line-client.ts';
 import { makeServerFolder, password, type RunningServer, type ServerFolder } from '../support/running-server.ts';
 import { type SesMessage, SesServer, sesCredentials } from '../support/ses-server.ts';
@@ -191,4 +193,23 @@ it('a run of complaints stops the account, which hears of it; the administrator 
   await verb('outbox release', { account: 'me@localhost' });
   expect(await send('released')).toMatch(/250 2\.0\.0 queued/);
   expect((await sentBySes(count + 2)).to).toEqual(['ben@elsewhere.example']);
+});
+
+it('a run of complaints about many accounts of a domain stops the domain; the administrator sees it and releases it', async () => {
+  const service = await server.app.accounts.open(serviceOutboxId);
+  // Five came in above.
+  await service.transact((tx) => countSending(tx, { relayed: 5000, complained: 44 }, ofDomain('localhost')));
+  const count = ses.messages.length;
+  await sendByJmap('One too many', 'yan2@elsewhere.example');
+  const message = await sentBySes(count + 1);
+  const complainedRecipients = [{ emailAddress: 'yan2@elsewhere.example' }];
+  await tell(message, 'Complaint', { complaint: { feedbackId: 'd1', complainedRecipients, complaintFeedbackType: 'abuse' } });
+  expect(await verb('outbox reputation', {})).toMatchObject({ domains: [{ domain: 'localhost', step: 'stopped' }] });
+  const held = await sendByJmap('Held', 'xin@elsewhere.example');
+  await expect
+    .poll(async () => (await statusOf(held)).deliveryStatus['xin@elsewhere.example'])
+    .toMatchObject({ smtpReply: '451 4.7.1 Sending from localhost is suspended', delivered: 'queued' });
+  await verb('outbox release', { account: 'LOCALHOST' });
+  expect((await sentBySes(count + 2)).to).toEqual(['xin@elsewhere.example']);
+  await expect(verb('outbox release', { account: 'localhost' })).rejects.toThrow(/neither warned nor slowed nor stopped/);
 });

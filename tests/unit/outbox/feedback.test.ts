@@ -5,7 +5,7 @@ import { Restraint } from '../../../indexer/outbox/restraint.ts';
 import { decodeSesFeedback } from '../../../indexer/outbox/ses-feedback.ts';
 import { decodeEvents, type FeedbackEvent } from '../../../indexer/ses/events.ts';
 import type { AccountId } from '../../../protocol/mail/ids.ts';
-import { countSending, releaseSending, requireMaySend, sendingHistory } from '../../../storage/outbox/history.ts';
+import { countSending, ofDomain, releaseSending, requireMaySend, sendingHistory } from '../../../storage/outbox/history.ts';
 import { serviceOutboxId } from '../../../storage/outbox/outbox.ts';
 import { suppression } from '../../../storage/outbox/suppression.ts';
 import { ada, lookAt } from '../indexer/rig.ts';
@@ -31,6 +31,7 @@ async function sent() {
   const observed: FeedbackObservation[] = [];
   const feedback = new Feedback({
     ...outbox.ports,
+    standing: outbox.standing,
     directory: {
       accountById: (id: AccountId) => (id === ada ? { id, address: 'ada@example.com', name: '', createdAt: 0 } : undefined),
       accountByAddress: (address: string) =>
@@ -214,6 +215,70 @@ describe('a sender whose mail comes back', () => {
     expect(restraint.ofAccount(account)).toMatchObject({ kind: 'deferred', afterMs: 120_000 });
     outbox.bucket.clock.advance(120_000);
     expect(restraint.ofAccount(account)).toBeUndefined();
+  });
+});
+
+describe('a domain whose mail comes back', () => {
+  const bounces = (count: number, from = 0) =>
+    Array.from({ length: count }, (_, at) =>
+      fixture('bounce', (body: Record<string, { feedbackId: string }>) => {
+        body['bounce']!.feedbackId = `b${from + at}`;
+      }),
+    );
+
+  test('is warned, slowed and stopped at ten times the volume of an account, its postmaster is told, and it is released', async () => {
+    const { feedback, observed, service, outbox } = await sent();
+    const restraint = new Restraint(service, outbox.bucket.clock);
+    const steps: unknown[] = [];
+    for (const [at, event] of bounces(100).entries()) {
+      await feedback.take(event);
+      if ([49, 50, 74, 75, 99].includes(at))
+        steps.push(service.read((reader) => sendingHistory(reader, ofDomain('example.com')).containment?.step));
+    }
+    expect(steps).toEqual(['warned', 'warned', 'slowed', 'slowed', 'stopped']);
+    expect(observed.filter(({ kind }) => kind === 'domainContained')).toMatchObject([
+      { domain: 'example.com', step: 'warned' },
+      { domain: 'example.com', step: 'slowed' },
+      { domain: 'example.com', step: 'stopped', reason: expect.stringContaining('100 bounces') },
+    ]);
+    expect(restraint.ofSender('Ben@EXAMPLE.com')).toMatchObject({
+      kind: 'deferred',
+      smtpReply: '451 4.7.1 Sending from example.com is suspended',
+    });
+    expect(restraint.ofSender('noor@elsewhere.example')).toBeUndefined();
+    expect(restraint.ofSender('')).toBeUndefined();
+    expect(await service.transact((tx) => releaseSending(tx, ofDomain('example.com')))).toBe(true);
+    expect(restraint.ofSender('ben@example.com')).toBeUndefined();
+  });
+
+  test('counts each event once, and what left', async () => {
+    const { feedback, service, outbox } = await sent();
+    const [event] = bounces(1);
+    for (let time = 0; time < 3; time += 1) await feedback.take(event!);
+    await outbox.standing.flush();
+    await outbox.standing.flush();
+    const { days } = service.read((reader) => sendingHistory(reader, ofDomain('example.com')));
+    expect(Object.values(days)).toMatchObject([{ relayed: 2, bounced: 1 }]);
+  });
+
+  test('slowed sends a message every ten seconds, whoever of it sends', async () => {
+    const { service, outbox } = await sent();
+    const restraint = new Restraint(service, outbox.bucket.clock);
+    await service.transact((tx) => countSending(tx, { relayed: 10_000, complained: 30 }, ofDomain('example.com')));
+    expect(restraint.ofSender('ada@example.com')).toBeUndefined();
+    expect(restraint.ofSender('ben@example.com')).toMatchObject({ kind: 'deferred', afterMs: 10_000 });
+    outbox.bucket.clock.advance(10_000);
+    expect(restraint.ofSender('ben@example.com')).toBeUndefined();
+  });
+
+  test('stopped, its mail to other servers waits, and its mail to accounts here goes on', async () => {
+    const { service, outbox, account } = await sent();
+    Object.assign(outbox.ports, { restraint: new Restraint(service, outbox.bucket.clock) });
+    await service.transact((tx) => countSending(tx, { relayed: 1000, complained: 100 }, ofDomain('example.com')));
+    await outbox.send(account, [to('yan@elsewhere.example'), to('ben@example.com')], { id: 's2' });
+    await outbox.dispatcher.turn();
+    expect(outbox.record(account, 's2')!.recipients).toMatchObject([{ state: 'queued' }, { state: 'delivered' }]);
+    expect(outbox.relay.sent).toHaveLength(1);
   });
 });
 

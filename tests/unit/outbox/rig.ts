@@ -1,6 +1,7 @@
 /** A dispatcher over real accounts, a bucket in memory and a relay that does as it is told. */
 import type { Answer, AnswerJournal } from '../../../indexer/outbox/answers.ts';
 import { Dispatcher, type DispatcherPorts } from '../../../indexer/outbox/dispatcher.ts';
+import { DomainStanding } from '../../../indexer/outbox/domain-standing.ts';
 import { OutboxMarks } from '../../../indexer/outbox/marks.ts';
 import type { OutboxEvent } from '../../../indexer/outbox/outbox-events.ts';
 import type { HandoverResult, Relay, RelayMessage } from '../../../indexer/outbox/relay.ts';
@@ -57,9 +58,12 @@ export async function openOutbox(
   const recipients = new TestRecipients();
   const rig = await openRig({ bucket, recipients });
   const events: OutboxEvent[] = [];
+  const isLocalDomain = (address: string) => address.endsWith('@example.com');
+  const standing = new DomainStanding({ accounts: rig.node.accounts, directory: { isLocalDomain } });
   const ports: DispatcherPorts = {
     accounts: rig.node.accounts,
     answers: options.answers ?? new TestAnswers(),
+    standing,
     marks: new OutboxMarks(bucket.store, bucket.clock),
     clock: bucket.clock,
     random: countingRandom(9),
@@ -70,7 +74,7 @@ export async function openOutbox(
     pipeline: rig.pipeline,
     directory: {
       resolveRecipient: (address) => recipients.resolveRecipient(address),
-      isLocalDomain: (address) => address.endsWith('@example.com'),
+      isLocalDomain,
     },
     relay,
     observe: (event) => events.push(event),
@@ -83,6 +87,7 @@ export async function openOutbox(
     relay,
     events,
     dispatcher,
+    standing,
     ports,
     /** Opens an account and gives it to the dispatcher. */
     async open(id: AccountId = ada): Promise<Account> {
