@@ -5,6 +5,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Accounts } from '../storage/account/api.ts';
 import type { Clock } from '../storage/clock.ts';
 import type { Random } from '../storage/random.ts';
+import type { Shares } from '../storage/sharing/shares.ts';
 import type { Listening } from './announcement.ts';
 import type { Authenticator } from './auth/authenticator.ts';
 import { cannotListen, formatAddress } from './compose-http.ts';
@@ -26,6 +27,7 @@ export interface FacesOptions {
   readonly config: Config;
   readonly accounts: Accounts;
   readonly authenticator: Authenticator;
+  readonly shares: Shares;
   readonly intake: Intake;
   readonly outbox: Outbox;
   readonly certificates: Certificates;

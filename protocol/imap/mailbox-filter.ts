@@ -35,6 +35,9 @@ export function encodeMailboxFilter(writer: CommandWriter, filter: MailboxFilter
 
 export const isOfSelected = ({ kind }: MailboxFilter): boolean => kind === 'selected' || kind === 'selected-delayed';
 
+/** Only the client's own (RFC 5465 §6.2, §6.3): what others share is in no personal namespace. */
+export const isPersonal = ({ kind }: MailboxFilter): boolean => kind === 'personal' || kind === 'inboxes';
+
 /** Whether a mailbox is meant that may be any but the selected one. No name has wildcards (RFC 5465 §6.6). */
 export function matchesFilter(filter: MailboxFilter, name: string, subscribed: boolean): boolean {
   switch (filter.kind) {

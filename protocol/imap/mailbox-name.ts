@@ -7,6 +7,9 @@ import type { Scanner } from './wire/scanner.ts';
 
 export const hierarchyDelimiter = '/';
 
+/** RFC 2342: what others share is below this name, the owner's address and the name that it has for him. */
+export const otherUsersPrefix = 'Other Users';
+
 /** mailbox = "INBOX" / astring, as Unicode. */
 export function decodeMailbox(scanner: Scanner, acceptsUtf8 = false): string {
   return decodeMailboxName(scanner.astringText(), acceptsUtf8);
@@ -60,6 +63,24 @@ export function parseMailboxPath(name: string): string[] {
   if (levels[0]!.toUpperCase() === 'INBOX') levels[0] = 'INBOX';
   return levels;
 }
+
+/** A name in the namespace of others: whose it is, and the levels below that. undefined for any other name. */
+export function parseSharedName(name: string): { readonly owner: string; readonly path: readonly string[] } | undefined {
+  const [top, owner, ...path] = parseMailboxPath(name);
+  if (top !== otherUsersPrefix || owner === undefined) return undefined;
+  if (path[0]?.toUpperCase() === 'INBOX') path[0] = 'INBOX';
+  return { owner: unescapeLevel(owner), path };
+}
+
+export function formatSharedName(owner: string, path: readonly string[]): string {
+  return formatMailboxPath([otherUsersPrefix, escapeLevel(owner), ...path]);
+}
+
+/** Of an address: the delimiter and what LIST takes for wildcards stand in local parts too. */
+const escapeLevel = (level: string): string =>
+  level.replace(/[=/%*]/g, (character) => `=${character.charCodeAt(0).toString(16).toUpperCase()}`);
+const unescapeLevel = (level: string): string =>
+  level.replace(/=(3D|2F|25|2A)/gi, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)));
 
 export function formatMailboxPath(levels: readonly string[]): string {
   return levels.join(hierarchyDelimiter);

@@ -27,8 +27,8 @@ export class RightSet {
 
   /** Of letters that are rights; others are passed over. */
   static of(letters: string): RightSet {
-    if (letters === order) return RightSet.all;
     const sorted = [...order].filter((right) => letters.includes(right)).join('');
+    if (sorted === order) return RightSet.all;
     return sorted === '' ? RightSet.none : new RightSet(sorted);
   }
 

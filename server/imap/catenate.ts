@@ -4,7 +4,7 @@ import { type MessageUrl, parseMessageUrl } from '../../protocol/imap/message-ur
 import { MailError } from '../../protocol/mail/errors.ts';
 import type { Uid } from '../../protocol/mail/ids.ts';
 import { sectionFromRaw } from './fetch/section-content.ts';
-import { findMailbox } from './mailbox-tree.ts';
+import { locate } from './locate.ts';
 import type { Reply } from './refusal.ts';
 import type { Session } from './session.ts';
 
@@ -36,22 +36,23 @@ export async function octetsOf(session: Session, appended: AppendedMessage): Pro
 async function octetsOfPart(session: Session, part: CatenatePart): Promise<Uint8Array> {
   if ('text' in part) return part.text;
   const url = parseMessageUrl(part.url);
-  const found = url === undefined ? undefined : findMessage(session, url);
+  const found = url === undefined ? undefined : await findMessage(session, url);
   if (url === undefined || found === undefined) throw new BadUrl(part.url);
   const { section, partial } = url;
   const attribute = { item: 'section', name: 'BODY', section, isPeek: true, ...(partial === undefined ? {} : { partial }) } as const;
-  const content = sectionFromRaw(await session.account.blobBytes(found.blob), found.facts, attribute);
+  const content = sectionFromRaw(await found.account.blobBytes(found.blob), found.facts, attribute);
   if (content === null || content === 'unknownEncoding') throw new BadUrl(part.url);
   return content;
 }
 
-function findMessage({ account }: Session, { mailbox: name, uidValidity, uid }: MessageUrl) {
+async function findMessage(session: Session, { mailbox: name, uidValidity, uid }: MessageUrl) {
+  const located = await locate(session, name);
+  if (located === undefined || (uidValidity !== undefined && uidValidity !== located.mailbox.uidValidity)) return undefined;
+  const { account, mailbox } = located;
   return account.read((reader) => {
-    const mailbox = findMailbox(reader, name);
-    if (mailbox === undefined || (uidValidity !== undefined && uidValidity !== mailbox.uidValidity)) return undefined;
     const email = reader.membership(mailbox.id, uid as Uid)?.email;
     const blob = email === undefined ? undefined : reader.blob(email);
     const facts = email === undefined ? undefined : reader.facts(email);
-    return blob === undefined || facts === undefined ? undefined : { blob, facts };
+    return blob === undefined || facts === undefined ? undefined : { account, blob, facts };
   });
 }

@@ -47,3 +47,7 @@ export const omittedListsMax = 1000;
 export const sortTextCharsMax = 16 * 1024 * 1024;
 /** Message ids that are remembered of an account for threading; 50,000 messages have about as many. */
 export const threadIdsRememberedMax = 500_000;
+
+/** Messages that go into another account in one commit, and their octets with texts and headers: they are held in memory, and a commit has 4 MiB of facts. */
+export const transferredMessagesMax = 32;
+export const transferredOctetsMax = 16 * 1024 * 1024;

@@ -6,11 +6,13 @@
 
 import { resolveSequenceSet, type SequenceSet } from '../../protocol/imap/sequence-set.ts';
 import type { ByteWriter } from '../../protocol/imap/wire/byte-writer.ts';
+import { type Right, RightSet } from '../../protocol/mail/acl.ts';
 import { ProtocolError } from '../../protocol/mail/errors.ts';
 import type { MailboxNumber, ModSeq } from '../../protocol/mail/ids.ts';
 import { flagOf, systemFlags } from '../../protocol/mail/keywords.ts';
 import { normalizeRanges, type Range, type Ranges, rangesOf } from '../../protocol/mail/ranges.ts';
 import type { Account, AccountReader, Effect, MailboxEffect } from '../../storage/account/api.ts';
+import { SharedAccount } from '../../storage/sharing/shared-account.ts';
 import { writeFetchStart } from './fetch/fetch-start.ts';
 import { flagBytesOf } from './flag-bytes.ts';
 import { pendingEffectsMax } from './limits.ts';
@@ -48,7 +50,7 @@ export class MailboxView implements Disposable {
   readonly mailbox: MailboxNumber;
   readonly uidValidity: number;
   readonly isReadOnly: boolean;
-  /** The mailbox was deleted by another session. */
+  /** The mailbox was deleted by another session, or the right to read it was taken away. */
   isGone = false;
   /** \Recent and RECENT are told: RFC 9051 has them no more. */
   tellsRecent = true;
@@ -104,6 +106,19 @@ export class MailboxView implements Disposable {
 
   [Symbol.dispose](): void {
     this.#watch[Symbol.dispose]();
+  }
+
+  /** As they are now; of an own mailbox all. */
+  get rights(): RightSet {
+    return this.account instanceof SharedAccount ? this.account.rightsOn(this.mailbox) : RightSet.all;
+  }
+
+  may(right: Right): boolean {
+    return !(this.account instanceof SharedAccount) || this.rights.has(right);
+  }
+
+  get #isReadable(): boolean {
+    return !(this.account instanceof SharedAccount) || this.rights.hasAll('lr');
   }
 
   /** EXISTS. */
@@ -192,7 +207,7 @@ export class MailboxView implements Disposable {
       for (const effect of mailboxes) {
         if (effect.mailbox !== this.mailbox) continue;
         isNews = true;
-        if (effect.record === 'removed') this.isGone = true;
+        if (effect.record === 'removed' || !this.#isReadable) this.isGone = true;
         if (effect.added.length > 0 || effect.removed.length > 0) this.#isStale = true;
         if (effect.changed.length > 0) this.#pending.push({ modSeq, effect });
       }
@@ -208,7 +223,7 @@ export class MailboxView implements Disposable {
 
   /** The account was made anew from the bucket: messages and flags may have changed in any way. */
   #expectAnything(): void {
-    this.isGone = this.account.read((reader) => reader.mailbox(this.mailbox) === undefined);
+    this.isGone = !this.#isReadable || this.account.read((reader) => reader.mailbox(this.mailbox) === undefined);
     this.#isStale = true;
     this.#pending = [{ modSeq: 0 as ModSeq, effect: { changed: [[1, 0xffffffff]] } }];
   }
@@ -307,7 +322,8 @@ export class MailboxView implements Disposable {
 
   #claimRecent(uidNext: number): void {
     const { account, mailbox } = this;
-    if (this.isReadOnly) {
+    // \Recent of a shared mailbox is its owner's.
+    if (this.isReadOnly || account instanceof SharedAccount) {
       const first = this.#recents.peek(account.id, mailbox, uidNext);
       if (first < uidNext) this.#recent = [[first, uidNext - 1]];
       return;

@@ -123,9 +123,9 @@ export class AccountNews implements Disposable {
       if (this.#hasNewNames) this.#tellNames(reader, listed);
       for (const { mailbox, name } of listed) {
         const touched = this.#touched.get(mailbox.id);
-        if (touched === undefined || this.#session.selectedView?.mailbox === mailbox.id) continue;
+        if (touched === undefined || this.#session.isSelected(this.#account, mailbox.id)) continue;
         const items = statusItems(this.#eventsOf(name, mailbox.subscribed), touched, this.#session);
-        if (items.length > 0) writeStatus(this.#session, reader, mailbox, name, items);
+        if (items.length > 0) writeStatus(this.#session, this.#account, mailbox, name, items);
       }
       this.#tellAnnotations(listed);
     });
@@ -138,12 +138,12 @@ export class AccountNews implements Disposable {
   tellStatus(): void {
     this.#account.read((reader) => {
       for (const { mailbox, name } of listedMailboxes(reader)) {
-        if (this.#session.selectedView?.mailbox === mailbox.id) continue;
+        if (this.#session.isSelected(this.#account, mailbox.id)) continue;
         const events = this.#eventsOf(name, mailbox.subscribed);
         const items = new Set<StatusItem>();
         if (events.has('MessageNew')) for (const item of ['MESSAGES', 'UIDNEXT', 'UIDVALIDITY'] as const) items.add(item);
         if (events.has('FlagChange')) for (const item of ['UIDVALIDITY', 'HIGHESTMODSEQ'] as const) items.add(item);
-        if (items.size > 0) writeStatus(this.#session, reader, mailbox, name, [...items]);
+        if (items.size > 0) writeStatus(this.#session, this.#account, mailbox, name, [...items]);
       }
     });
   }

@@ -3,6 +3,7 @@ import type { SecureContext } from 'node:tls';
 import type { MessageFacts } from '../../protocol/mime/facts.ts';
 import type { Accounts } from '../../storage/account/api.ts';
 import type { Clock } from '../../storage/clock.ts';
+import type { Shares } from '../../storage/sharing/shares.ts';
 import type { Authenticator } from '../auth/authenticator.ts';
 import type { Logger } from '../logger.ts';
 import type { RecentRegistry } from './recent.ts';
@@ -17,6 +18,8 @@ export interface ReadMessage {
 export interface ImapServerOptions {
   readonly accounts: Accounts;
   readonly authenticator: Authenticator;
+  /** What accounts share with each other. */
+  readonly shares: Shares;
   /** Reads a message, off the event loop where it may be large. Must not reject for what a message says. */
   readonly readMessage: (raw: Uint8Array) => Promise<ReadMessage>;
   readonly logger: Logger;

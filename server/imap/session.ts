@@ -116,8 +116,12 @@ export class Session {
   }
 
   /** Messages that this client added: it need not be told what is in them (RFC 5465 §5.2). */
-  noteOwnUids(mailbox: MailboxNumber, uids: readonly number[]): void {
-    if (this.#selectedEvents.attributes.length > 0 && this.#view?.mailbox === mailbox) this.#view.noteOwnUids(uids);
+  noteOwnUids(account: Account, mailbox: MailboxNumber, uids: readonly number[]): void {
+    if (this.#selectedEvents.attributes.length > 0 && this.isSelected(account, mailbox)) this.#view!.noteOwnUids(uids);
+  }
+
+  isSelected(account: Account, mailbox: MailboxNumber): boolean {
+    return this.#view?.mailbox === mailbox && this.#view.account === account;
   }
 
   watchAccount(): AccountNews {
@@ -284,7 +288,7 @@ export class Session {
     if (this.#isOver || this.#farewell !== undefined) return;
     if (this.#view?.isGone) {
       // RFC 9051 §6.3.5 leaves it open what becomes of those who have a deleted mailbox selected.
-      this.output.untagged('BYE The selected mailbox was deleted.');
+      this.output.untagged(`BYE ${goneText}`);
       this.end();
     }
   }
@@ -330,7 +334,7 @@ export class Session {
     if (this.connection.isBehind) await this.connection.drained();
     this.#isNewsDue = false;
     if (!this.#mayTellNow) return;
-    if (this.#view?.isGone) this.sayBye('The selected mailbox was deleted.');
+    if (this.#view?.isGone) this.sayBye(goneText);
     else this.tellChanges(this.isIdle || this.#selectedEvents.mayExpungeAtOnce);
     this.output.send();
   }
@@ -352,6 +356,8 @@ export class Session {
     return refusal;
   }
 }
+
+const goneText = 'The selected mailbox was deleted, or is no longer shared.';
 
 interface SelectedEvents {
   /** EXISTS and EXPUNGE are told. */

@@ -1,5 +1,5 @@
 /**
- * list = "LIST" [SP list-select-opts] SP mailbox SP mbox-or-pat [SP list-return-opts] (RFC 9051 §6.3.9, RFC 5258, RFC 5819, RFC 6154);
+ * list = "LIST" [SP list-select-opts] SP mailbox SP mbox-or-pat [SP list-return-opts] (RFC 9051 §6.3.9, RFC 5258, RFC 5819, RFC 6154, RFC 8440);
  * lsub = "LSUB" SP mailbox SP list-mailbox (RFC 3501 §6.3.9); XLIST as LIST was before RFC 6154.
  */
 import { annotationEntriesMax, listPatternsMax } from '../limits.ts';
@@ -11,7 +11,7 @@ import { decodeEntry } from './metadata.ts';
 import { decodeStatusItems, type StatusItem } from './status.ts';
 
 const selectOptions = ['SUBSCRIBED', 'REMOTE', 'RECURSIVEMATCH', 'SPECIAL-USE'] as const;
-const returnOptions = ['SUBSCRIBED', 'CHILDREN', 'SPECIAL-USE'] as const;
+const returnOptions = ['SUBSCRIBED', 'CHILDREN', 'SPECIAL-USE', 'MYRIGHTS'] as const;
 export type ListSelectOption = (typeof selectOptions)[number];
 export type ListReturnOption = (typeof returnOptions)[number];
 

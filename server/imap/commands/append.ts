@@ -11,7 +11,7 @@ import {
   type ReplaceArguments,
 } from '../../../protocol/imap/commands/append.ts';
 import { MailError } from '../../../protocol/mail/errors.ts';
-import type { MailboxNumber, ModSeq, Uid } from '../../../protocol/mail/ids.ts';
+import type { ModSeq, Uid } from '../../../protocol/mail/ids.ts';
 import { mustFit } from '../../../protocol/mail/quota.ts';
 import { formatRanges, type Ranges, rangesOf } from '../../../protocol/mail/ranges.ts';
 import type { AccountTransactor, NewEmail, PreparedBlob } from '../../../storage/account/api.ts';
@@ -19,7 +19,7 @@ import { BadUrl, octetsOf } from '../catenate.ts';
 import type { Finish } from '../command.ts';
 import { defineCommand, loggedIn, selected } from '../command.ts';
 import { keywordsOfFlags, type StoredFlags } from '../flags.ts';
-import { findMailbox } from '../mailbox-tree.ts';
+import { type Located, locate, missingTarget, mustHave } from '../locate.ts';
 import type { MailboxView } from '../mailbox-view.ts';
 import { refuseAbove } from '../message-limit.ts';
 import type { Reply } from '../refusal.ts';
@@ -60,6 +60,7 @@ export const replace = defineCommand<ReplaceArguments>({
   async run({ session, isUid, name }, args) {
     const { view } = session;
     if (view.isReadOnly) throw new MailError('forbidden', 'The mailbox is selected read-only.');
+    if (!(view.may('t') && view.may('e'))) throw new MailError('forbidden', 'REPLACE needs the rights t and e on the selected mailbox.');
     const uids = view.uidRanges(view.resolve([[args.target, args.target]], isUid));
     if (uids.length === 0) throw new MailError('notFound', 'There is no message of this UID.');
     const replaced = await addMessages(session, args, { view, uids });
@@ -82,34 +83,37 @@ interface Added {
 
 /** Adds the messages, and takes out what they replace. */
 async function addMessages(session: Session, { mailbox: name, messages }: AppendArguments, replaced?: Replaced): Promise<Added | Reply> {
-  const { account } = session;
   const previousTurn = session.appendTurn;
   const { promise: ownTurn, resolve: endTurn } = Promise.withResolvers<void>();
   session.appendTurn = ownTurn;
-  // RFC 9738 §3.1: all messages or none.
-  const tooMany = refuseAbove(session, messages.length);
-  if (tooMany !== undefined) return tooMany;
   try {
-    const mailbox = account.read((reader) => findMailbox(reader, name));
-    if (mailbox === undefined) return { status: 'NO', code: 'TRYCREATE', text: 'There is no mailbox of this name.' };
+    // RFC 9738 §3.1: all messages or none.
+    const tooMany = refuseAbove(session, messages.length);
+    if (tooMany !== undefined) return tooMany;
+    const found = locate(session, name);
+    const located = found instanceof Promise ? await found : found;
+    if (located === undefined) return await missingTarget(session, name);
+    mustHave(located, 'i');
+    const { account, mailbox } = located;
+    const isSameAccount = replaced?.view.account === account;
     // Judged before the first is uploaded.
     const whole: WholeMessage[] = [];
     for (const appended of messages) whole.push(check(session, appended, await octetsOf(session, appended)));
     // Before the bytes are stored; the mutation looks again.
     const octets = whole.reduce((sum, { message }) => sum + message.length, 0);
-    if (replaced === undefined)
+    if (!isSameAccount)
       mustFit(
         account.read((reader) => reader.quota()),
         { octets, messages: whole.length },
       );
-    const prepared = await Promise.all(whole.map((message) => prepare(session, message, mailbox.id, whole.length)));
+    const prepared = await Promise.all(whole.map((message) => prepare(session, located, message, whole.length)));
     await previousTurn;
     const committed = account.transact(
       (tx) => {
         if (tx.mailbox(mailbox.id) === undefined) throw new MailError('mailboxNotFound', 'The mailbox has just been deleted.');
         const modSeq = (tx.modSeq + 1) as ModSeq;
         // RFC 8508 §3.4: a quota is asked about what there is more in the end.
-        if (replaced !== undefined) takeOut(tx, replaced);
+        if (replaced !== undefined && isSameAccount) takeOut(tx, replaced);
         const uids = prepared.map(({ email }) => tx.addEmail(email).uids[0]!);
         return { uids, modSeq };
       },
@@ -117,9 +121,10 @@ async function addMessages(session: Session, { mailbox: name, messages }: Append
     );
     endTurn();
     const { uids, modSeq } = await committed;
-    session.news?.noteOwn(modSeq);
-    session.noteOwnUids(mailbox.id, uids);
-    return { code: `APPENDUID ${mailbox.uidValidity} ${formatRanges(rangesOf(uids))}`, modSeq };
+    if (account === session.account) session.news?.noteOwn(modSeq);
+    session.noteOwnUids(account, mailbox.id, uids);
+    const code = `APPENDUID ${mailbox.uidValidity} ${formatRanges(rangesOf(uids))}`;
+    return { code, modSeq: replaced === undefined || isSameAccount ? modSeq : await takeOutElsewhere(replaced) };
   } catch (error) {
     if (error instanceof BadUrl) return error.reply;
     throw error;
@@ -140,9 +145,9 @@ function check({ services }: Session, { flags, receivedAt }: AppendedMessage, me
 }
 
 async function prepare(
-  { account, services }: Session,
+  { services }: Session,
+  { account, mailbox }: Located,
   { keywords, isDeleted, receivedAt, message }: WholeMessage,
-  mailbox: MailboxNumber,
   count: number,
 ): Promise<{ upload: PreparedBlob; email: NewEmail }> {
   const [upload, { facts, text, preview }] = await Promise.all([account.prepareBlob(message, count), services.readMessage(message)]);
@@ -150,7 +155,7 @@ async function prepare(
     blob: upload.ref,
     receivedAt: receivedAt ?? Math.floor(services.clock.now() / 1000) * 1000,
     keywords,
-    mailboxes: [mailbox],
+    mailboxes: [mailbox.id],
     deleted: isDeleted,
     facts,
     text,
@@ -158,6 +163,15 @@ async function prepare(
     delivery: { source: 'append' },
   };
   return { upload, email };
+}
+
+/** Two accounts share no mutation: the new message is there before the old one goes, so that a crash leaves both. */
+function takeOutElsewhere(replaced: Replaced): Promise<ModSeq> {
+  return replaced.view.account.transact((tx) => {
+    const modSeq = (tx.modSeq + 1) as ModSeq;
+    takeOut(tx, replaced);
+    return modSeq;
+  });
 }
 
 /** RFC 8508 §3.1: without the old message there is nothing to replace. */

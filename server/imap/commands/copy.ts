@@ -6,9 +6,11 @@ import type { Ranges } from '../../../protocol/mail/ranges.ts';
 import { rangesOf } from '../../../protocol/mail/ranges.ts';
 import type { Mailbox } from '../../../storage/account/api.ts';
 import { defineCommand, type Invocation, selected } from '../command.ts';
-import { findMailbox } from '../mailbox-tree.ts';
+import { type Located, locate, missingTarget, mustHave } from '../locate.ts';
+import type { MailboxView } from '../mailbox-view.ts';
 import { limitedReply, limitMessages, refuseForLimit } from '../message-limit.ts';
 import type { Reply } from '../refusal.ts';
+import { copyAcross, type Moved, moveAcross } from '../transfer.ts';
 import { expungedReply } from './expunge.ts';
 
 export const copy = defineCommand<CopyArguments>({
@@ -57,26 +59,41 @@ async function transfer(
   { set, mailbox: name }: CopyArguments,
   how: 'copy' | 'move',
 ): Promise<Transferred | Reply> {
-  const { view, account } = session;
+  const { view } = session;
   const { indexes, code } = limitMessages(session, view, view.resolve(set, isUid));
   // RFC 9738 §3.1: COPY is for all or none, MOVE is not.
   if (code !== undefined && how === 'copy') return refuseForLimit(code);
   const uids = view.uidRanges(indexes);
-  const target = account.read((reader) => findMailbox(reader, name));
-  if (target === undefined) return { status: 'NO', code: 'TRYCREATE', text: 'There is no mailbox of this name.' };
+  const found = locate(session, name);
+  const located = found instanceof Promise ? await found : found;
+  if (located === undefined) return missingTarget(session, name);
+  mustHave(located, 'i');
+  // RFC 6851 §3.3, RFC 4314 §4: the rights of COPY, of STORE \Deleted and of EXPUNGE.
+  if (how === 'move' && !(view.may('t') && view.may('e')))
+    throw new MailError('forbidden', 'MOVE needs the rights t and e on the selected mailbox.');
+  const target = located.mailbox;
   if (uids.length === 0) return { target, pairs: [], modSeq: undefined, limit: code };
-  const moved = await account.transact((tx) => {
+  const moved = located.account === view.account ? await within(view, uids, target, how) : await across(view, uids, located, how);
+  if (moved.modSeq !== undefined && view.account === session.account) session.news?.noteOwn(moved.modSeq);
+  session.noteOwnUids(
+    located.account,
+    target.id,
+    moved.pairs.map(({ to }) => to),
+  );
+  return { target, limit: code, ...moved };
+}
+
+function within(view: MailboxView, uids: Ranges, target: Mailbox, how: 'copy' | 'move'): Promise<Moved> {
+  return view.account.transact((tx) => {
     if (tx.mailbox(target.id) === undefined) throw new MailError('mailboxNotFound', 'The mailbox has just been deleted.');
     const modSeq = (tx.modSeq + 1) as ModSeq;
     const pairs = tx[how](view.mailbox, uids, target.id);
     return { pairs, modSeq: pairs.length > 0 ? modSeq : undefined };
   });
-  if (moved.modSeq !== undefined) session.news?.noteOwn(moved.modSeq);
-  session.noteOwnUids(
-    target.id,
-    moved.pairs.map(({ to }) => to),
-  );
-  return { target, limit: code, ...moved };
+}
+
+async function across(view: MailboxView, uids: Ranges, target: Located, how: 'copy' | 'move'): Promise<Moved> {
+  return how === 'move' ? moveAcross(view, uids, target) : { pairs: await copyAcross(view, uids, target), modSeq: undefined };
 }
 
 /** RFC 4315 §3: both sets in the order of the copies. */

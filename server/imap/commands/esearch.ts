@@ -1,9 +1,9 @@
 /** ESEARCH (RFC 7377): a search in several mailboxes, one after the other, each with a response of its own that says whose UIDs they are. */
 import { decodeEsearch, type EsearchArguments } from '../../../protocol/imap/commands/esearch.ts';
-import { isOfSelected, matchesFilter } from '../../../protocol/imap/mailbox-filter.ts';
+import { isOfSelected, isPersonal, matchesFilter } from '../../../protocol/imap/mailbox-filter.ts';
 import { ProtocolError } from '../../../protocol/mail/errors.ts';
 import { defineCommand, type Invocation, loggedIn } from '../command.ts';
-import { listedMailboxes } from '../mailbox-tree.ts';
+import { allNames, rightsOn } from '../locate.ts';
 import { MailboxView } from '../mailbox-view.ts';
 import { mustBeUtf8, refuseCharset, saving, writeAnswer } from '../search/answer.ts';
 import { mentionsModSeq, runSearch } from '../search/search.ts';
@@ -33,14 +33,21 @@ export const esearch = defineCommand<EsearchArguments>({
     if (usesNumbers(key)) throw new ProtocolError('expected no message numbers: the answer has UIDs of several mailboxes');
     if (!args.isCharsetKnown) return refuseCharset(args);
     if (mentionsModSeq(key)) session.isCondstore = true;
-    for (const { mailbox, name } of session.account.read(listedMailboxes)) {
-      const isSelected = session.selectedView?.mailbox === mailbox.id;
-      const isMeant = sources.some((source) => (isSelected && isOfSelected(source)) || matchesFilter(source, name, mailbox.subscribed));
-      if (!isMeant) continue;
+    const names = allNames(session);
+    for (const { mailbox, name, account = session.account } of names instanceof Promise ? await names : names) {
+      if (mailbox === undefined) continue;
+      const isSelected = session.isSelected(account, mailbox.id);
+      const isOwn = account === session.account;
+      const isMeant = sources.some(
+        (source) =>
+          (isSelected && isOfSelected(source)) || ((isOwn || !isPersonal(source)) && matchesFilter(source, name, mailbox.subscribed)),
+      );
+      // RFC 7377 §2.1: what may not be read is left out.
+      if (!isMeant || !rightsOn(account, mailbox.id).has('r')) continue;
       if (isSelected) await searchIn(invocation, session.view, name, args);
       else {
-        if (session.account.read((reader) => reader.mailbox(mailbox.id)) === undefined) continue;
-        const { account, services } = session;
+        if (account.read((reader) => reader.mailbox(mailbox.id)) === undefined) continue;
+        const { services } = session;
         using view = new MailboxView({ account, mailbox: mailbox.id, isReadOnly: true, recents: services.recents, onChange: () => {} });
         await searchIn(invocation, view, name, args);
       }

@@ -66,6 +66,7 @@ export const expunge = defineCommand<{ readonly uids?: SequenceSet }>({
   async run({ session, name }, { uids }) {
     const { view } = session;
     if (view.isReadOnly) throw new MailError('forbidden', 'The mailbox is selected read-only.');
+    if (!view.may('e')) throw new MailError('forbidden', 'The right e on this mailbox is missing.');
     // RFC 9738 §3.1: UID EXPUNGE has a limit of messages with \Deleted, EXPUNGE has none.
     const { indexes, code } = uids === undefined ? all : limitMessages(session, view, deletedAmong(view, view.resolve(uids, true)));
     const modSeq = await expungeDeleted(view, indexes === undefined ? undefined : view.uidRanges(indexes));

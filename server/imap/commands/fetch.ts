@@ -40,7 +40,7 @@ export const fetch = defineCommand<FetchArguments>({
     // RFC 9394 §3.3: PARTIAL chooses first, CHANGEDSINCE among those.
     const { indexes, code } = limitMessages(session, view, partial === undefined ? all : partOf(all, partial));
     if (vanished) tellVanished(session, set, changedSince!);
-    const seen = await markSeen(session, view, attributes, indexes);
+    const seen = await markSeen(view, attributes, indexes);
     const { missing, unreadable } = await fetchMessages(session, view, {
       attributes,
       indexes,
@@ -69,8 +69,8 @@ function partOf(indexes: Ranges, partial: PartialRange): Ranges {
 }
 
 /** RFC 7162 §3.2.6. `*` reaches to the last UID that was given, for that message may be the one that has gone. */
-function tellVanished({ account, view, output }: Session, set: SequenceSet, since: number): void {
-  const { mailbox } = view;
+function tellVanished({ view, output }: Session, set: SequenceSet, since: number): void {
+  const { mailbox, account } = view;
   account.read((reader) => {
     const uidNext = reader.mailbox(mailbox)?.uidNext ?? 1;
     const known = set === '$' ? rangesOf(view.saved) : resolveSequenceSet(set, uidNext - 1);

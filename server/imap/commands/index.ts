@@ -1,5 +1,6 @@
 /** All commands. A row stands here once; everything else is computed from it. */
 import type { AnyCommandRow } from '../command.ts';
+import { deleteAcl, getAcl, listRights, myRights, setAcl } from './acl.ts';
 import { append, replace } from './append.ts';
 import { compress } from './compress.ts';
 import { copy, move } from './copy.ts';
@@ -64,6 +65,11 @@ export const commandRows: readonly AnyCommandRow[] = [
   getQuota,
   getQuotaRoot,
   setQuota,
+  setAcl,
+  deleteAcl,
+  getAcl,
+  listRights,
+  myRights,
 ];
 
 const byName = new Map(commandRows.flatMap((row) => row.names.map((name) => [name, row] as const)));

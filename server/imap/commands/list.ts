@@ -1,10 +1,12 @@
-/** LIST (RFC 9051 §6.3.9, RFC 5258, RFC 5819, RFC 6154, RFC 3348), LSUB (RFC 3501 §6.3.9) and XLIST. */
+/** LIST (RFC 9051 §6.3.9, RFC 5258, RFC 5819, RFC 6154, RFC 3348, RFC 8440), LSUB (RFC 3501 §6.3.9) and XLIST. */
 import { decodeList, decodeOldList, type ListArguments } from '../../../protocol/imap/commands/list.ts';
 import { hierarchyDelimiter, matchesListPattern } from '../../../protocol/imap/mailbox-name.ts';
 import { ByteWriter } from '../../../protocol/imap/wire/byte-writer.ts';
+import type { RightSet } from '../../../protocol/mail/acl.ts';
 import { readAnnotations } from '../annotations.ts';
 import { defineCommand, loggedIn } from '../command.ts';
-import { type ListedMailbox, listedMailboxes, specialUseOf } from '../mailbox-tree.ts';
+import { allNames, rightsOn } from '../locate.ts';
+import { type ListedName, specialUseOf } from '../mailbox-tree.ts';
 import type { Session } from '../session.ts';
 import { writeMetadata } from './metadata.ts';
 import { writeStatus } from './status.ts';
@@ -12,7 +14,7 @@ import { writeStatus } from './status.ts';
 export const list = defineCommand({
   names: ['LIST'],
   states: loggedIn,
-  capability: ['CHILDREN', 'LIST-EXTENDED', 'LIST-STATUS', 'LIST-METADATA', 'SPECIAL-USE'],
+  capability: ['CHILDREN', 'LIST-EXTENDED', 'LIST-STATUS', 'LIST-METADATA', 'LIST-MYRIGHTS', 'SPECIAL-USE'],
   sequences: 'free',
   decode: decodeList,
   run({ session }, args) {
@@ -21,31 +23,58 @@ export const list = defineCommand({
       session.output.untagged(`LIST (\\Noselect) "${hierarchyDelimiter}" ""`);
       return undefined;
     }
-    session.account.read((reader) => {
-      for (const { mailbox, name, attributes, childInfo } of chosen(listedMailboxes(reader), args)) {
-        writeLine(session, 'LIST', attributes, name, childInfo);
-        if (args.status.length > 0 && !attributes.includes('\\NonExistent')) {
-          if (args.status.includes('HIGHESTMODSEQ')) session.isCondstore = true;
-          writeStatus(session, reader, mailbox, name, args.status);
-        }
-        // RFC 9590 §3: with NIL for what is not there.
-        if (args.metadata.length > 0) writeMetadata(session, name, readAnnotations(reader, mailbox.id, args.metadata));
+    return withNames(session, (all) => {
+      for (const entry of chosen(all, args)) {
+        writeLine(session, 'LIST', entry.attributes, entry.name, entry.childInfo);
+        writeDetails(session, entry, args);
       }
     });
-    return undefined;
   },
 });
 
-interface Chosen extends ListedMailbox {
+/** What is asked for beside the names. RFC 5819 §2, RFC 9590 §3, RFC 8440 §2: of mailboxes that may be selected. */
+function writeDetails(session: Session, { mailbox, name, account = session.account }: ListedName, args: ListArguments): void {
+  if (mailbox === undefined) return;
+  const rights = rightsOn(account, mailbox.id);
+  if (args.status.length > 0 && rights.has('r')) {
+    if (args.status.includes('HIGHESTMODSEQ')) session.isCondstore = true;
+    writeStatus(session, account, mailbox, name, args.status);
+  }
+  // RFC 9590 §3: with NIL for what is not there.
+  if (args.metadata.length > 0 && rights.has('r'))
+    writeMetadata(
+      session,
+      name,
+      account.read((reader) => readAnnotations(reader, mailbox.id, args.metadata)),
+    );
+  if (args.return.includes('MYRIGHTS')) writeMyRights(session, name, rights);
+}
+
+/** With all names: in this turn where none are shared. */
+function withNames(session: Session, write: (all: readonly ListedName[]) => void): undefined | Promise<undefined> {
+  const all = allNames(session);
+  if (all instanceof Promise) return all.then(write).then(() => undefined);
+  write(all);
+  return undefined;
+}
+
+/** myrights-data = "MYRIGHTS" SP mailbox SP rights (RFC 4314 §3.8). */
+export function writeMyRights(session: Session, name: string, rights: RightSet): void {
+  session.output.ascii('* MYRIGHTS ');
+  session.writeMailboxName(name);
+  session.output.ascii(` ${rights.format()}`).crlf();
+}
+
+interface Chosen extends ListedName {
   readonly attributes: readonly string[];
   readonly childInfo: string;
 }
 
-function chosen(all: readonly ListedMailbox[], args: ListArguments): Chosen[] {
+function chosen(all: readonly ListedName[], args: ListArguments): Chosen[] {
   const patterns = args.patterns.map((pattern) => args.reference + pattern);
-  const isSelected = ({ mailbox }: ListedMailbox) =>
-    (!args.select.includes('SUBSCRIBED') || mailbox.subscribed) &&
-    (!args.select.includes('SPECIAL-USE') || specialUseOf(mailbox.role) !== undefined);
+  const isSelected = ({ mailbox }: ListedName) =>
+    (!args.select.includes('SUBSCRIBED') || mailbox?.subscribed === true) &&
+    (!args.select.includes('SPECIAL-USE') || specialUseOf(mailbox?.role ?? null) !== undefined);
   const isRecursive = args.select.includes('RECURSIVEMATCH');
   const result: Chosen[] = [];
   for (const entry of all) {
@@ -68,8 +97,10 @@ function chosen(all: readonly ListedMailbox[], args: ListArguments): Chosen[] {
 }
 
 /** Children and special uses are told unasked: macOS looks for them in a plain LIST. */
-export function attributesOf({ mailbox, hasChildren }: ListedMailbox, tellsSubscribed: boolean): string[] {
+export function attributesOf({ mailbox, hasChildren }: ListedName, tellsSubscribed: boolean): string[] {
   const attributes = [hasChildren ? '\\HasChildren' : '\\HasNoChildren'];
+  // RFC 5258 §3.1: \NonExistent says it too; old clients know the other only.
+  if (mailbox === undefined) return ['\\NonExistent', '\\Noselect', ...attributes];
   if (tellsSubscribed && mailbox.subscribed) attributes.push('\\Subscribed');
   const use = specialUseOf(mailbox.role);
   if (use !== undefined) attributes.push(use);
@@ -99,20 +130,20 @@ export const lsub = defineCommand({
   decode: decodeOldList,
   run({ session }, { reference, patterns }) {
     const pattern = reference + patterns[0]!;
-    const all = session.account.read(listedMailboxes);
-    const shown = new Map<string, readonly string[]>();
-    for (const { mailbox, name } of all) {
-      if (!mailbox.subscribed) continue;
-      if (matchesListPattern(name, pattern)) {
-        shown.set(name, []);
-        continue;
+    return withNames(session, (all) => {
+      const shown = new Map<string, readonly string[]>();
+      for (const { mailbox, name } of all) {
+        if (mailbox?.subscribed !== true) continue;
+        if (matchesListPattern(name, pattern)) {
+          shown.set(name, []);
+          continue;
+        }
+        // RFC 3501 §6.3.9: with %, a name above a subscribed one that it hides is shown as \Noselect.
+        const above = pattern.endsWith('%') ? matchingParent(name, pattern) : undefined;
+        if (above !== undefined && !shown.has(above)) shown.set(above, ['\\Noselect']);
       }
-      // RFC 3501 §6.3.9: with %, a name above a subscribed one that it hides is shown as \Noselect.
-      const above = pattern.endsWith('%') ? matchingParent(name, pattern) : undefined;
-      if (above !== undefined && !shown.has(above)) shown.set(above, ['\\Noselect']);
-    }
-    for (const [name, attributes] of shown) writeLine(session, 'LSUB', attributes, name);
-    return undefined;
+      for (const [name, attributes] of shown) writeLine(session, 'LSUB', attributes, name);
+    });
   },
 });
 
@@ -132,11 +163,12 @@ export const xlist = defineCommand({
   sequences: 'free',
   decode: decodeOldList,
   run({ session }, args) {
-    for (const { mailbox, name, attributes } of chosen(session.account.read(listedMailboxes), args)) {
-      const uses = mailbox.role === 'inbox' ? ['\\Inbox'] : attributes.map((use) => xlistUses[use] ?? use);
-      writeLine(session, 'XLIST', mailbox.role === 'inbox' ? [...attributes, ...uses] : uses, name);
-    }
-    return undefined;
+    return withNames(session, (all) => {
+      for (const { mailbox, name, attributes } of chosen(all, args)) {
+        const uses = mailbox?.role === 'inbox' ? ['\\Inbox'] : attributes.map((use) => xlistUses[use] ?? use);
+        writeLine(session, 'XLIST', mailbox?.role === 'inbox' ? [...attributes, ...uses] : uses, name);
+      }
+    });
   },
 });
 

@@ -4,18 +4,19 @@ import { decodeMailboxArgument } from '../../../protocol/imap/commands/mailbox-a
 import { decodeRename } from '../../../protocol/imap/commands/rename.ts';
 import { MailError } from '../../../protocol/mail/errors.ts';
 import { formatMailboxId, type MailboxNumber, type ModSeq } from '../../../protocol/mail/ids.ts';
-import type { AccountTransactor, Mailbox } from '../../../storage/account/api.ts';
+import type { Account, AccountTransactor, Mailbox } from '../../../storage/account/api.ts';
 import { copyAnnotations } from '../annotations.ts';
 import { defineCommand, loggedIn } from '../command.ts';
-import { newMailboxPath, requireMailbox, roleOfSpecialUse } from '../mailbox-tree.ts';
+import { locateNew, mustHave, mustLocate } from '../locate.ts';
+import { roleOfSpecialUse } from '../mailbox-tree.ts';
 import type { Reply } from '../refusal.ts';
 import type { Session } from '../session.ts';
 import { tellOldName } from './list.ts';
 
 /** A mutation that changes something, of which the client need not be told (RFC 5465 §5). */
-async function changeTree<T>({ account, news }: Session, change: (tx: AccountTransactor) => T): Promise<T> {
+async function changeTree<T>(session: Session, account: Account, change: (tx: AccountTransactor) => T): Promise<T> {
   const { value, modSeq } = await account.transact((tx) => ({ modSeq: (tx.modSeq + 1) as ModSeq, value: change(tx) }));
-  news?.noteOwn(modSeq);
+  if (account === session.account) session.news?.noteOwn(modSeq);
   return value;
 }
 
@@ -36,15 +37,16 @@ export const create = defineCommand({
   sequences: 'free',
   decode: decodeCreate,
   async run({ session }, { mailbox: name, asSent, use }) {
-    const path = newMailboxPath(name);
+    const { account, path } = await locateNew(session, name);
     const roles = use.map(roleOfSpecialUse);
     // RFC 6154 §3: one use a mailbox here, since roles of JMAP are one a mailbox.
     if (roles.length > 1 || roles.includes(undefined)) return useAttribute('This special use cannot be given.');
     const [role = null] = roles;
+    if (role !== null && account !== session.account) return useAttribute('Only the owner gives special uses.');
     if (role !== null && session.account.read((reader) => reader.mailboxByRole(role)) !== undefined) {
       return useAttribute('Another mailbox has this special use.');
     }
-    const created = await changeTree(session, (tx) => {
+    const created = await changeTree(session, account, (tx) => {
       if (tx.mailboxByPath(path) !== undefined) throw new MailError('alreadyExists', 'There is a mailbox of this name already.');
       // RFC 9051 §6.3.4 leaves subscription to the client.
       return tx.createMailbox({ name: path.at(-1)!, parent: createAbove(tx, path), role, subscribed: false });
@@ -66,11 +68,14 @@ export const remove = defineCommand({
   sequences: 'free',
   decode: decodeMailboxArgument,
   async run({ session }, { mailbox: name }) {
-    const { id, role } = session.account.read((reader) => requireMailbox(reader, name));
+    const located = await mustLocate(session, name);
+    mustHave(located, 'x');
+    const { account, mailbox } = located;
+    const { id, role } = mailbox;
     if (role === 'inbox') throw new MailError('invalidArguments', 'The INBOX cannot be deleted.');
     // Who deletes the mailbox that is selected sees it closed, not the connection.
-    if (session.selectedView?.mailbox === id) session.unselect();
-    await changeTree(session, (tx) => tx.removeMailbox(id));
+    if (session.isSelected(account, id)) session.unselect();
+    await changeTree(session, account, (tx) => tx.removeMailbox(id));
     return undefined;
   },
 });
@@ -82,12 +87,16 @@ export const rename = defineCommand({
   sequences: 'free',
   decode: decodeRename,
   async run({ session }, { from, to, toAsSent }) {
-    const path = newMailboxPath(to);
-    const mailbox = session.account.read((reader) => requireMailbox(reader, from));
-    await changeTree(session, (tx) => {
+    const { account, path } = await locateNew(session, to);
+    const located = await mustLocate(session, from);
+    mustHave(located, 'x');
+    // The messages would have to be carried over one by one: that is what COPY and MOVE are for.
+    if (located.account !== account) throw new MailError('invalidArguments', 'A mailbox cannot be renamed into another account.');
+    const { mailbox } = located;
+    await changeTree(session, account, (tx) => {
       const existing = tx.mailboxByPath(path);
       if (existing !== undefined) throw new MailError('alreadyExists', 'There is a mailbox of the new name already.');
-      if (mailbox.role === 'inbox') moveInbox(tx, mailbox, path);
+      if (mailbox.role === 'inbox' && account === session.account) moveInbox(tx, mailbox, path);
       else tx.updateMailbox(mailbox.id, { name: path.at(-1)!, parent: createAbove(tx, path) });
     });
     tellOldName(session, to, toAsSent);
@@ -111,8 +120,8 @@ export const subscribe = defineCommand({
   decode: decodeMailboxArgument,
   async run({ session, name: command }, { mailbox: name }) {
     const subscribed = command === 'SUBSCRIBE';
-    const mailbox = session.account.read((reader) => requireMailbox(reader, name));
-    if (mailbox.subscribed !== subscribed) await changeTree(session, (tx) => tx.updateMailbox(mailbox.id, { subscribed }));
+    const { account, mailbox } = await mustLocate(session, name);
+    if (mailbox.subscribed !== subscribed) await changeTree(session, account, (tx) => tx.updateMailbox(mailbox.id, { subscribed }));
     return undefined;
   },
 });

@@ -8,11 +8,11 @@ import {
 import { annotationType } from '../../../protocol/mail/annotation.ts';
 import { MailError } from '../../../protocol/mail/errors.ts';
 import type { MailboxNumber } from '../../../protocol/mail/ids.ts';
-import type { AccountReader } from '../../../storage/account/api.ts';
+import type { Account } from '../../../storage/account/api.ts';
 import { type Annotations, readAnnotations, setAnnotation, writeAnnotations } from '../annotations.ts';
 import { defineCommand, loggedIn } from '../command.ts';
 import { annotationBytesMax, annotationsMax } from '../limits.ts';
-import { requireMailbox } from '../mailbox-tree.ts';
+import { rightsOn, withMailbox } from '../locate.ts';
 import type { Session } from '../session.ts';
 
 export const getMetadata = defineCommand<GetMetadataArguments>({
@@ -23,13 +23,17 @@ export const getMetadata = defineCommand<GetMetadataArguments>({
   sequences: 'free',
   decode: decodeGetMetadata,
   run({ session }, { mailbox: name, entries, maxSize = Number.POSITIVE_INFINITY, depth }) {
-    const all = session.account.read((reader) => readAnnotations(reader, annotatedMailbox(reader, name), entries, depth));
-    const sizes = [...all.values()].map((value) => value?.length ?? 0);
-    const fitting = new Map([...all].filter(([, value]) => (value?.length ?? 0) <= maxSize));
-    if (fitting.size > 0) writeMetadata(session, name, fitting);
-    const longest = Math.max(0, ...sizes);
-    if (longest <= maxSize) return undefined;
-    return { status: 'OK', code: `METADATA LONGENTRIES ${longest}`, text: 'Some values are longer.' };
+    return withSubject(session, name, (account, mailbox) => {
+      if (mailbox !== null && !rightsOn(account, mailbox).has('r'))
+        throw new MailError('forbidden', 'The right r on this mailbox is missing.');
+      const all = account.read((reader) => readAnnotations(reader, mailbox, entries, depth));
+      const sizes = [...all.values()].map((value) => value?.length ?? 0);
+      const fitting = new Map([...all].filter(([, value]) => (value?.length ?? 0) <= maxSize));
+      if (fitting.size > 0) writeMetadata(session, name, fitting);
+      const longest = Math.max(0, ...sizes);
+      if (longest <= maxSize) return undefined;
+      return { status: 'OK', code: `METADATA LONGENTRIES ${longest}`, text: 'Some values are longer.' } as const;
+    });
   },
 });
 
@@ -42,9 +46,11 @@ export const setMetadata = defineCommand<SetMetadataArguments>({
   async run({ session }, { mailbox: name, values }) {
     if (values.some(({ value }) => value !== null && value.length > annotationBytesMax))
       return { status: 'NO', code: `METADATA MAXSIZE ${annotationBytesMax}`, text: 'The value is too long.' };
-    const isFull = await session.account
+    const { account, id: mailbox } = await withSubject(session, name, (account, id) => ({ account, id }));
+    const isFull = await account
       .transact((tx) => {
-        const mailbox = annotatedMailbox(tx, name);
+        if (mailbox !== null && tx.mailbox(mailbox) === undefined)
+          throw new MailError('mailboxNotFound', 'The mailbox has just been deleted.');
         for (const { entry, value } of values) setAnnotation(tx, mailbox, entry, value);
         if ([...tx.objects(annotationType)].length > annotationsMax) throw new TooMany();
         return false;
@@ -65,8 +71,8 @@ class TooMany extends MailError {
 }
 
 /** The empty name stands for the server (RFC 5464 §4.2). */
-function annotatedMailbox(reader: AccountReader, name: string): MailboxNumber | null {
-  return name === '' ? null : requireMailbox(reader, name).id;
+function withSubject<T>(session: Session, name: string, use: (account: Account, mailbox: MailboxNumber | null) => T): T | Promise<T> {
+  return name === '' ? use(session.account, null) : withMailbox(session, name, ({ account, mailbox }) => use(account, mailbox.id));
 }
 
 export function writeMetadata(session: Session, name: string, annotations: Annotations): void {

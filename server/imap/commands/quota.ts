@@ -4,9 +4,11 @@
  */
 import { decodeMailboxArgument } from '../../../protocol/imap/commands/mailbox-argument.ts';
 import { decodeGetQuota, decodeSetQuota } from '../../../protocol/imap/commands/quota.ts';
+import { parseSharedName } from '../../../protocol/imap/mailbox-name.ts';
 import { MailError } from '../../../protocol/mail/errors.ts';
 import type { Quota } from '../../../protocol/mail/quota.ts';
 import { defineCommand, loggedIn } from '../command.ts';
+import { findMailbox } from '../mailbox-tree.ts';
 import type { Session } from '../session.ts';
 
 const rootName = '';
@@ -35,7 +37,9 @@ export const getQuotaRoot = defineCommand({
   sequences: 'free',
   decode: decodeMailboxArgument,
   run({ session }, { mailbox }) {
-    const resources = resourcesOf(session.account.read((reader) => reader.quota()));
+    // What others share counts for them: it has no root here.
+    const isOthers = parseSharedName(mailbox) !== undefined && session.account.read((reader) => findMailbox(reader, mailbox)) === undefined;
+    const resources = isOthers ? [] : resourcesOf(session.account.read((reader) => reader.quota()));
     session.output.ascii('* QUOTAROOT ');
     session.writeMailboxName(mailbox);
     session.output.ascii(resources.length === 0 ? '' : ` "${rootName}"`).crlf();

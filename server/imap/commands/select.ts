@@ -1,8 +1,8 @@
 /** SELECT, EXAMINE, CLOSE, UNSELECT (RFC 9051 §6.3.2, §6.3.3, §6.4.1, §6.4.2, RFC 3691). */
 import { decodeNoArguments } from '../../../protocol/imap/commands/no-arguments.ts';
 import { decodeSelect, type QresyncParameters } from '../../../protocol/imap/commands/select.ts';
-import { formatMailboxPath } from '../../../protocol/imap/mailbox-name.ts';
 import { resolveSequenceSet } from '../../../protocol/imap/sequence-set.ts';
+import type { Right } from '../../../protocol/mail/acl.ts';
 import { ProtocolError } from '../../../protocol/mail/errors.ts';
 import { formatMailboxId } from '../../../protocol/mail/ids.ts';
 import { keywordOf } from '../../../protocol/mail/keywords.ts';
@@ -11,7 +11,7 @@ import type { AccountReader, Mailbox } from '../../../storage/account/api.ts';
 import { defineCommand, loggedIn, selected } from '../command.ts';
 import { fetchMessages } from '../fetch/fetch.ts';
 import { rowsPerRead } from '../limits.ts';
-import { requireMailbox } from '../mailbox-tree.ts';
+import { mustHave, mustLocate, nameOf, rightsOn } from '../locate.ts';
 import { applicableFlags, MailboxView } from '../mailbox-view.ts';
 import type { Session } from '../session.ts';
 import { UidRequired } from '../uid-only.ts';
@@ -29,15 +29,18 @@ export const select = defineCommand({
     if (qresync !== undefined && !session.isQresync) throw new ProtocolError('expected ENABLE QRESYNC before');
     // RFC 9586 §3.7.
     if (session.isUidOnly && qresync?.matches !== undefined) throw new UidRequired();
-    const { account } = session;
     const hadView = session.selectedView !== undefined;
     // RFC 9051 §6.3.2: a SELECT that fails leaves nothing selected.
     session.unselect();
     // RFC 7162 §3.2.11: what follows is about the new mailbox.
     if (hadView) session.output.untagged('OK [CLOSED] The other mailbox is closed.');
-    const mailbox = account.read((reader) => requireMailbox(reader, mailboxName));
+    const found = mustLocate(session, mailboxName);
+    const located = found instanceof Promise ? await found : found;
+    mustHave(located, 'r');
+    const { account, mailbox } = located;
     if (isCondstore) session.isCondstore = true;
-    const isReadOnly = name === 'EXAMINE';
+    // RFC 4314 §5.2: what may be changed in no way is read-only.
+    const isReadOnly = name === 'EXAMINE' || !rightsOn(account, mailbox.id).hasAny('swite');
     const view = new MailboxView({
       account,
       mailbox: mailbox.id,
@@ -48,7 +51,7 @@ export const select = defineCommand({
     session.select(view);
     // RFC 9051 §6.3.2: the name of what is selected.
     if (session.isRev2) {
-      const path = account.read((reader) => formatMailboxPath(reader.pathOf(mailbox.id)));
+      const path = nameOf(session, located);
       if (asSent === undefined) writeLine(session, 'LIST', [], path);
       else tellOldName(session, path, asSent);
     }
@@ -82,8 +85,11 @@ async function tellChanged(session: Session, view: MailboxView, qresync: Qresync
 function describe({ output, isUidOnly }: Session, view: MailboxView, reader: AccountReader, mailbox: Mailbox): void {
   const flags = applicableFlags(view.knownKeywords);
   output.untagged(`FLAGS (${flags.join(' ')})`);
-  const permanent = view.isReadOnly ? '' : [...flags, '\\*'].join(' ');
-  output.untagged(`OK [PERMANENTFLAGS (${permanent})] ${view.isReadOnly ? 'Read-only.' : 'Any keyword may be set.'}`);
+  // RFC 4314 §4: flags that may be changed, by the rights of now.
+  const permanent = view.isReadOnly ? '' : [...flags, '\\*'].filter((flag) => view.may(rightOfFlag(flag))).join(' ');
+  output.untagged(
+    `OK [PERMANENTFLAGS (${permanent})] ${view.isReadOnly ? 'Read-only.' : view.may('w') ? 'Any keyword may be set.' : 'Others are not for you to set.'}`,
+  );
   output.untagged(`${view.exists} EXISTS`);
   // RFC 9051 appendix E: neither RECENT nor UNSEEN.
   if (view.tellsRecent) output.untagged(`${view.recentCount} RECENT`);
@@ -93,6 +99,11 @@ function describe({ output, isUidOnly }: Session, view: MailboxView, reader: Acc
   output.untagged(`OK [UIDNEXT ${mailbox.uidNext}] Predicted next UID.`);
   output.untagged(`OK [HIGHESTMODSEQ ${mailbox.highestModSeq}] Highest.`);
   output.untagged(`OK [MAILBOXID (${formatMailboxId(mailbox.id)})] Ok.`);
+}
+
+/** RFC 4314 §2.1. */
+function rightOfFlag(flag: string): Right {
+  return flag === '\\Seen' ? 's' : flag === '\\Deleted' ? 't' : 'w';
 }
 
 /** Sequence number of the first message without \Seen (RFC 3501 §7.1), 0 when there is none. */
@@ -122,7 +133,8 @@ export const close = defineCommand({
   decode: decodeNoArguments,
   async run({ session }) {
     const { view } = session;
-    if (!view.isReadOnly) await expungeDeleted(view, undefined);
+    // RFC 4314 §4: without `e` it only closes.
+    if (!view.isReadOnly && view.may('e')) await expungeDeleted(view, undefined);
     session.unselect();
     // RFC 7162 §3.2.8: no HIGHESTMODSEQ here, for the removals were not told.
     return undefined;

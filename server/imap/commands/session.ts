@@ -2,6 +2,7 @@
 import { decodeEnable } from '../../../protocol/imap/commands/enable.ts';
 import { decodeId } from '../../../protocol/imap/commands/id.ts';
 import { decodeNoArguments } from '../../../protocol/imap/commands/no-arguments.ts';
+import { hierarchyDelimiter, otherUsersPrefix } from '../../../protocol/imap/mailbox-name.ts';
 import { anyState, defineCommand, loggedIn } from '../command.ts';
 import { answered } from '../refusal.ts';
 import type { Session } from '../session.ts';
@@ -121,7 +122,7 @@ export const enable = defineCommand({
     const view = session.selectedView;
     if (view !== undefined && session.isCondstore && !knewModSeq) {
       // RFC 7162 §3.1: in a selected mailbox, where the client goes on from. What came before is told before the answer.
-      const modSeq = session.account.read((reader) => reader.mailbox(view.mailbox)?.highestModSeq);
+      const modSeq = view.account.read((reader) => reader.mailbox(view.mailbox)?.highestModSeq);
       if (modSeq !== undefined) session.output.untagged(`OK [HIGHESTMODSEQ ${modSeq}] Highest.`);
     }
     return undefined;
@@ -156,7 +157,7 @@ export const getJmapAccess = defineCommand({
   },
 });
 
-/** RFC 2342: one personal namespace, no others. */
+/** RFC 2342: the client's own mailboxes, and below their owners' addresses those that are shared with it. */
 export const namespace = defineCommand({
   names: ['NAMESPACE'],
   states: loggedIn,
@@ -164,7 +165,8 @@ export const namespace = defineCommand({
   sequences: 'free',
   decode: decodeNoArguments,
   run({ session }) {
-    session.output.untagged('NAMESPACE (("" "/")) NIL NIL');
+    const delimiter = hierarchyDelimiter;
+    session.output.untagged(`NAMESPACE (("" "${delimiter}")) (("${otherUsersPrefix}${delimiter}" "${delimiter}")) NIL`);
     return undefined;
   },
 });

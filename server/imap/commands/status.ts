@@ -2,9 +2,9 @@
 import { decodeStatus, type StatusItem } from '../../../protocol/imap/commands/status.ts';
 import { assertNever } from '../../../protocol/mail/errors.ts';
 import { formatMailboxId } from '../../../protocol/mail/ids.ts';
-import type { AccountReader, Mailbox } from '../../../storage/account/api.ts';
+import type { Account, Mailbox } from '../../../storage/account/api.ts';
 import { defineCommand, loggedIn } from '../command.ts';
-import { requireMailbox } from '../mailbox-tree.ts';
+import { mustHave, withMailbox } from '../locate.ts';
 import { lowerBound } from '../mailbox-view.ts';
 import type { Session } from '../session.ts';
 
@@ -17,27 +17,30 @@ export const status = defineCommand({
   run({ session }, { mailbox: name, items }) {
     // RFC 7162 §3.1: asking for it enables it.
     if (items.includes('HIGHESTMODSEQ')) session.isCondstore = true;
-    session.account.read((reader) => writeStatus(session, reader, requireMailbox(reader, name), name, items));
-    return undefined;
+    return withMailbox(session, name, (located) => {
+      mustHave(located, 'r');
+      writeStatus(session, located.account, located.mailbox, name, items);
+      return undefined;
+    });
   },
 });
 
-export function writeStatus(session: Session, reader: AccountReader, mailbox: Mailbox, name: string, items: readonly StatusItem[]): void {
-  const values = items.map((item) => `${item} ${statusValue(session, reader, mailbox, item)}`);
+export function writeStatus(session: Session, account: Account, mailbox: Mailbox, name: string, items: readonly StatusItem[]): void {
+  const values = items.map((item) => `${item} ${statusValue(session, account, mailbox, item)}`);
   session.output.ascii('* STATUS ');
   session.writeMailboxName(name);
   session.output.ascii(` (${values.join(' ')})`).crlf();
   session.output.schedule();
 }
 
-function statusValue({ services, account }: Session, reader: AccountReader, mailbox: Mailbox, item: StatusItem): number | string {
+function statusValue({ services }: Session, account: Account, mailbox: Mailbox, item: StatusItem): number | string {
   switch (item) {
     case 'MESSAGES':
       return mailbox.total;
     case 'RECENT': {
       const first = services.recents.peek(account.id, mailbox.id, mailbox.uidNext);
       if (first >= mailbox.uidNext) return 0;
-      const uids = reader.uids(mailbox.id);
+      const uids = account.read((reader) => reader.uids(mailbox.id));
       return uids.length - lowerBound(uids, first);
     }
     case 'UIDNEXT':

@@ -3,6 +3,7 @@
  * when it is in the store.
  */
 import { decodeStore, type StoreArguments } from '../../../protocol/imap/commands/store.ts';
+import { type Right, RightSet } from '../../../protocol/mail/acl.ts';
 import { MailError } from '../../../protocol/mail/errors.ts';
 import type { ModSeq } from '../../../protocol/mail/ids.ts';
 import { contains, type Ranges, rangesOf } from '../../../protocol/mail/ranges.ts';
@@ -27,6 +28,7 @@ export const store = defineCommand<StoreArguments>({
     if (view.isReadOnly) throw new MailError('forbidden', 'The mailbox is selected read-only.');
     if (args.unchangedSince !== undefined) session.isCondstore = true;
     const flags = keywordsOfFlags(args.flags);
+    mustBeAllowed(view, flags, args.operation);
     const { indexes, code } = limitMessages(session, view, view.resolve(args.set, isUid));
     const uids = view.uidRanges(indexes);
     const committed = uids.length === 0 ? Promise.resolve(nothing) : view.account.transact((tx) => change(tx, view, uids, flags, args));
@@ -43,13 +45,23 @@ interface Outcome {
   readonly modified: Ranges;
 }
 
+/** RFC 4314 §4: refused only where none of these flags may be changed; the others are passed over, and the answer says how they stand. */
+function mustBeAllowed(view: MailboxView, { keywords, isDeleted }: StoredFlags, operation: StoreArguments['operation']): void {
+  const { rights } = view;
+  if (rights === RightSet.all) return;
+  const asked = operation === 'set' ? 'swt' : [...keywords.map(rightOfKeyword), ...(isDeleted ? ['t'] : [])].join('');
+  if (asked !== '' && !rights.hasAny(asked)) throw new MailError('forbidden', 'None of these flags are yours to change in this mailbox.');
+}
+
+const rightOfKeyword = (keyword: string): Right => (keyword === '$seen' ? 's' : 'w');
+
 const nothing: Outcome = { modSeq: undefined, modified: [] };
 
 function change(tx: AccountTransactor, view: MailboxView, uids: Ranges, flags: StoredFlags, args: StoreArguments): Outcome {
   const modified: number[] = [];
   const targets: number[] = [];
   let changes = false;
-  const doesChange = changeTest(tx, flags, args.operation);
+  const doesChange = changeTest(tx, flags, args.operation, view.rights);
   tx.forEachMembership(view.mailbox, uids[0]![0], uids.at(-1)![1], ({ uid, modSeq, keywordSet, deleted }) => {
     if (!contains(uids, uid)) return;
     if (args.unchangedSince !== undefined && modSeq > args.unchangedSince) modified.push(uid);
@@ -69,12 +81,15 @@ function change(tx: AccountTransactor, view: MailboxView, uids: Ranges, flags: S
 }
 
 /** Whether a message with these keywords would be changed. Asked for each message; answered once for each keyword set. */
-function changeTest(tx: AccountTransactor, { keywords, isDeleted }: StoredFlags, operation: StoreArguments['operation']) {
+function changeTest(tx: AccountTransactor, flags: StoredFlags, operation: StoreArguments['operation'], rights: RightSet) {
   const known = new Map<number, boolean>();
+  const mine = (all: readonly string[]) => (rights === RightSet.all ? all : all.filter((keyword) => rights.has(rightOfKeyword(keyword))));
+  const { isDeleted } = flags;
+  const keywords = mine(flags.keywords);
   const changesKeywords = (keywordSet: number): boolean => {
     let changes = known.get(keywordSet);
     if (changes === undefined) {
-      const present = tx.keywordsOf(keywordSet);
+      const present = mine(tx.keywordsOf(keywordSet));
       if (operation === 'set') changes = present.length !== keywords.length || !keywords.every((keyword) => present.includes(keyword));
       else changes = keywords.some((keyword) => present.includes(keyword) !== (operation === 'add'));
       known.set(keywordSet, changes);
@@ -82,7 +97,11 @@ function changeTest(tx: AccountTransactor, { keywords, isDeleted }: StoredFlags,
     return changes;
   };
   return (keywordSet: number, deleted: boolean): boolean => {
-    const changesDeleted = operation === 'set' ? deleted !== isDeleted : isDeleted && deleted !== (operation === 'add');
+    const changesDeleted = !rights.has('t')
+      ? false
+      : operation === 'set'
+        ? deleted !== isDeleted
+        : isDeleted && deleted !== (operation === 'add');
     return changesDeleted || changesKeywords(keywordSet);
   };
 }

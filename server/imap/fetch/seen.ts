@@ -4,20 +4,15 @@ import type { ModSeq } from '../../../protocol/mail/ids.ts';
 import { contains, type Ranges, rangesOf } from '../../../protocol/mail/ranges.ts';
 import type { AccountReader } from '../../../storage/account/api.ts';
 import type { MailboxView } from '../mailbox-view.ts';
-import type { Session } from '../session.ts';
 
 /** UIDs that became \Seen by it. */
-export async function markSeen(
-  session: Session,
-  view: MailboxView,
-  attributes: readonly FetchAttribute[],
-  indexes: Ranges,
-): Promise<Ranges> {
+export async function markSeen(view: MailboxView, attributes: readonly FetchAttribute[], indexes: Ranges): Promise<Ranges> {
   const sets = attributes.some((attribute) => 'isPeek' in attribute && !attribute.isPeek);
-  if (!sets || view.isReadOnly || indexes.length === 0) return [];
+  // RFC 4314 §4: without `s` it is not set.
+  if (!sets || view.isReadOnly || indexes.length === 0 || !view.may('s')) return [];
   const uids = view.uidRanges(indexes);
-  if (session.account.read((reader) => unseenOf(reader, view, uids)).length === 0) return [];
-  const { unseen, modSeq } = await session.account.transact((tx) => {
+  if (view.account.read((reader) => unseenOf(reader, view, uids)).length === 0) return [];
+  const { unseen, modSeq } = await view.account.transact((tx) => {
     const unseen = unseenOf(tx, view, uids);
     const modSeq = (tx.modSeq + 1) as ModSeq;
     if (unseen.length > 0) tx.changeFlags(view.mailbox, unseen, { add: ['$seen'] });

@@ -42,7 +42,8 @@ export async function runSearch(
   onMatch?: (row: Readonly<MembershipRow>) => void,
   start = 0,
 ): Promise<SearchResult> {
-  const { account, output, connection } = session;
+  const { output, connection } = session;
+  const { account } = view;
   const known = view.uids;
   const uids: number[] = [];
   const modSeqs: number[] = [];

@@ -64,7 +64,7 @@ export class TextColumn {
     return Uint32Array.from(emails, (email) => this.#byEmail[email]!);
   }
 
-  async #readMissing({ account, output }: Session, emails: readonly EmailNumber[]): Promise<void> {
+  async #readMissing({ view: { account }, output }: Session, emails: readonly EmailNumber[]): Promise<void> {
     for (let at = 0; at < emails.length; ) {
       account.read((reader) => {
         for (; at < emails.length && !output.needsPace; at += 1) {

@@ -21,6 +21,6 @@ async function columnOf(session: Session, rows: MatchedRows, key: SortKey): Prom
     case 'SIZE':
       return rows.sizes;
     default:
-      return sortTextsOf(session.account).column(key).ranks(session, rows.emails);
+      return sortTextsOf(session.view.account).column(key).ranks(session, rows.emails);
   }
 }

@@ -25,8 +25,8 @@ export const emptySubject = 1;
 const noIds = { own: new Uint32Array(0), references: { starts: new Uint32Array(0), numbers: new Uint32Array(0) }, idsEnd: 1 };
 
 export async function threadFacts(session: Session, rows: MatchedRows, algorithm: ThreadAlgorithm): Promise<ThreadFacts> {
-  const ids = algorithm === 'REFERENCES' ? await messageIdsOf(session.account).read(session, rows.emails) : noIds;
-  const { numbers, isMarked } = await sortTextsOf(session.account).column('SUBJECT').marked(session, rows.emails);
+  const ids = algorithm === 'REFERENCES' ? await messageIdsOf(session.view.account).read(session, rows.emails) : noIds;
+  const { numbers, isMarked } = await sortTextsOf(session.view.account).column('SUBJECT').marked(session, rows.emails);
   return {
     count: rows.length,
     byDate: orderBy(rows.length, [{ values: secondsOf(rows.sentAt), isReverse: false }]),

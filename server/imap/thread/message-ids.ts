@@ -38,7 +38,7 @@ export class MessageIds {
     return this.#of(emails);
   }
 
-  async #readMissing({ account, output }: Session, emails: readonly EmailNumber[]): Promise<void> {
+  async #readMissing({ view: { account }, output }: Session, emails: readonly EmailNumber[]): Promise<void> {
     for (let at = 0; at < emails.length; ) {
       account.read((reader) => {
         for (; at < emails.length && !output.needsPace; at += 1) if (this.#counts[emails[at]!] === 0) this.#remember(reader, emails[at]!);

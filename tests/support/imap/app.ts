@@ -15,10 +15,11 @@ import { systemRandom } from '../../../server/random.ts';
 import type { Account } from '../../../storage/account/api.ts';
 import { LogAccounts } from '../../../storage/account/log-accounts.ts';
 import { MemoryBlobCache } from '../../../storage/blobs/blob-cache.ts';
-import { provisionAccount } from '../../../storage/directory/provision.ts';
+import { Directory } from '../../../storage/directory/directory.ts';
 import { MemoryKv } from '../../../storage/index/memory-kv.ts';
 import { MemoryStore } from '../../../storage/objects/memory.ts';
 import type { ObjectStore } from '../../../storage/objects/object-store.ts';
+import { Shares } from '../../../storage/sharing/shares.ts';
 import { ImapTestClient } from './client.ts';
 
 export const user = 'me@example.com';
@@ -51,11 +52,12 @@ export async function startImapApp(
     cache: new MemoryBlobCache(),
     ...(options.quotaLimits === undefined ? {} : { quotaLimits: () => options.quotaLimits! }),
   });
+  const directory = await openDirectory(accounts);
   const account = await accounts.open(accountId);
-  await provisionAccount(account);
   const server = createImapServer({
     accounts,
     authenticator: onePassword,
+    shares: new Shares({ accounts, directory }),
     readMessage: parseMessage,
     logger: silentLogger,
     clock: systemClock,
@@ -83,10 +85,23 @@ export async function startImapApp(
     },
     async [Symbol.asyncDispose]() {
       await server.close();
+      directory[Symbol.dispose]();
       await Promise.all(listeners.map((listener) => listener.close(1000)));
       await accounts[Symbol.asyncDispose]();
     },
   };
+}
+
+/** With the two accounts, under ids that tests name. */
+async function openDirectory(accounts: LogAccounts): Promise<Directory> {
+  let drawn = 0;
+  const hex = (bytes: number) => (bytes === 10 ? `ccount${(drawn += 1)}` : systemRandom.hex(bytes));
+  const random = { ...systemRandom, hex };
+  const directory = await Directory.open({ accounts, clock: systemClock, random, catchUp: accounts.catchUp });
+  await directory.addDomain('example.com');
+  await directory.addAccount(user, { name: 'Me' });
+  await directory.addAccount(otherUser, { name: 'You' });
+  return directory;
 }
 
 const identities: Readonly<Record<string, Identity>> = {

@@ -1,11 +1,12 @@
 /**
- * Every transcript of this folder, against this server, or against the one that IMAP_TRANSCRIPT_TARGET names (host:port user:password). dovecot.md
+ * Every transcript of this folder, against this server, or against the one that IMAP_TRANSCRIPT_TARGET names (host:port user:password, and another
+ * user:password for what two of them share). dovecot.md
  * says which of them fail against Dovecot, and why.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { password, startImapApp, user } from '../../support/imap/app.ts';
+import { otherUser, password, startImapApp, user } from '../../support/imap/app.ts';
 import { otherServer, parseTranscript, runTranscript } from '../../support/imap/transcript.ts';
 
 const folder = import.meta.dirname;
@@ -30,7 +31,7 @@ describe('IMAP transcripts', () => {
     if (target === undefined) {
       it(name, async () => {
         await using app = await startImapApp(transcript.server);
-        await runTranscript(transcript, { user, password, open: () => app.connect() });
+        await runTranscript(transcript, { user, password, other: { user: otherUser, password }, open: () => app.connect() });
       });
       continue;
     }
