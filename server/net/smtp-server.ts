@@ -21,8 +21,6 @@ export interface SmtpPeer {
   readonly isSecure: boolean;
   /** Whether a password may cross as the connection is now. */
   readonly isProtected: boolean;
-  /** The channel binding of its TLS, as it is now. */
-  exportBinding(): (() => Uint8Array) | undefined;
 }
 
 export interface SmtpServer extends ConnectionHandler {
@@ -91,7 +89,6 @@ class Conversation {
       address: connection.remote,
       isSecure: connection.isTls,
       isProtected: connection.isProtected,
-      exportBinding: () => connection.exportBinding,
     });
     void connection.closed.then(() => this.#close());
   }

@@ -69,7 +69,8 @@ export class SubmissionService {
         mechanisms: (isSecure) =>
           saslMechanismNames({
             mayUsePlaintext: isProtected(isSecure),
-            canBind: peer.exportBinding() !== undefined,
+            // We differ from RFC 5802 §6 for Mutt and NeoMutt with libgsasl: they take -PLUS first, cannot bind on TLS 1.3, and try nothing else.
+            canBind: false,
             takesTokens: this.#options.authenticator.bearer !== undefined,
           }),
         begin: async (mechanism, initialResponse, isSecure) => {
@@ -89,7 +90,6 @@ export class SubmissionService {
             sasl = new SaslExchange(mechanism, this.#options.authenticator, {
               client: login,
               mayUsePlaintext: isProtected(isSecure),
-              exportBinding: peer.exportBinding(),
             });
             return sasl.start(initialResponse);
           });

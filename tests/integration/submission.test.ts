@@ -95,6 +95,28 @@ describe('a message from a user', () => {
     expect(message!.bytes.toString()).toMatch(/^Date: /m);
   });
 
+  for (const program of ['mutt', 'neomutt']) {
+    it.skipIf(!existsSync(`/usr/bin/${program}`))(
+      `goes by ${program} as it comes, which logs in by the first mechanism that it knows`,
+      async () => {
+        const { port } = server.addressOf('submissions');
+        const settings = {
+          smtp_url: `smtps://me%40localhost@localhost:${port}/`,
+          smtp_pass: password,
+          certificate_file: join(folder.path, 'data/tls/cert.pem'),
+          from: 'me@localhost',
+          record: '',
+        };
+        const set = Object.entries(settings).flatMap(([name, value]) => ['-e', `set ${name}="${value}"`]);
+        const { code, out } = await run(program, ['-n', '-F', '/dev/null', ...set, '-s', `by ${program}`, 'me@localhost'], 'Hello\n');
+        expect({ code, out }).toEqual({ code: 0, out: '' });
+        await expect
+          .poll(async () => (await messagesIn('INBOX')).map(({ subject }) => subject), { timeout: 5000 })
+          .toEqual([`by ${program}`]);
+      },
+    );
+  }
+
   it('is signed with the active keys of its domain, rsa and ed25519', async () => {
     await verb('domain add', { name: 'boats.example' });
     await verb('alias add', { alias: 'me@boats.example', address: 'me@localhost' });

@@ -62,7 +62,7 @@ export async function openSubmission(options: Partial<SubmissionOptions> = {}) {
       },
       startTls: async () => {},
     },
-    { address: '192.0.2.7', isSecure: false, isProtected: false, exportBinding: () => undefined },
+    { address: '192.0.2.7', isSecure: false, isProtected: false },
   );
   session.start();
   return {
