@@ -11,3 +11,6 @@ export const blobCacheBytesMaxDefault = 128 * 1024 * 1024;
 
 /** Share of the cache that one entry may take, so that one 40 MB message does not drive out everybody else's. */
 export const blobCacheEntryShareMax = 1 / 4;
+
+/** Share of the cache for what was written and not yet read: some 5,000 usual messages, enough for clients that wait for them. */
+export const blobCacheUnreadShareMax = 1 / 4;
