@@ -250,7 +250,7 @@ export interface AccountTransactor extends AccountReader {
   move(from: MailboxNumber, uids: Ranges, to: MailboxNumber): readonly { readonly from: Uid; readonly to: Uid }[];
   /** Takes UIDs out of a mailbox. Returns those that were there. */
   expunge(mailbox: MailboxNumber, uids: Ranges): Ranges;
-  /** JMAP: the mailboxes an email is to be in. At least one. */
+  /** JMAP: the mailboxes an email is to be in. At least one; 'overQuota' when it would be in more and that does not fit. */
   setMailboxes(email: EmailNumber, mailboxes: readonly MailboxNumber[]): void;
   destroyEmails(emails: Ranges): void;
   /** Changes keywords of emails that exist. `set` replaces. */

@@ -190,7 +190,9 @@ export class IndexTransactor extends IndexReader implements AccountTransactor {
   setMailboxes(email: EmailNumber, mailboxes: readonly MailboxNumber[]): void {
     const wanted = new Set(mailboxes);
     if (wanted.size === 0) throw new MailError('invalidArguments', 'an email is in at least one mailbox');
-    const { memberships } = this.existingEmail(email);
+    const { memberships, size } = this.existingEmail(email);
+    const more = wanted.size - memberships.length;
+    if (more > 0) this.mustFit({ octets: size * more, messages: more });
     for (const mailbox of wanted) {
       const place = memberships.find((membership) => membership.mailbox === mailbox);
       const { uidNext } = this.existing(mailbox);

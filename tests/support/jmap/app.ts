@@ -67,9 +67,11 @@ interface JmapAppOptions {
   readonly publicUrl?: string;
   /** Instead of the one whose passwords are all the same. */
   readonly authenticator?: (directory: Directory) => Authenticator;
+  /** Messages that each account may hold. */
+  readonly messagesMax?: number;
 }
 
-export async function startJmapApp({ publicUrl, authenticator }: JmapAppOptions = {}): Promise<JmapApp> {
+export async function startJmapApp({ publicUrl, authenticator, messagesMax = null }: JmapAppOptions = {}): Promise<JmapApp> {
   const store = new MemoryStore({ clock: systemClock });
   const accounts = new LogAccounts({
     store,
@@ -78,7 +80,7 @@ export async function startJmapApp({ publicUrl, authenticator }: JmapAppOptions 
     node: 'test',
     kv: () => new MemoryKv(),
     cache: new MemoryBlobCache(),
-    quotaLimits: () => ({ octets: quotaOctets, messages: null }),
+    quotaLimits: () => ({ octets: quotaOctets, messages: messagesMax }),
   });
   const [account, other, shared] = await Promise.all(
     [...Object.values(users), team, archive].map(async (id) => {
