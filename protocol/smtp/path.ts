@@ -53,11 +53,15 @@ function parsePath(path: string, isReverse: boolean): string {
   // RFC 5321 §4.1.2: source routes are accepted and ignored.
   const mailbox = inner.startsWith('@') ? inner.slice(inner.indexOf(':') + 1) : inner;
   if (!isReverse && mailbox.toLowerCase() === 'postmaster') return mailbox;
-  const at = mailbox.lastIndexOf('@');
-  const local = mailbox.slice(0, Math.max(at, 0));
-  const isValid = localPattern.test(local) && Buffer.byteLength(local) <= localPartBytesMax && domainPattern.test(mailbox.slice(at + 1));
-  if (!isValid) throw new SmtpRefusal(501, isReverse ? '5.1.7' : '5.1.3', 'that is not an address');
+  if (!isMailbox(mailbox)) throw new SmtpRefusal(501, isReverse ? '5.1.7' : '5.1.3', 'that is not an address');
   return mailbox;
+}
+
+/** Whether it can stand in a path as it is written. */
+export function isMailbox(text: string): boolean {
+  const at = text.lastIndexOf('@');
+  const local = text.slice(0, Math.max(at, 0));
+  return localPattern.test(local) && Buffer.byteLength(local) <= localPartBytesMax && domainPattern.test(text.slice(at + 1));
 }
 
 function parseParameters(text: string): ReadonlyMap<string, string | null> {

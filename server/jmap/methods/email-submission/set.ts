@@ -12,6 +12,7 @@ import { type AddressFields, checkedEnvelope, heldUntil, recipientsOf, sendersOf
 import { type EmailNumber, formatEmailId, parseEmailId } from '../../../../protocol/mail/ids.ts';
 import { headerValuesFromFacts, headerValuesFromRaw } from '../../../../protocol/mime/header-facts.ts';
 import { recipientsMax } from '../../../../protocol/smtp/limits.ts';
+import { isMailbox } from '../../../../protocol/smtp/path.ts';
 import type { AccountReader } from '../../../../storage/account/api.ts';
 import { canonicalAddress } from '../../../../storage/directory/address.ts';
 import { maySendAs } from '../../../../storage/directory/sender.ts';
@@ -190,7 +191,7 @@ function requireSendable({ mailFrom, rcptTo }: SubmissionEnvelope, addresses: re
     const description = `A message has at most ${recipientsMax} recipients.`;
     throw new SetFailure({ type: 'tooManyRecipients', maxRecipients: recipientsMax, description });
   }
-  const invalid = rcptTo.map(({ email }) => email).filter((email) => canonicalAddress(email) === undefined);
+  const invalid = rcptTo.map(({ email }) => email).filter((email) => !isMailbox(email) || canonicalAddress(email) === undefined);
   if (invalid.length > 0) {
     throw new SetFailure({ type: 'invalidRecipients', invalidRecipients: invalid, description: 'Some recipients are no mail addresses.' });
   }
