@@ -68,7 +68,7 @@ interface JmapAppOptions {
   /** Instead of the one whose passwords are all the same. */
   readonly authenticator?: (directory: Directory) => Authenticator;
   /** Messages that each account may hold. */
-  readonly messagesMax?: number;
+  readonly messagesMax?: number | null;
 }
 
 export async function startJmapApp({ publicUrl, authenticator, messagesMax = null }: JmapAppOptions = {}): Promise<JmapApp> {
