@@ -100,6 +100,7 @@ export async function compose(config: Config, ports: Ports, { mode }: ComposeOpt
   const setup = () => clientSetupOf(config, serving.listening.length === 0 ? undefined : serving.listening);
   const services: AdminServices = {
     directory,
+    shares,
     setup,
     maintenance: node,
     held: pipeline.held,

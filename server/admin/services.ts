@@ -9,12 +9,15 @@ import type { Clock } from '../../storage/clock.ts';
 import type { Directory } from '../../storage/directory/directory.ts';
 import type { StoreMeter } from '../../storage/objects/metered.ts';
 import type { ObjectStore } from '../../storage/objects/object-store.ts';
+import type { Shares } from '../../storage/sharing/shares.ts';
 import type { Finding } from '../../storage/snapshot/findings.ts';
 import type { VerifySummary } from '../../storage/snapshot/verify.ts';
 import type { ClientSetup } from './client-setup.ts';
 
 export interface AdminServices {
   readonly directory: Directory;
+  /** What accounts share with each other. */
+  readonly shares: Shares;
   /** How mail programs reach this server. */
   readonly setup: () => ClientSetup;
   readonly maintenance: Maintenance;

@@ -8,6 +8,7 @@ import { messageVerbs } from './message-verbs.ts';
 import { outboxVerbs } from './outbox-verbs.ts';
 import { ruleVerbs } from './rule-verbs.ts';
 import { senderVerbs } from './sender-verbs.ts';
+import { shareVerbs } from './share-verbs.ts';
 import { sieveVerbs } from './sieve-verbs.ts';
 import { statusVerbs } from './status-verbs.ts';
 import { suppressionVerbs } from './suppression-verbs.ts';
@@ -24,6 +25,7 @@ export const verbs: readonly Verb[] = [
   ...dkimVerbs,
   ...ruleVerbs,
   ...senderVerbs,
+  ...shareVerbs,
   ...sieveVerbs,
   ...statusVerbs,
   ...traceVerbs,

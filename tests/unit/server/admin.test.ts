@@ -14,6 +14,7 @@ import { createAdminServer, createHttpServer } from '../../../server/http/http-s
 import { silentLogger } from '../../../server/logger.ts';
 import { MemoryStore } from '../../../storage/objects/memory.ts';
 import { StoreMeter } from '../../../storage/objects/metered.ts';
+import { Shares } from '../../../storage/sharing/shares.ts';
 import { openTestDirectory } from '../../support/directory.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { openTestBucket } from '../../support/open-accounts.ts';
@@ -24,11 +25,12 @@ let services: AdminServices;
 let verified: string[];
 
 beforeEach(async () => {
-  const { directory } = await openTestDirectory();
+  const { directory, accounts } = await openTestDirectory();
   store = new MemoryStore({ clock: new ManualClock() });
   verified = [];
   services = {
     directory,
+    shares: new Shares({ accounts, directory }),
     setup: () => ({ host: 'localhost', isInDns: false, services: {} }),
     held: new HeldMail(store),
     mail: mailOf(store),
