@@ -31,6 +31,9 @@ export const annotationBytesMax = 32 * 1024;
 /** Annotations of one account: each look below an entry passes over all of them. */
 export const annotationsMax = 2000;
 
+/** Names that stay subscribed without a mailbox: each LSUB tells all of them, and people have some dozens. The ones after that are not kept. */
+export const keptSubscriptionsMax = 1000;
+
 /** Pairs of number and UID in SELECT's QRESYNC that are looked at: clients send a few dozen, and a short set can name billions. */
 export const matchedPairsMax = 10_000;
 

@@ -51,6 +51,8 @@ export interface ListedName {
   readonly hasChildren: boolean;
   /** Absent where it only leads to others. */
   readonly mailbox?: Mailbox;
+  /** Without a mailbox: the name is subscribed all the same. */
+  readonly isSubscribed?: true;
   /** Whose it is, where it is not the client's own. */
   readonly account?: Account;
 }

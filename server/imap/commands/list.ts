@@ -5,6 +5,7 @@ import { ByteWriter } from '../../../protocol/imap/wire/byte-writer.ts';
 import type { RightSet } from '../../../protocol/mail/acl.ts';
 import { readAnnotations } from '../annotations.ts';
 import { defineCommand, loggedIn } from '../command.ts';
+import { keptSubscriptions } from '../kept-subscriptions.ts';
 import { allNames, rightsOn } from '../locate.ts';
 import { type ListedName, specialUseOf } from '../mailbox-tree.ts';
 import type { Session } from '../session.ts';
@@ -23,7 +24,7 @@ export const list = defineCommand({
       session.output.untagged(`LIST (\\Noselect) "${hierarchyDelimiter}" ""`);
       return undefined;
     }
-    return withNames(session, (all) => {
+    return withNames(session, args.select.includes('SUBSCRIBED'), (all) => {
       for (const entry of chosen(all, args)) {
         writeLine(session, 'LIST', entry.attributes, entry.name, entry.childInfo);
         writeDetails(session, entry, args);
@@ -50,13 +51,16 @@ function writeDetails(session: Session, { mailbox, name, account = session.accou
   if (args.return.includes('MYRIGHTS')) writeMyRights(session, name, rights);
 }
 
-/** With all names: in this turn where none are shared. */
-function withNames(session: Session, write: (all: readonly ListedName[]) => void): undefined | Promise<undefined> {
+/** With all names: in this turn where none are shared. `withKept`: also with those that are subscribed and have no mailbox. */
+function withNames(session: Session, withKept: boolean, write: (all: readonly ListedName[]) => void): undefined | Promise<undefined> {
   const all = allNames(session);
-  if (all instanceof Promise) return all.then(write).then(() => undefined);
-  write(all);
+  const kept = withKept ? session.account.read(keptSubscriptions) : [];
+  if (all instanceof Promise) return all.then((names) => write([...names, ...kept])).then(() => undefined);
+  write(kept.length === 0 ? all : [...all, ...kept]);
   return undefined;
 }
+
+const isSubscribed = ({ mailbox, isSubscribed: isKept }: ListedName): boolean => mailbox?.subscribed ?? isKept === true;
 
 /** myrights-data = "MYRIGHTS" SP mailbox SP rights (RFC 4314 §3.8). */
 export function writeMyRights(session: Session, name: string, rights: RightSet): void {
@@ -72,9 +76,9 @@ interface Chosen extends ListedName {
 
 function chosen(all: readonly ListedName[], args: ListArguments): Chosen[] {
   const patterns = args.patterns.map((pattern) => args.reference + pattern);
-  const isSelected = ({ mailbox }: ListedName) =>
-    (!args.select.includes('SUBSCRIBED') || mailbox?.subscribed === true) &&
-    (!args.select.includes('SPECIAL-USE') || specialUseOf(mailbox?.role ?? null) !== undefined);
+  const isSelected = (entry: ListedName) =>
+    (!args.select.includes('SUBSCRIBED') || isSubscribed(entry)) &&
+    (!args.select.includes('SPECIAL-USE') || specialUseOf(entry.mailbox?.role ?? null) !== undefined);
   const isRecursive = args.select.includes('RECURSIVEMATCH');
   const result: Chosen[] = [];
   for (const entry of all) {
@@ -97,11 +101,12 @@ function chosen(all: readonly ListedName[], args: ListArguments): Chosen[] {
 }
 
 /** Children and special uses are told unasked: macOS looks for them in a plain LIST. */
-export function attributesOf({ mailbox, hasChildren }: ListedName, tellsSubscribed: boolean): string[] {
+export function attributesOf(entry: ListedName, tellsSubscribed: boolean): string[] {
+  const { mailbox, hasChildren } = entry;
   const attributes = [hasChildren ? '\\HasChildren' : '\\HasNoChildren'];
+  if (tellsSubscribed && isSubscribed(entry)) attributes.push('\\Subscribed');
   // RFC 5258 §3.1: \NonExistent says it too; old clients know the other only.
   if (mailbox === undefined) return ['\\NonExistent', '\\Noselect', ...attributes];
-  if (tellsSubscribed && mailbox.subscribed) attributes.push('\\Subscribed');
   const use = specialUseOf(mailbox.role);
   if (use !== undefined) attributes.push(use);
   return attributes;
@@ -130,10 +135,11 @@ export const lsub = defineCommand({
   decode: decodeOldList,
   run({ session }, { reference, patterns }) {
     const pattern = reference + patterns[0]!;
-    return withNames(session, (all) => {
+    return withNames(session, true, (all) => {
       const shown = new Map<string, readonly string[]>();
-      for (const { mailbox, name } of all) {
-        if (mailbox?.subscribed !== true) continue;
+      for (const entry of all) {
+        if (!isSubscribed(entry)) continue;
+        const { name } = entry;
         if (matchesListPattern(name, pattern)) {
           shown.set(name, []);
           continue;
@@ -163,7 +169,7 @@ export const xlist = defineCommand({
   sequences: 'free',
   decode: decodeOldList,
   run({ session }, args) {
-    return withNames(session, (all) => {
+    return withNames(session, false, (all) => {
       for (const { mailbox, name, attributes } of chosen(all, args)) {
         const uses = mailbox?.role === 'inbox' ? ['\\Inbox'] : attributes.map((use) => xlistUses[use] ?? use);
         writeLine(session, 'XLIST', mailbox?.role === 'inbox' ? [...attributes, ...uses] : uses, name);

@@ -2,12 +2,14 @@
 import { decodeCreate } from '../../../protocol/imap/commands/create.ts';
 import { decodeMailboxArgument } from '../../../protocol/imap/commands/mailbox-argument.ts';
 import { decodeRename } from '../../../protocol/imap/commands/rename.ts';
+import { parseMailboxPath } from '../../../protocol/imap/mailbox-name.ts';
 import { MailError } from '../../../protocol/mail/errors.ts';
 import { formatMailboxId, type MailboxNumber, type ModSeq } from '../../../protocol/mail/ids.ts';
 import type { Account, AccountTransactor, Mailbox } from '../../../storage/account/api.ts';
 import { copyAnnotations } from '../annotations.ts';
 import { defineCommand, loggedIn } from '../command.ts';
-import { locateNew, mustHave, mustLocate } from '../locate.ts';
+import { keepSubscription, takeSubscription } from '../kept-subscriptions.ts';
+import { locate, locateNew, mustHave, mustLocate } from '../locate.ts';
 import { roleOfSpecialUse } from '../mailbox-tree.ts';
 import type { Reply } from '../refusal.ts';
 import type { Session } from '../session.ts';
@@ -16,7 +18,7 @@ import { tellOldName } from './list.ts';
 /** A mutation that changes something, of which the client need not be told (RFC 5465 §5). */
 async function changeTree<T>(session: Session, account: Account, change: (tx: AccountTransactor) => T): Promise<T> {
   const { value, modSeq } = await account.transact((tx) => ({ modSeq: (tx.modSeq + 1) as ModSeq, value: change(tx) }));
-  if (account === session.account) session.news?.noteOwn(modSeq);
+  session.news?.noteOwn(account, modSeq);
   return value;
 }
 
@@ -25,7 +27,7 @@ function createAbove(tx: AccountTransactor, path: readonly string[]): MailboxNum
   let parent: MailboxNumber | null = null;
   for (const [level, name] of path.slice(0, -1).entries()) {
     const existing = tx.mailboxByPath(path.slice(0, level + 1));
-    parent = (existing ?? tx.createMailbox({ name, parent, subscribed: false })).id;
+    parent = (existing ?? tx.createMailbox({ name, parent, subscribed: takeSubscription(tx, path.slice(0, level + 1)) })).id;
   }
   return parent;
 }
@@ -48,8 +50,9 @@ export const create = defineCommand({
     }
     const created = await changeTree(session, account, (tx) => {
       if (tx.mailboxByPath(path) !== undefined) throw new MailError('alreadyExists', 'There is a mailbox of this name already.');
-      // RFC 9051 §6.3.4 leaves subscription to the client.
-      return tx.createMailbox({ name: path.at(-1)!, parent: createAbove(tx, path), role, subscribed: false });
+      // RFC 9051 §6.3.4 leaves subscription to the client: to the name it may be there already.
+      const subscribed = takeSubscription(tx, path);
+      return tx.createMailbox({ name: path.at(-1)!, parent: createAbove(tx, path), role, subscribed });
     });
     tellOldName(session, name, asSent);
     return { status: 'OK', code: `MAILBOXID (${formatMailboxId(created.id)})`, text: 'CREATE completed' };
@@ -75,7 +78,10 @@ export const remove = defineCommand({
     if (role === 'inbox') throw new MailError('invalidArguments', 'The INBOX cannot be deleted.');
     // Who deletes the mailbox that is selected sees it closed, not the connection.
     if (session.isSelected(account, id)) session.unselect();
-    await changeTree(session, account, (tx) => tx.removeMailbox(id));
+    await changeTree(session, account, (tx) => {
+      if (mailbox.subscribed && account === session.account) keepSubscription(tx, tx.pathOf(id));
+      tx.removeMailbox(id);
+    });
     return undefined;
   },
 });
@@ -97,7 +103,10 @@ export const rename = defineCommand({
       const existing = tx.mailboxByPath(path);
       if (existing !== undefined) throw new MailError('alreadyExists', 'There is a mailbox of the new name already.');
       if (mailbox.role === 'inbox' && account === session.account) moveInbox(tx, mailbox, path);
-      else tx.updateMailbox(mailbox.id, { name: path.at(-1)!, parent: createAbove(tx, path) });
+      else {
+        const subscribed = takeSubscription(tx, path) || mailbox.subscribed;
+        tx.updateMailbox(mailbox.id, { name: path.at(-1)!, parent: createAbove(tx, path), subscribed });
+      }
     });
     tellOldName(session, to, toAsSent);
     return undefined;
@@ -120,7 +129,13 @@ export const subscribe = defineCommand({
   decode: decodeMailboxArgument,
   async run({ session, name: command }, { mailbox: name }) {
     const subscribed = command === 'SUBSCRIBE';
-    const { account, mailbox } = await mustLocate(session, name);
+    const located = await locate(session, name);
+    // A name without a mailbox may be on the list, and taken off it; whoever deletes a mailbox does both.
+    if (located === undefined && !subscribed) {
+      await changeTree(session, session.account, (tx) => takeSubscription(tx, parseMailboxPath(name)));
+      return undefined;
+    }
+    const { account, mailbox } = located ?? (await mustLocate(session, name));
     if (mailbox.subscribed !== subscribed) await changeTree(session, account, (tx) => tx.updateMailbox(mailbox.id, { subscribed }));
     return undefined;
   },
