@@ -15,7 +15,7 @@ import { MailError } from '../../protocol/mail/errors.ts';
 import type { MailboxNumber } from '../../protocol/mail/ids.ts';
 import type { Account, AccountReader, Mailbox } from '../../storage/account/api.ts';
 import { SharedAccount } from '../../storage/sharing/shared-account.ts';
-import { type ListedName, listedMailboxes, newMailboxPath } from './mailbox-tree.ts';
+import { type ListedMailbox, type ListedName, listedMailboxes, newMailboxPath } from './mailbox-tree.ts';
 import type { Reply } from './refusal.ts';
 import type { Session } from './session.ts';
 
@@ -118,27 +118,28 @@ async function withOthers(session: Session, own: readonly ListedName[]): Promise
 }
 
 /** Roles are the owner's: a client would take his Sent for its own. */
-function sharedNames(owner: string, account: Account, reader: AccountReader): ListedName[] {
-  return reader
-    .mailboxes()
-    .map((mailbox) => ({
-      account,
-      mailbox: { ...mailbox, role: null },
-      name: formatSharedName(owner, reader.pathOf(mailbox.id)),
-      hasChildren: false,
-    }))
-    .sort((a, b) => (a.name < b.name ? -1 : 1));
+export function sharedNames(owner: string, account: Account, reader: AccountReader): ListedMailbox[] {
+  const named = reader.mailboxes().map((mailbox) => ({
+    account,
+    mailbox: { ...mailbox, role: null },
+    name: formatSharedName(owner, reader.pathOf(mailbox.id)),
+  }));
+  const parents = new Set(named.flatMap(({ name }) => namesAbove(name)));
+  return named.map((entry) => ({ ...entry, hasChildren: parents.has(entry.name) })).sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function namesAbove(name: string): string[] {
+  const above: string[] = [];
+  for (let end = name.lastIndexOf(hierarchyDelimiter); end > 0; end = name.lastIndexOf(hierarchyDelimiter, end - 1))
+    above.push(name.slice(0, end));
+  return above;
 }
 
 /** The names above them, which lead to no mailbox that the client sees. */
 function withLevels(shared: readonly ListedName[]): ListedName[] {
   const byName = new Map(shared.map((entry) => [entry.name, entry]));
-  const parents = new Set<string>();
-  for (const { name } of shared) {
-    for (let end = name.lastIndexOf(hierarchyDelimiter); end > 0; end = name.lastIndexOf(hierarchyDelimiter, end - 1))
-      parents.add(name.slice(0, end));
-  }
-  for (const parent of parents) byName.set(parent, { ...(byName.get(parent) ?? { name: parent }), hasChildren: true });
+  for (const name of new Set(shared.flatMap((entry) => namesAbove(entry.name))))
+    if (!byName.has(name)) byName.set(name, { name, hasChildren: true });
   return [...byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 

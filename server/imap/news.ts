@@ -5,7 +5,7 @@
  */
 import type { NotifyEvent, NotifyGroup } from '../../protocol/imap/commands/notify.ts';
 import type { StatusItem } from '../../protocol/imap/commands/status.ts';
-import { matchesFilter } from '../../protocol/imap/mailbox-filter.ts';
+import { isPersonal, matchesFilter } from '../../protocol/imap/mailbox-filter.ts';
 import { hierarchyDelimiter } from '../../protocol/imap/mailbox-name.ts';
 import { ByteWriter } from '../../protocol/imap/wire/byte-writer.ts';
 import { annotationType } from '../../protocol/mail/annotation.ts';
@@ -14,8 +14,11 @@ import type { Account, AccountReader, Effect } from '../../storage/account/api.t
 import { writeEntry } from './annotations.ts';
 import { attributesOf, writeLine } from './commands/list.ts';
 import { writeStatus } from './commands/status.ts';
+import { rightsOn } from './locate.ts';
 import { type ListedMailbox, listedMailboxes } from './mailbox-tree.ts';
 import type { Session } from './session.ts';
+
+type ListMailboxes = (reader: AccountReader) => ListedMailbox[];
 
 interface KnownMailbox {
   readonly name: string;
@@ -30,6 +33,7 @@ interface Touched {
 export class AccountNews implements Disposable {
   readonly #session: Session;
   readonly #account: Account;
+  readonly #list: ListMailboxes;
   readonly #watch: Disposable;
   #groups: readonly NotifyGroup[] = [];
   /** ENABLE METADATA: all annotations, without NOTIFY. */
@@ -43,9 +47,11 @@ export class AccountNews implements Disposable {
   readonly #own = new Set<ModSeq>();
   #effects: Effect[] = [];
 
-  constructor(session: Session, onNews: () => void) {
+  /** `account`: the session's, or one that others share with it; `list`: its mailboxes by the names that they have here. */
+  constructor(session: Session, account: Account, onNews: () => void, list: ListMailboxes = listedMailboxes) {
     this.#session = session;
-    this.#account = session.account;
+    this.#account = account;
+    this.#list = list;
     this.#watch = this.#account.watch(
       (effects) => {
         // Looked at when the client's own are known: see noteOwn().
@@ -60,21 +66,29 @@ export class AccountNews implements Disposable {
         onNews();
       },
     );
-    this.#known = this.#account.read(knownMailboxes);
+    this.#known = this.#account.read((reader) => this.#knownMailboxes(reader));
   }
 
   [Symbol.dispose](): void {
     this.#watch[Symbol.dispose]();
   }
 
-  /** RFC 5465 §3.1: replaces what was asked for; what has changed until now is not told. */
-  set(groups: readonly NotifyGroup[]): void {
+  get #isOwn(): boolean {
+    return this.#account === this.#session.account;
+  }
+
+  #knownMailboxes(reader: AccountReader): Map<MailboxNumber, KnownMailbox> {
+    return new Map(this.#list(reader).map(({ mailbox, name }) => [mailbox.id, { name, subscribed: mailbox.subscribed }]));
+  }
+
+  /** RFC 5465 §3.1: replaces what was asked for; what has changed until now is not told. `isNews`: nothing of it is known yet. */
+  set(groups: readonly NotifyGroup[], isNews = false): void {
     this.#groups = groups;
     this.#gather();
     this.#touched.clear();
     this.#annotations.clear();
-    this.#hasNewNames = false;
-    this.#known = this.#account.read(knownMailboxes);
+    this.#hasNewNames = isNews;
+    this.#known = isNews ? new Map() : this.#account.read((reader) => this.#knownMailboxes(reader));
   }
 
   /** RFC 5465 §5: the client need not hear of what it did. */
@@ -106,7 +120,7 @@ export class AccountNews implements Disposable {
 
   /** The client knows of its own change to a mailbox. */
   #learn(mailbox: MailboxNumber): void {
-    const now = this.#account.read(knownMailboxes);
+    const now = this.#account.read((reader) => this.#knownMailboxes(reader));
     const known = now.get(mailbox);
     // Those below it have new names too.
     if (!this.#hasNewNames) this.#known = now;
@@ -119,11 +133,11 @@ export class AccountNews implements Disposable {
     else this.#own.clear();
     if (!this.#hasNewNames && this.#touched.size === 0 && this.#annotations.size === 0) return;
     this.#account.read((reader) => {
-      const listed = listedMailboxes(reader);
+      const listed = this.#list(reader);
       if (this.#hasNewNames) this.#tellNames(reader, listed);
       for (const { mailbox, name } of listed) {
         const touched = this.#touched.get(mailbox.id);
-        if (touched === undefined || this.#session.isSelected(this.#account, mailbox.id)) continue;
+        if (touched === undefined || !this.#mayTellStatus(mailbox.id)) continue;
         const items = statusItems(this.#eventsOf(name, mailbox.subscribed), touched, this.#session);
         if (items.length > 0) writeStatus(this.#session, this.#account, mailbox, name, items);
       }
@@ -137,8 +151,8 @@ export class AccountNews implements Disposable {
   /** RFC 5465 §3.1: what is there now, where STATUS is asked for. */
   tellStatus(): void {
     this.#account.read((reader) => {
-      for (const { mailbox, name } of listedMailboxes(reader)) {
-        if (this.#session.isSelected(this.#account, mailbox.id)) continue;
+      for (const { mailbox, name } of this.#list(reader)) {
+        if (!this.#mayTellStatus(mailbox.id)) continue;
         const events = this.#eventsOf(name, mailbox.subscribed);
         const items = new Set<StatusItem>();
         if (events.has('MessageNew')) for (const item of ['MESSAGES', 'UIDNEXT', 'UIDVALIDITY'] as const) items.add(item);
@@ -148,24 +162,31 @@ export class AccountNews implements Disposable {
     });
   }
 
+  /** The selected mailbox is told by its view; others where they may be read (RFC 4314 §4). */
+  #mayTellStatus(mailbox: MailboxNumber): boolean {
+    return !this.#session.isSelected(this.#account, mailbox) && rightsOn(this.#account, mailbox).has('r');
+  }
+
   /** RFC 5465 §6: several groups may be about one mailbox; those of the selected one are not among them. */
   #eventsOf(name: string, subscribed: boolean): ReadonlySet<NotifyEvent> {
     const events = new Set<NotifyEvent>();
     for (const { filter, events: own } of this.#groups)
-      if (matchesFilter(filter, name, subscribed)) for (const event of own) events.add(event);
+      if ((this.#isOwn || !isPersonal(filter)) && matchesFilter(filter, name, subscribed)) for (const event of own) events.add(event);
     return events;
   }
 
   /** RFC 5465 §5.4, §5.5. */
   #tellNames(reader: AccountReader, listed: readonly ListedMailbox[]): void {
-    const now = knownMailboxes(reader);
+    const now = this.#knownMailboxes(reader);
     const told = new Set<string>();
+    const isGone = new Set([...this.#known].filter(([id]) => !now.has(id)).map(([, { name }]) => name));
     const tell = (name: string, event: NotifyEvent, subscribed: boolean, extended = '', asOther?: string) => {
       const wants =
         this.#eventsOf(name, subscribed).has(event) || (asOther !== undefined && this.#eventsOf(asOther, subscribed).has(event));
       if (!wants || told.has(name)) return;
       told.add(name);
       const entry = listed.find((one) => one.name === name);
+      if (entry === undefined && event === 'MailboxName' && !this.#isOwn && !isGone.has(name)) return;
       writeLine(this.#session, 'LIST', entry === undefined ? ['\\NonExistent'] : attributesOf(entry, true), name, extended);
     };
     const tellParent = (name: string) => {
@@ -216,10 +237,6 @@ export class AccountNews implements Disposable {
       output.schedule();
     }
   }
-}
-
-function knownMailboxes(reader: AccountReader): Map<MailboxNumber, KnownMailbox> {
-  return new Map(listedMailboxes(reader).map(({ mailbox, name }) => [mailbox.id, { name, subscribed: mailbox.subscribed }]));
 }
 
 /** RFC 5465 §5.4: those below a renamed mailbox are renamed too, and not told. */

@@ -22,8 +22,8 @@ import { commandRows, rowOf } from './commands/index.ts';
 import { fetchMessages } from './fetch/fetch.ts';
 import { type Incoming, Input } from './input.ts';
 import type { MailboxView } from './mailbox-view.ts';
-import { AccountNews } from './news.ts';
 import { Output } from './output.ts';
+import { ReachNews } from './reach-news.ts';
 import { answered, type Refusal, type Reply, refusalOf } from './refusal.ts';
 import type { ImapServices } from './services.ts';
 import { UidRequired } from './uid-only.ts';
@@ -55,7 +55,7 @@ export class Session {
   /** A command is under way: what is news is told with its answer. */
   #isBusy = false;
   /** What is told beside the selected mailbox, to who has asked for it. */
-  news: AccountNews | undefined;
+  news: ReachNews | undefined;
   /** Events of the selected mailbox: all as long as NOTIFY was never used (RFC 5465 §3.1). */
   #selectedEvents: SelectedEvents = allEvents;
   #farewell: string | undefined;
@@ -103,8 +103,8 @@ export class Session {
   }
 
   /** RFC 5465 §3.1: `selected` undefined is the same as SELECTED NONE. */
-  notify(groups: readonly NotifyGroup[], selected: NotifyGroup | undefined): void {
-    this.watchAccount().set(groups);
+  notify(groups: readonly NotifyGroup[], selected: NotifyGroup | undefined): Promise<void> | undefined {
+    const opened = this.watchAccount().set(groups);
     const { events = [], attributes = [] } = selected ?? {};
     this.#selectedEvents = {
       messages: events.includes('MessageNew'),
@@ -113,6 +113,7 @@ export class Session {
       mayExpungeAtOnce: selected?.filter.kind === 'selected',
       attributes,
     };
+    return opened;
   }
 
   /** Messages that this client added: it need not be told what is in them (RFC 5465 §5.2). */
@@ -124,8 +125,8 @@ export class Session {
     return this.#view?.mailbox === mailbox && this.#view.account === account;
   }
 
-  watchAccount(): AccountNews {
-    this.news ??= new AccountNews(this, this.#onNews);
+  watchAccount(): ReachNews {
+    this.news ??= new ReachNews(this, this.#onNews);
     return this.news;
   }
 

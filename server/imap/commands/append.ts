@@ -121,7 +121,7 @@ async function addMessages(session: Session, { mailbox: name, messages }: Append
     );
     endTurn();
     const { uids, modSeq } = await committed;
-    if (account === session.account) session.news?.noteOwn(modSeq);
+    session.news?.noteOwn(account, modSeq);
     session.noteOwnUids(account, mailbox.id, uids);
     const code = `APPENDUID ${mailbox.uidValidity} ${formatRanges(rangesOf(uids))}`;
     return { code, modSeq: replaced === undefined || isSameAccount ? modSeq : await takeOutElsewhere(replaced) };

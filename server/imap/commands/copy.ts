@@ -74,7 +74,7 @@ async function transfer(
   const target = located.mailbox;
   if (uids.length === 0) return { target, pairs: [], modSeq: undefined, limit: code };
   const moved = located.account === view.account ? await within(view, uids, target, how) : await across(view, uids, located, how);
-  if (moved.modSeq !== undefined && view.account === session.account) session.news?.noteOwn(moved.modSeq);
+  if (moved.modSeq !== undefined) session.news?.noteOwn(view.account, moved.modSeq);
   session.noteOwnUids(
     located.account,
     target.id,

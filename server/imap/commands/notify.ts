@@ -9,16 +9,16 @@ export const notify = defineCommand<NotifyArguments>({
   capability: ['NOTIFY'],
   sequences: 'free',
   decode: decodeNotify,
-  run({ session }, request) {
+  async run({ session }, request) {
     if (request.groups === undefined) {
-      session.notify([], undefined);
+      await session.notify([], undefined);
       return undefined;
     }
     if (request.unknown.length > 0)
       return { status: 'NO', code: `BADEVENT (${notifyEvents.join(' ')})`, text: 'Some of these events are not known here.' };
     // RFC 5465 §3.1: what has gathered in the selected mailbox is told first.
     session.tellChanges(true);
-    session.notify(
+    await session.notify(
       request.groups,
       request.groups.find(({ filter }) => isOfSelected(filter)),
     );

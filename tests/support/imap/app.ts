@@ -6,6 +6,7 @@ import type { AccountId } from '../../../protocol/mail/ids.ts';
 import type { QuotaLimits } from '../../../protocol/mail/quota.ts';
 import type { Authenticator, Identity } from '../../../server/auth/authenticator.ts';
 import { systemClock } from '../../../server/clock.ts';
+import { openShares } from '../../../server/compose-shares.ts';
 import { createImapServer, type ImapServer } from '../../../server/imap/server.ts';
 import type { ImapServerOptions } from '../../../server/imap/services.ts';
 import { silentLogger } from '../../../server/logger.ts';
@@ -19,7 +20,6 @@ import { Directory } from '../../../storage/directory/directory.ts';
 import { MemoryKv } from '../../../storage/index/memory-kv.ts';
 import { MemoryStore } from '../../../storage/objects/memory.ts';
 import type { ObjectStore } from '../../../storage/objects/object-store.ts';
-import { Shares } from '../../../storage/sharing/shares.ts';
 import { ImapTestClient } from './client.ts';
 
 export const user = 'me@example.com';
@@ -57,7 +57,7 @@ export async function startImapApp(
   const server = createImapServer({
     accounts,
     authenticator: onePassword,
-    shares: new Shares({ accounts, directory }),
+    shares: openShares({ accounts, directory, random: systemRandom, logger: silentLogger }),
     readMessage: parseMessage,
     logger: silentLogger,
     clock: systemClock,
