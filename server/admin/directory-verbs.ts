@@ -2,6 +2,7 @@
 import Type from 'typebox';
 import { parsePatterns } from '../../indexer/rules/rule-text.ts';
 import { MailError } from '../../protocol/mail/errors.ts';
+import type { Directory } from '../../storage/directory/directory.ts';
 import type { GroupSenders } from '../../storage/directory/records.ts';
 import { makePasswordKeys, randomPassword } from '../auth/password.ts';
 import { type DnsRecord, dnsRecords } from './client-setup.ts';
@@ -214,13 +215,14 @@ export const directoryVerbs = [
       ),
     }),
     positional: ['address', 'members'],
-    run: async ({ directory }, { address, members = [], senders }) => ({
-      address: await directory.addGroup(address, members, senders === undefined ? undefined : parseSenders(senders)),
-      members,
-    }),
-    print: ({ address, members }) =>
+    run: async ({ directory }, { address, members = [], senders }) => {
+      const added = await directory.addGroup(address, members, senders === undefined ? undefined : parseSenders(senders, directory));
+      const isEmpty = directory.listGroups().some((group) => group.address === added && group.members.length === 0);
+      return { address: added, members, isEmpty };
+    },
+    print: ({ address, members, isEmpty }) =>
       members.length === 0
-        ? `Changed the group ${address}.`
+        ? `Changed the group ${address}.${isEmpty ? ' It has no members: mail to it is refused until it has.' : ''}`
         : `Added ${members.length === 1 ? 'a member' : `${members.length} members`} to the group ${address}.`,
   }),
   defineVerb({
@@ -258,8 +260,13 @@ export const directoryVerbs = [
   }),
 ];
 
-function parseSenders(senders: string): GroupSenders | 'anyone' {
-  return senders === 'anyone' || senders === 'members' || senders === 'domain' ? senders : parsePatterns(senders);
+function parseSenders(senders: string, directory: Pick<Directory, 'listDomains'>): GroupSenders | 'anyone' {
+  if (senders === 'anyone' || senders === 'members' || senders === 'domain') return senders;
+  const patterns = parsePatterns(senders);
+  // `member` is a slip, and no domain.
+  const word = patterns.find((pattern) => /^[^.@*]+$/.test(pattern) && !directory.listDomains().some(({ name }) => name === pattern));
+  if (word === undefined) return patterns;
+  throw new MailError('invalidArguments', `"${word}" is neither anyone, members or domain, nor an address, nor a domain.`);
 }
 
 export interface AddedAccount {

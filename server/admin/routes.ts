@@ -4,7 +4,6 @@
  */
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { Value } from 'typebox/value';
 import { MailError, type MailErrorCode, StorageError, type StorageErrorCode } from '../../protocol/mail/errors.ts';
 import type { Logger } from '../logger.ts';
 import type { AdminServices } from './services.ts';
@@ -55,10 +54,6 @@ async function runVerb(verb: Verb, request: FastifyRequest, { services, logger }
   const inBody = verb.method === 'POST' || verb.method === 'PUT';
   const given = { ...((inBody ? request.body : request.query) as object | null), ...(request.params as object) };
   const parameters = inBody ? given : fromQuery(verb, given);
-  const [fault] = Value.Errors(verb.parameters, parameters);
-  if (fault !== undefined) {
-    throw new MailError('invalidArguments', `${verb.name}: ${fault.instancePath.slice(1) || 'the call'} ${fault.message}.`);
-  }
   const result = await verb.run(services, parameters);
   if (verb.method !== 'GET' && !verb.isInternal) logger.info('An administrative verb was run.', { verb: verb.name });
   return result;

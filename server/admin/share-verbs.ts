@@ -56,13 +56,11 @@ async function sharedWith({ shares }: AdminServices, { id }: Account) {
   const all = await shares.openAll(id);
   return all.flatMap(({ owner, account }) =>
     account.read((reader) =>
-      reader
-        .mailboxes()
-        .map((mailbox) => ({
-          owner: owner.address,
-          mailbox: formatMailboxPath(reader.pathOf(mailbox.id)),
-          rights: reader.rightsOn(mailbox.id).letters,
-        })),
+      reader.mailboxes().map((mailbox) => ({
+        owner: owner.address,
+        mailbox: formatMailboxPath(reader.pathOf(mailbox.id)),
+        rights: reader.rightsOn(mailbox.id).letters,
+      })),
     ),
   );
 }

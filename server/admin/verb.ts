@@ -3,6 +3,8 @@
  * the one function of the row.
  */
 import Type, { type Static, type TObject } from 'typebox';
+import { Value } from 'typebox/value';
+import { MailError } from '../../protocol/mail/errors.ts';
 import type { AdminServices } from './services.ts';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
@@ -13,6 +15,14 @@ export interface ParameterHints {
   readonly description?: string;
   /** The command line takes it from standard input with `--<name>-stdin` and never as an argument, where others could see it. */
   readonly isSecret?: boolean;
+  /** Where there is a choice of words. */
+  readonly anyOf?: readonly { readonly const?: unknown }[];
+}
+
+/** The words that a parameter is one of, where there is such a choice. */
+export function choicesOf({ anyOf = [] }: ParameterHints): readonly string[] | undefined {
+  const words = anyOf.map((choice) => choice.const);
+  return words.length > 0 && words.every((word) => typeof word === 'string') ? words : undefined;
 }
 
 export interface Verb {
@@ -29,6 +39,7 @@ export interface Verb {
   readonly isInternal?: boolean;
   /** Bytes of a call's body, where more is needed than an administrator types. */
   readonly bodyBytesMax?: number;
+  /** Rejects with MailError 'invalidArguments' for parameters that are not what the row says. */
   run(services: AdminServices, parameters: unknown): Promise<unknown>;
   /** What the command line prints, without --json. No last newline; '' prints nothing. */
   print(result: unknown): string;
@@ -53,10 +64,24 @@ export interface VerbRow<P extends TObject, R> {
 export function defineVerb<P extends TObject, R>(row: VerbRow<P, R>): Verb {
   return {
     ...row,
-    run: (services, parameters) => row.run(services, parameters as Static<P>),
+    run: async (services, parameters) => {
+      check(row.name, row.parameters, parameters);
+      return row.run(services, parameters as Static<P>);
+    },
     print: (result) => row.print(result as R),
     isFault: (result) => row.isFault?.(result as R) ?? false,
   };
+}
+
+function check(verb: string, schema: TObject, parameters: unknown): void {
+  const [fault] = Value.Errors(schema, parameters);
+  if (fault === undefined) return;
+  const [name = ''] = fault.instancePath.slice(1).split('/');
+  const value = (parameters as Readonly<Record<string, unknown>>)[name];
+  const { description, isSecret } = (schema.properties as Readonly<Record<string, ParameterHints>>)[name] ?? {};
+  const isTold = typeof value === 'string' && isSecret !== true && description !== undefined;
+  const why = isTold ? `${JSON.stringify(value)} will not do for ${name}: ${description}` : `${name || 'the call'} ${fault.message}`;
+  throw new MailError('invalidArguments', `${verb}: ${why}.`);
 }
 
 /** Parameters that no verb's schema lists are refused. */

@@ -3,8 +3,8 @@
  *
  * Exit codes: 0 done, 1 refused or found wrong, with a sentence on standard error, 2 wrong usage.
  */
-import { Command, CommanderError, Option } from 'commander';
-import type { ParameterHints, Verb } from '../admin/verb.ts';
+import { Argument, Command, CommanderError, Option } from 'commander';
+import { choicesOf, type ParameterHints, type Verb } from '../admin/verb.ts';
 import { addTransferCommands, type VerbSession } from './transfer-commands.ts';
 
 export interface CommonOptions {
@@ -82,7 +82,7 @@ function buildProgram(ports: CliPorts, outcome: { exitCode: number }): Command {
     const [first = '', second] = verb.name.split(' ');
     let parent = program;
     if (second !== undefined) {
-      parent = groups.get(first) ?? prepare(program.command(first), ports).description(groupSummary(first, ports.verbs));
+      parent = groups.get(first) ?? prepare(program.command(first), ports).summary(groupSummary(first, ports.verbs));
       groups.set(first, parent);
     }
     addVerb(common(prepare(parent.command(second ?? first), ports)), verb, ports, outcome);
@@ -98,13 +98,20 @@ function addVerb(command: Command, verb: Verb, ports: CliPorts, outcome: { exitC
   for (const name of verb.positional) {
     const hints = properties[name]!;
     const dots = hints.type === 'array' ? '...' : '';
-    command.argument(required.has(name) ? `<${name}${dots}>` : `[${name}${dots}]`, hints.description);
+    const argument = new Argument(required.has(name) ? `<${name}${dots}>` : `[${name}${dots}]`, hints.description);
+    const choices = choicesOf(hints);
+    command.addArgument(choices === undefined ? argument : argument.choices(choices));
   }
   const options = Object.keys(properties).filter((name) => !verb.positional.includes(name));
   for (const name of options) {
-    const { type, description, isSecret } = properties[name]!;
-    if (isSecret) command.option(`--${kebab(name)}-stdin`, `read from standard input ${description}`);
-    else command.option(type === 'boolean' ? `--${kebab(name)}` : `--${kebab(name)} <${name}>`, description);
+    const hints = properties[name]!;
+    const { type, description, isSecret } = hints;
+    const option = isSecret
+      ? new Option(`--${kebab(name)}-stdin`, `read from standard input ${description}`)
+      : new Option(type === 'boolean' ? `--${kebab(name)}` : `--${kebab(name)} <${name}>`, description);
+    const choices = choicesOf(hints);
+    if (choices !== undefined) option.choices(choices);
+    command.addOption(option.makeOptionMandatory(required.has(name)));
   }
   command.option('--json', 'print JSON');
   command.action(async (...received: unknown[]) => {

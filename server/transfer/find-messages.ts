@@ -35,7 +35,9 @@ export interface FindOptions {
 export async function measure(paths: readonly string[]): Promise<number> {
   let bytes = 0;
   for (const path of paths) {
-    const info = await stat(path);
+    const info = await stat(path).catch((error: unknown) => {
+      throw new Error(`${path} cannot be read (${(error as { code?: string }).code ?? String(error)}).`, { cause: error });
+    });
     if (info.isDirectory()) bytes += await measure((await readdir(path)).map((name) => join(path, name)));
     else bytes += info.size;
   }

@@ -79,6 +79,30 @@ describe('verbs', () => {
     expect((await run('domain list')).text).toBe('example.com');
   });
 
+  it.each([
+    ['rule move', { name: 'x', position: 'first' }, 'rule move: "first" will not do for position: its place, from 1.'],
+    [
+      'dkim add',
+      { domain: 'example.com', algorithm: 'dsa' },
+      'dkim add: "dsa" will not do for algorithm: rsa (which all verify) or ed25519.',
+    ],
+    ['domain add', { name: '' }, 'domain add: "" will not do for name: a mail domain, such as example.com.'],
+    ['account password', { address: 'a@b.example', password: 1 }, 'account password: password must be string.'],
+  ])('%s is refused where a parameter is not what it is to be, and says what that is', async (name, given, sentence) => {
+    await expect(run(name, given)).rejects.toThrow(sentence);
+  });
+
+  it('a group says when it has no members, and does not take a slip for a domain of senders', async () => {
+    await run('domain add', { name: 'example.com' });
+    const empty = await run('group add', { address: 'team@example.com' });
+    expect(empty.text).toBe('Changed the group team@example.com. It has no members: mail to it is refused until it has.');
+    await run('account add', { address: 'ada@example.com' });
+    const group = { address: 'team@example.com', members: ['ada@example.com'] };
+    await expect(run('group add', { ...group, senders: 'member' })).rejects.toThrow('"member" is neither anyone, members or domain');
+    await run('group add', { ...group, senders: 'example.com,partner.example' });
+    expect((await run('group list')).text).toBe('team@example.com: ada@example.com (senders: example.com,partner.example)');
+  });
+
   it('a given password is kept, not shown, and refused when it is empty, which leaves no account behind', async () => {
     await run('domain add', { name: 'example.com' });
     await expect(run('account add', { address: 'ada@example.com', password: '' })).rejects.toThrow(/empty/);

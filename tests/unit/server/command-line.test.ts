@@ -82,12 +82,22 @@ describe('the command line', () => {
     ['a missing argument', ['domain', 'add'], /missing required argument 'name'/],
     ['an argument too many', ['domain', 'add', 'a', 'b'], /too many arguments/],
     ['an unknown option', ['account', 'list', '--jsno'], /unknown option '--jsno'.*\n.*--json/],
+    ['a word that is none of the choices', ['sender', 'add', 'a@b', 'c@d', 'bad'], /Allowed choices are safe, blocked/],
+    ['another such option', ['rule', 'add', 'x', 'drop', '--direction', 'up'], /Allowed choices are inbound, outbound/],
+    ['without the option that it needs', ['sieve', 'put', 'a@b', 'main'], /required option '--script-stdin'/],
     ['a password as an argument', ['account', 'add', 'a@b', '--password', 'x'], /unknown option '--password'/],
   ];
   it.each(wrong)('is used wrongly with %s: exit code 2, and says how', async (_, args, sentence) => {
     const { code, err, calls } = await run(args);
     expect({ code, calls }).toEqual({ code: 2, calls: [] });
     expect(err).toMatch(sentence);
+  });
+
+  it('says once what a group of verbs is for, and lists them', async () => {
+    const { code, out } = await run(['sender', '--help']);
+    expect(code).toBe(0);
+    expect(out).not.toContain('see `satchel sender');
+    expect(out).toMatch(/list \[options\] <address>.*add \[options\].*remove \[options\]/s);
   });
 
   it('tells a refusal in one sentence, with exit code 1', async () => {
