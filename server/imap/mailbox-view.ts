@@ -324,11 +324,11 @@ export class MailboxView implements Disposable {
     const { account, mailbox } = this;
     // \Recent of a shared mailbox is its owner's.
     if (this.isReadOnly || account instanceof SharedAccount) {
-      const first = this.#recents.peek(account.id, mailbox, uidNext);
+      const first = this.#recents.peek(account, mailbox, uidNext);
       if (first < uidNext) this.#recent = [[first, uidNext - 1]];
       return;
     }
-    const first = this.#recents.claim(account.id, mailbox, uidNext);
+    const first = this.#recents.claim(account, mailbox, uidNext);
     if (first < uidNext) this.#recent.push([first, uidNext - 1]);
     if (this.#recent.length > 64) this.#recent = [...normalizeRanges(this.#recent)];
   }

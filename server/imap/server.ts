@@ -15,7 +15,7 @@ export function createImapServer(options: ImapServerOptions): ImapServer {
     messageBytesMax: messageBytesDefault,
     nonSynchronizingLiterals: 'all',
     ...options,
-    recents: new RecentRegistry(),
+    recents: new RecentRegistry(options.clock.now()),
   };
   return serveSessions((connection) => new Session(connection, services), services.logger);
 }

@@ -38,7 +38,7 @@ function statusValue({ services }: Session, account: Account, mailbox: Mailbox, 
     case 'MESSAGES':
       return mailbox.total;
     case 'RECENT': {
-      const first = services.recents.peek(account.id, mailbox.id, mailbox.uidNext);
+      const first = services.recents.peek(account, mailbox.id, mailbox.uidNext);
       if (first >= mailbox.uidNext) return 0;
       const uids = account.read((reader) => reader.uids(mailbox.id));
       return uids.length - lowerBound(uids, first);
