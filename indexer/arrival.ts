@@ -4,7 +4,7 @@ import type { DeliveryFacts } from '../storage/log/record.ts';
 import { parseInboundKey } from '../storage/objects/object-keys.ts';
 import { type RouteCandidates, routeCandidates } from './routing.ts';
 import type { ReceiptEvent } from './ses/events.ts';
-import { readSesBlock, type SesBlock } from './ses/header-block.ts';
+import { readSesBlock, type ScanResults, type SesBlock } from './ses/header-block.ts';
 import type { Evidence } from './verdict.ts';
 
 export interface Arrival {
@@ -26,7 +26,7 @@ export function understand(key: string, inboundPrefix: string, body: Buffer, rec
   const sha256 = hash('sha256', body, 'hex');
   const receipt = receipts[0];
   const sesMessageId = receipt?.sesMessageId ?? (block?.isProven ? block.sesMessageId : undefined);
-  const evidence = evidenceOf(receipt, block);
+  const evidence = evidenceOf(receipts, block);
   const envelopeFrom = receipt?.envelopeFrom ?? block?.envelopeFrom;
   const { spam, virus, spf, dkim, dmarc } = evidence.isProven ? evidence.results : {};
   return {
@@ -46,8 +46,29 @@ export function understand(key: string, inboundPrefix: string, body: Buffer, rec
 }
 
 /** The receipt outranks the block; fields that rules added stand in a proven block. */
-function evidenceOf(receipt: ReceiptEvent | undefined, block: SesBlock | undefined): Evidence {
-  if (receipt !== undefined) return { results: receipt.results, fields: block?.isProven ? block.fields : [], isProven: true };
+function evidenceOf(receipts: readonly ReceiptEvent[], block: SesBlock | undefined): Evidence {
+  if (receipts.length > 0) return { results: worstOf(receipts), fields: block?.isProven ? block.fields : [], isProven: true };
   if (block === undefined) return { results: {}, fields: [], isProven: true };
   return { results: block.results, fields: block.fields, isProven: block.isProven };
+}
+
+/** Rules may differ in whether they scan: what one of them found bad is bad, and what one has found out outranks what another did not ask. */
+function worstOf(receipts: readonly ReceiptEvent[]): ScanResults {
+  const [first, ...others] = receipts.map(({ results }) => results);
+  return others.reduce<ScanResults>((worst, results) => {
+    const merged = (name: keyof ScanResults) => (badness(results[name]) > badness(worst[name]) ? results[name] : worst[name]);
+    return {
+      spam: merged('spam'),
+      virus: merged('virus'),
+      spf: merged('spf'),
+      dkim: merged('dkim'),
+      dmarc: merged('dmarc'),
+      dmarcPolicy: worst.dmarcPolicy ?? results.dmarcPolicy,
+    };
+  }, first!);
+}
+
+function badness(status: string | undefined): number {
+  if (status === undefined) return 0;
+  return ['DISABLED', 'PROCESSING_FAILED', 'PASS', 'GRAY', 'FAIL'].indexOf(status) + 1;
 }

@@ -62,8 +62,11 @@ export class AnnouncedMail {
     await this.#options.pipeline.ingest({ key: name, isKept: this.#options.hasReceipts, ...(size === undefined ? {} : { size }) });
   }
 
-  async #takeReceipts(receipts: readonly ReceiptEvent[]): Promise<void> {
-    const [first] = receipts as [ReceiptEvent];
+  async #takeReceipts(all: readonly ReceiptEvent[]): Promise<void> {
+    // A rule that writes into another bucket announces a copy that is not ours; another receipt, or none, is for ours.
+    const receipts = all.filter(({ object }) => object === undefined || this.#isOurBucket(object.bucket, object.key));
+    const [first] = receipts;
+    if (first === undefined) return;
     for (const key of await this.#keysOf(receipts)) {
       const outcome = await this.#ingest(key, receipts);
       if (outcome.kind !== 'gone') return;
@@ -78,7 +81,9 @@ export class AnnouncedMail {
     const content = receipts.find((receipt) => receipt.content !== undefined)?.content;
     const keys = receipts.flatMap(({ object }) => {
       if (object === undefined) return [];
-      const joined = object.prefix === undefined || object.key.startsWith(object.prefix) ? [] : [`${object.prefix}/${object.key}`];
+      const { prefix } = object;
+      // SES puts a slash between them where the prefix does not end in one.
+      const joined = prefix === undefined || object.key.startsWith(prefix) ? [] : [`${prefix.replace(/\/$/, '')}/${object.key}`];
       return [object.key, ...joined].flatMap((key) => this.#nameOf(object.bucket, key) ?? []);
     });
     if (keys.length > 0) return [...new Set(keys)];
@@ -94,6 +99,13 @@ export class AnnouncedMail {
     // SES says that it has written after it has written. A store that lags gets a moment.
     await this.#options.clock.sleep(lookAgainMs);
     return this.#options.pipeline.ingest(object);
+  }
+
+  #isOurBucket(bucket: string, key: string): boolean {
+    const ours = this.#options.bucket;
+    if (ours === undefined || bucket === ours.name) return true;
+    this.#options.observe({ kind: 'ignored', key, because: `It is not in our bucket, but in ${bucket}.` });
+    return false;
   }
 
   /** The name as our store knows it; undefined, and told, when the object is not ours to take. */
