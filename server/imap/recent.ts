@@ -12,7 +12,8 @@ export class RecentRegistry {
 
   /** Milliseconds since the epoch. */
   constructor(startedAt: number) {
-    this.#startedAt = startedAt;
+    // Dates of saving are kept in seconds.
+    this.#startedAt = Math.floor(startedAt / 1000) * 1000;
   }
 
   /** The first UID that is recent for who asks. From now on it was told of all below `uidNext`. */
