@@ -148,17 +148,22 @@ function rootPart(email: EmailSettings, builder: PartBuilder): { root: BuiltPart
     path,
   });
   if (email.bodyStructure) return alone(email.bodyStructure as BodyPartSettings, 'bodyStructure', {});
-  const bodies = (['textBody', 'htmlBody'] as const).flatMap((name) => {
+  const multipart = (subtype: string, parts: readonly BuiltPart[]) => ({ root: builder.multipart(subtype, parts, [], ''), path: '' });
+  const made = (['textBody', 'htmlBody'] as const).flatMap((name) => {
     const part = email[name]?.[0];
     const type = name === 'textBody' ? 'text/plain' : 'text/html';
-    return part === undefined ? [] : [alone(part as BodyPartSettings, `${name}/0`, { type })];
+    return part === undefined ? [] : [{ name, ...alone(part as BodyPartSettings, `${name}/0`, { type }) }];
   });
-  const files = (email.attachments ?? []).map((part, index) =>
-    builder.part({ disposition: 'attachment', ...part } as BodyPartSettings, `attachments/${index}`, 0),
-  );
+  const attachments = (email.attachments ?? []).map((part, index) => ({
+    root: builder.part({ disposition: 'attachment', ...part } as BodyPartSettings, `attachments/${index}`, 0),
+    // What the HTML shows where it names it, so that by §4.1.4 it is an attachment still, and no part of the body.
+    isShown: Boolean(email.htmlBody?.[0] && part.disposition === 'inline' && part.cid),
+  }));
+  const rootsOf = (isShown: boolean) => attachments.filter((one) => one.isShown === isShown).map(({ root }) => root);
+  const [shown, files] = [rootsOf(true), rootsOf(false)];
+  const bodies = made.map((body) => (body.name === 'htmlBody' && shown.length > 0 ? multipart('related', [body.root, ...shown]) : body));
   if (bodies.length === 0 && files.length === 0)
     return { root: { headers: ['Content-Type: text/plain; charset=us-ascii\r\n'], body: Buffer.alloc(0) }, path: '' };
-  const multipart = (subtype: string, parts: readonly BuiltPart[]) => ({ root: builder.multipart(subtype, parts, [], ''), path: '' });
   const body =
     bodies.length > 1
       ? multipart(

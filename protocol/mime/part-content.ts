@@ -1,10 +1,13 @@
 /** The content of a part cut out of its raw message. */
-import { isUtf8 } from 'node:buffer';
+import { isAscii, isUtf8 } from 'node:buffer';
 import { partCharset } from './body-lists.ts';
 import { asBuffer } from './bytes.ts';
 import { decodeText, isKnownCharset } from './charset.ts';
 import type { Part } from './structure.ts';
 import { decodeTransfer, isKnownTransferEncoding } from './transfer-encoding.ts';
+
+/** Its names (RFC 2978's registry) that are in use. Read as more than it is, for what older programs send. */
+const asciiPattern = /^(us-ascii|ascii|ansi_x3\.4-1968)$/i;
 
 /** The part's body, transfer decoded. `raw` is the whole message. */
 export function decodePart(raw: Uint8Array, part: Part): Uint8Array {
@@ -17,7 +20,7 @@ export function readPartText(raw: Uint8Array, part: Part): { readonly text: stri
   const charset = partCharset(part) ?? '';
   const text = decodeText(bytes, charset);
   // U+FFFD stands for what does not fit, unless the sender wrote it.
-  const hasMisfits = text.includes('\ufffd') && !isUtf8(bytes);
+  const hasMisfits = (text.includes('\ufffd') && !isUtf8(bytes)) || (asciiPattern.test(charset) && !isAscii(bytes));
   return { text, hasProblem: hasMisfits || !isKnownCharset(charset) || !isKnownTransferEncoding(part.encoding) };
 }
 
