@@ -254,6 +254,7 @@ function changeOf(feedback: SesFeedback, recipient: FeedbackRecipient, record: S
       return status.state === 'failed' ? undefined : { status: { ...sent, smtpReply } };
     case 'bounce':
     case 'reject':
+    case 'failure':
       if (status.state === 'failed' || feedback.bounceType === 'Undetermined') return undefined;
       return { status: { ...sent, state: 'failed', delivered: 'no', smtpReply }, ...reported('failed', smtpReply) };
     case 'complaint':
@@ -274,6 +275,7 @@ function replyOf({ kind, smtpResponse, detail }: SesFeedback, { status, diagnost
     delay: [450, '4.4.1'],
     bounce: [550, '5.0.0'],
     reject: [554, '5.7.1'],
+    failure: [554, '5.6.0'],
   }[kind] as [number, string];
   const enhanced = status !== undefined && statusOf(`${code} ${status} `, 'failed') === status ? status : fallback;
   return `${code} ${enhanced} ${[detail, said].filter((part) => part !== '').join(': ')}`.trim();

@@ -12,7 +12,7 @@ export interface FeedbackRecipient {
 }
 
 export interface SesFeedback {
-  readonly kind: 'send' | 'delivery' | 'bounce' | 'complaint' | 'reject' | 'delay';
+  readonly kind: 'send' | 'delivery' | 'bounce' | 'complaint' | 'reject' | 'failure' | 'delay';
   /** SES's own id of the copy. */
   readonly sesMessageId: string;
   /** Our tags; undefined where the notification carries none. */
@@ -40,8 +40,12 @@ const kinds: Readonly<Record<string, SesFeedback['kind']>> = {
   Bounce: 'bounce',
   Complaint: 'complaint',
   Reject: 'reject',
+  'Rendering Failure': 'failure',
   DeliveryDelay: 'delay',
 };
+
+/** What says why, in one or another kind of event. */
+const detailNames = ['bounceSubType', 'complaintFeedbackType', 'delayType', 'reason', 'errorMessage'];
 
 /** Recipients of one event: SES sends to 50 at most. */
 const recipientsMax = 100;
@@ -64,7 +68,7 @@ export function decodeSesFeedback({ type, body }: FeedbackEvent): SesFeedback | 
     key: `${kind}:${identity}`,
     recipients,
     bounceType: text(part['bounceType']) ?? '',
-    detail: text(part['bounceSubType']) ?? text(part['complaintFeedbackType']) ?? text(part['delayType']) ?? text(part['reason']) ?? '',
+    detail: detailNames.map((name) => text(part[name])).find((detail) => detail !== undefined) ?? '',
     smtpResponse: text(part['smtpResponse']),
     reportingMta: text(part['reportingMTA'])?.replace(/^dns; */, ''),
   };
@@ -77,7 +81,8 @@ function partOf(kind: SesFeedback['kind'], body: Json): Json {
 
 function recipientsOf(kind: SesFeedback['kind'], part: Json, mail: Json): FeedbackRecipient[] {
   const listed = { bounce: part['bouncedRecipients'], complaint: part['complainedRecipients'], delay: part['delayedRecipients'] };
-  const given = kind === 'delivery' ? part['recipients'] : kind === 'send' || kind === 'reject' ? mail['destination'] : listed[kind];
+  const isOfAll = kind === 'send' || kind === 'reject' || kind === 'failure';
+  const given = kind === 'delivery' ? part['recipients'] : isOfAll ? mail['destination'] : listed[kind];
   if (!Array.isArray(given)) return [];
   return given.slice(0, recipientsMax).flatMap((one: unknown) => {
     if (typeof one === 'string') return [{ address: addressIn(one), status: undefined, diagnostic: undefined }];

@@ -136,6 +136,18 @@ describe('an event of SES', () => {
     expect(account.read(sendingHistory).containment).toMatchObject({ step: 'warned' });
   });
 
+  test('Rendering Failure: all copies failed, the sender is told, and no mark against him', async () => {
+    const { feedback, statuses, inbox, account } = await sent();
+    await feedback.take(fixture('rendering-failure'));
+    const said = "554 5.6.0 Attribute 'name' is not present in the rendering data.";
+    expect(statuses()).toMatchObject([
+      { state: 'failed', smtpReply: said },
+      { state: 'failed', smtpReply: said },
+    ]);
+    expect((await inbox()).map(({ subject }) => subject)).toEqual(['[Undelivered] Boats']);
+    expect(account.read(sendingHistory).containment).toBeNull();
+  });
+
   test('Send settles a claim whose answer was lost: the copy is not sent again', async () => {
     const { outbox, account, feedback } = await sent();
     outbox.relay.answer = () => new Promise(() => {});
@@ -181,9 +193,10 @@ describe('an event of SES', () => {
       body['mail']!.tags['submission'] = ['s999'];
     };
     await feedback.take(fixture('delivery', stranger));
+    await feedback.take(fixture('subscription'));
     await feedback.take({ kind: 'feedback', type: 'Open', body: {} });
     await feedback.take({ kind: 'feedback', type: 'Bounce', body: { mail: { messageId: '../../x' } } });
-    expect(observed.map(({ kind }) => kind)).toEqual(['unknown', 'ignored', 'ignored']);
+    expect(observed.map(({ kind }) => kind)).toEqual(['unknown', 'ignored', 'ignored', 'ignored']);
     expect(decodeSesFeedback({ kind: 'feedback', type: 'constructor', body: {} })).toBeUndefined();
   });
 });
