@@ -20,8 +20,8 @@ const words: Readonly<Record<Listening['name'], string>> = {
   submissions: 'Submission (TLS)',
   lmtp: 'LMTP',
   managesieve: 'ManageSieve',
-  http: 'HTTP',
-  https: 'HTTPS',
+  http: 'JMAP (HTTP)',
+  https: 'JMAP (HTTPS)',
 };
 
 export function formatAnnouncement(

@@ -36,7 +36,7 @@ function configOf(env: Readonly<Record<string, string>>) {
   return loadConfig({ env, cwd: join(tmpdir(), 'no-such-folder') });
 }
 
-const served = ['http', 'https', 'imap', 'imaps', 'submission', 'submissions'] as const;
+const served = ['http', 'https', 'imap', 'imaps', 'submission', 'submissions', 'managesieve'] as const;
 
 it('every variable of Satchel is a key of the configuration, and the configuration is valid', () => {
   const { config, warnings } = configOf(satchel.environment);
@@ -53,6 +53,7 @@ it('every published port leads to a listener that the server has, where clients 
     993: portOf('imaps'),
     587: portOf('submission'),
     465: portOf('submissions'),
+    4190: portOf('managesieve'),
     8080: portOf('http'),
     8443: portOf('https'),
   });
@@ -95,7 +96,7 @@ it('the Dockerfile copies what there is, sets keys of the configuration, and ope
   const env = Object.fromEntries(Array.from(text.matchAll(/(SATCHEL_\w+)=(\S+)/g), ([, name, value]) => [name!, value!]));
   const { warnings } = configOf(env);
   expect(warnings).toEqual([]);
-  expect(Object.keys(env)).toHaveLength(8);
+  expect(Object.keys(env)).toHaveLength(9);
   const exposed = /^EXPOSE (.+)$/m.exec(text)![1]!.split(' ');
   for (const pair of satchel.ports!) expect(exposed).toContain(pair.split(':')[1]);
   expect(text).toMatch(/^USER node$/m);
