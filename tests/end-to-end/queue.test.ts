@@ -70,6 +70,26 @@ async function queueIsEmpty(): Promise<void> {
   await vi.waitFor(() => expect(left()).toBe(0), { timeout: 15_000, interval: 20 });
 }
 
+/** Prints how long it takes until an idle client is told of what `announce` puts into the bucket. */
+async function measure(way: string, announce: (id: string) => Promise<void>): Promise<void> {
+  const client = await idleClient();
+  const before = client.mailbox === false ? 0 : client.mailbox.exists;
+  const took: number[] = [];
+  for (let i = 0; i < 40; i++) {
+    const startedAt = performance.now();
+    await announce(`idle${way.length}-${i}`);
+    await idleUntil(client, before + i + 1);
+    took.push(performance.now() - startedAt);
+  }
+  took.sort((a, b) => a - b);
+  const quantile = (part: number) => took[Math.floor(took.length * part)]!.toFixed(0);
+  process.stdout.write(
+    `from PUT to EXISTS, ${way}: p50 ${quantile(0.5)} ms, p95 ${quantile(0.95)} ms, most ${took.at(-1)!.toFixed(0)} ms\n`,
+  );
+  await client.logout();
+  await queueIsEmpty();
+}
+
 const objectEvent = (id: string) =>
   makeS3Event({ name: 'ObjectCreated:Put', bucket: s3.bucket, region, key: `inbound/${id}`, atMs: 0, sequence: 1, requestId: 'R' });
 
@@ -86,20 +106,44 @@ function receiptOf(id: string, recipients: readonly string[]) {
 
 describe('an object put into the bucket', () => {
   test('is seen by an idle IMAP client, told by no more than its event', async () => {
+    await measure("S3's event by SQS", putObject);
+  });
+
+  test('is seen by an idle IMAP client, told by the receipt of SES', async () => {
+    await measure("SES's receipt by SNS and SQS", async (id) => {
+      await s3.store.put(`inbound/${id}`, sesMessage({ id, to: 'list@elsewhere.example' }));
+      sqs.publish('receipts', JSON.stringify(receiptOf(id, ['me@localhost'])));
+    });
+  });
+
+  test('is taken in once, however many ways tell of it', async () => {
     const client = await idleClient();
     const before = client.mailbox === false ? 0 : client.mailbox.exists;
-    const took: number[] = [];
-    for (let i = 0; i < 40; i++) {
-      const startedAt = performance.now();
-      await putObject(`idle${i}`);
-      await idleUntil(client, before + i + 1);
-      took.push(performance.now() - startedAt);
-    }
-    took.sort((a, b) => a - b);
-    const quantile = (part: number) => took[Math.floor(took.length * part)]!.toFixed(0);
-    process.stdout.write(`from PUT to EXISTS: p50 ${quantile(0.5)} ms, p95 ${quantile(0.95)} ms, most ${took.at(-1)!.toFixed(0)} ms\n`);
-    await client.logout();
+    const id = 'manyways';
+    await s3.store.put(`inbound/${id}`, sesMessage({ id, to: 'me@localhost' }));
+    const event = JSON.stringify(objectEvent(id));
+    const eventBridge = JSON.stringify({
+      version: '0',
+      id: 'd1b37edd-0000-4000-8000-a65d632490fe',
+      'detail-type': 'Object Created',
+      source: 'aws.s3',
+      region,
+      resources: [`arn:aws:s3:::${s3.bucket}`],
+      detail: {
+        version: '0',
+        bucket: { name: s3.bucket },
+        object: { key: `inbound/${id}`, size: 1, sequencer: '00' },
+        reason: 'PutObject',
+      },
+    });
+    sqs.sendMessage('mail', eventBridge);
+    await idleUntil(client, before + 1);
+    sqs.sendMessage('mail', event);
+    for (const topic of ['receipts', 'raw']) for (const message of [event, eventBridge]) sqs.publish(topic, message);
     await queueIsEmpty();
+    expect(client.mailbox === false ? 0 : client.mailbox.exists).toBe(before + 1);
+    expect((await server.app.services.held.list()).messages).toEqual([]);
+    await client.logout();
   });
 });
 
