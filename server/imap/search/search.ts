@@ -57,9 +57,12 @@ export async function runSearch(
   for (let first = start; first < known.length; first += rowsPerRead) {
     const last = Math.min(first + rowsPerRead, known.length) - 1;
     const open: MembershipRow[] = [];
+    let at = first;
     account.read((reader) =>
       reader.forEachMembership(view.mailbox, known[first]!, known[last]!, (row) => {
-        if (view.sequenceOf(row.uid) === 0) return;
+        // Both ascend.
+        while (known[at]! < row.uid) at += 1;
+        if (known[at] !== row.uid) return;
         const answer = criterion.fast(row);
         // In the order of the mailbox: once one is open, those after it wait too.
         if (answer === true && open.length === 0) keep(row);
