@@ -9,7 +9,3 @@ export function asBuffer(bytes: Uint8Array): Buffer {
 export function isAscii(text: string): boolean {
   return !/[^\x00-\x7f]/.test(text);
 }
-
-export function isSpace(code: number): boolean {
-  return code === 32 || code === 9 || code === 10 || code === 13;
-}

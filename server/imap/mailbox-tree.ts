@@ -29,13 +29,6 @@ export function findMailbox(reader: AccountReader, name: string): Mailbox | unde
   return reader.mailboxByPath(parseMailboxPath(name));
 }
 
-/** Throws MailError 'mailboxNotFound'. */
-export function requireMailbox(reader: AccountReader, name: string): Mailbox {
-  const mailbox = findMailbox(reader, name);
-  if (mailbox === undefined) throw new MailError('mailboxNotFound', 'There is no mailbox of this name.');
-  return mailbox;
-}
-
 /** The levels of a name that is to be made. Throws MailError 'invalidName'. */
 export function newMailboxPath(name: string): string[] {
   const path = parseMailboxPath(name);

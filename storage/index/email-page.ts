@@ -9,7 +9,6 @@ const bytesOfPage = 4096;
 
 export const emailPageOf = (email: EmailNumber | number): number => Math.floor(email / slots);
 export const emailSlotOf = (email: EmailNumber | number): number => email % slots;
-export const firstEmailOf = (page: number): EmailNumber => (page * slots) as EmailNumber;
 export const emailsPerPage = slots;
 
 /** Bits of `bits`. */

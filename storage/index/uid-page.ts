@@ -6,7 +6,6 @@ const bytesOfPage = slots * 20;
 
 export const uidPageOf = (uid: Uid | number): number => Math.floor(uid / slots);
 export const uidSlotOf = (uid: Uid | number): number => uid % slots;
-export const firstUidOf = (page: number): number => page * slots;
 export const uidsPerPage = slots;
 
 export const deletedBit = 1;

@@ -1,7 +1,8 @@
 /** Types of RFC 8620 §1 and the arguments of the standard methods (§5), as schemas: types, checks and documentation come from them. */
 import { type TObject, type TProperties, type TSchema, Type } from 'typebox';
+import { idCharsMax } from '../limits.ts';
 
-export const Id = Type.String({ minLength: 1, maxLength: 255, pattern: '^#?[A-Za-z0-9_-]+$' });
+export const Id = Type.String({ minLength: 1, maxLength: idCharsMax, pattern: '^#?[A-Za-z0-9_-]+$' });
 /** Ids that a client asks for: what is none is not found, rather than refused. */
 export const AskedId = Type.String();
 export const Int = Type.Integer({ minimum: -9007199254740991, maximum: 9007199254740991 });
