@@ -67,8 +67,9 @@ function formatGroup({ name, addresses }: { name?: string | null; addresses: { n
 
 function formatPhrase(name: string): string {
   const text = oneLine(name);
-  if (/^[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+$/.test(text) && !text.includes('=?')) return text;
-  return /^[\x20-\x7e]*$/.test(text) && !text.includes('=?') ? `"${text.replace(/["\\]/g, '\\$&')}"` : encodeWords(text);
+  // Spaces between atoms are one space to those who read them.
+  if (/^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+( [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*$/.test(text) && !text.includes('=?')) return text;
+  return /^[\x01-\x7f]*$/.test(text) && !text.includes('=?') ? `"${text.replace(/["\\]/g, '\\$&')}"` : encodeWords(text);
 }
 
 const days = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
@@ -84,7 +85,7 @@ function formatMailDate(text: string): string | undefined {
   const two = (number: number) => String(number).padStart(2, '0');
   const time = `${two(local.getUTCHours())}:${two(local.getUTCMinutes())}:${two(local.getUTCSeconds())}`;
   const offset = zone === null ? '+0000' : `${zone[1]}${zone[2]}${zone[3]}`;
-  return `${days[local.getUTCDay()]}, ${local.getUTCDate()} ${months[local.getUTCMonth()]} ${local.getUTCFullYear()} ${time} ${offset}`;
+  return `${days[local.getUTCDay()]}, ${two(local.getUTCDate())} ${months[local.getUTCMonth()]} ${local.getUTCFullYear()} ${time} ${offset}`;
 }
 
 /**

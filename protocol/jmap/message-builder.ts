@@ -92,23 +92,24 @@ export function buildMessage(email: EmailSettings, ports: BuildPorts): Buffer {
     const part = (path.endsWith('/0') ? email[path.slice(0, -2)] : [email.bodyStructure]) as readonly object[];
     throw invalidProperties(`${doubled} is set twice.`, ...headerPaths(part[0]!, doubled, path));
   }
-  return Buffer.concat([Buffer.from(`${headers.join('')}MIME-Version: 1.0\r\n${root.headers.join('')}\r\n`), root.body]);
+  return Buffer.concat([Buffer.from(`${headers.join('')}${root.headers.join('')}\r\n`), root.body]);
 }
 
 const fieldName = (field: string) => field.slice(0, field.indexOf(':')).toLowerCase();
 
-/** Paths of a part's properties for a header field. */
-function headerPaths(part: object, name: string, path: string): string[] {
-  return Object.keys(part).flatMap((property) =>
-    parseHeaderProperty(property)?.name.toLowerCase() === name ? [`${path}/${property}`] : [],
-  );
-}
+/** A part's properties for a header field, and their paths. */
+const headerProperties = (part: object, name: string) =>
+  Object.keys(part).filter((property) => parseHeaderProperty(property)?.name.toLowerCase() === name);
+const headerPaths = (part: object, name: string, path: string) => headerProperties(part, name).map((property) => `${path}/${property}`);
+
+/** A client's Content-Type field of text that is not ASCII. */
+const withCharset = (field: string) => (/^content-type:\s*text\//i.test(field) ? field.replace(/;?\s*$/, '; charset=utf-8\r\n') : field);
 
 /** `ofRoot`: names of fields that the root part brings. */
 function emailHeaders(email: EmailSettings, { messageId, now }: BuildPorts, ofRoot: ReadonlySet<string>): string[] {
   const fields = headerFields(email, (name) => namedHeaderProperties[name]);
   const names = new Set(fields.map(fieldName));
-  const forbidden = [...names].find((name) => name.startsWith('content-') || name === 'mime-version');
+  const forbidden = [...names].find((name) => name.startsWith('content-'));
   if (forbidden !== undefined)
     throw invalidProperties(
       `${forbidden} belongs to the parts.`,
@@ -117,6 +118,7 @@ function emailHeaders(email: EmailSettings, { messageId, now }: BuildPorts, ofRo
   if (!names.has('date') && !ofRoot.has('date'))
     fields.unshift(formatField('Date', formatHeaderValue('asDate', new Date(now).toISOString().replace(/\.\d+/, ''))!));
   if (!names.has('message-id') && !ofRoot.has('message-id')) fields.push(formatField('Message-ID', `<${messageId()}>`));
+  if (!names.has('mime-version') && !ofRoot.has('mime-version')) fields.push('MIME-Version: 1.0\r\n');
   return fields;
 }
 
@@ -228,11 +230,15 @@ class PartBuilder {
     if (given === undefined) throw bad(`bodyValues has no ${JSON.stringify(partId)}.`, 'partId');
     if (part.charset !== undefined && part.charset !== null) throw bad('The server chooses the charset of bodyValues.', 'charset');
     if (part.size !== undefined && part.size !== null) throw bad('The size of a part with partId follows from its text.', 'size');
+    const contentType = own.find((field) => fieldName(field) === 'content-type');
+    if (contentType !== undefined && /;\s*charset\s*\*?=/i.test(contentType))
+      throw bad('The server chooses the charset of bodyValues.', ...headerProperties(part, 'content-type'));
     const type = part.type ?? 'text/plain';
     const text = given.value.replace(/\r\n?|\n/g, '\r\n');
     const isAscii = /^[\t\r\n\x20-\x7e]*$/.test(text);
     const isPlain = isAscii && text.split('\r\n').every((line) => line.length <= 998);
-    const headers = this.#contentHeaders(part, type, own, type.startsWith('text/') ? (isAscii ? 'us-ascii' : 'utf-8') : undefined, bad);
+    const fields = isAscii ? own : own.map((field) => (field === contentType ? withCharset(field) : field));
+    const headers = this.#contentHeaders(part, type, fields, type.startsWith('text/') ? (isAscii ? 'us-ascii' : 'utf-8') : undefined, bad);
     if (isPlain) return { headers: [...headers, 'Content-Transfer-Encoding: 7bit\r\n'], body: Buffer.from(text) };
     return { headers: [...headers, 'Content-Transfer-Encoding: quoted-printable\r\n'], body: Buffer.from(encodeQuotedPrintable(text)) };
   }

@@ -298,7 +298,12 @@ export interface EmailAddress {
 }
 
 export function toEmailAddress(mailbox: Mailbox): EmailAddress {
-  const name = mailbox.name === undefined ? '' : decodeWords(mailbox.name).replace(/\s+/g, ' ').trim();
+  const name =
+    mailbox.name === undefined
+      ? ''
+      : decodeWords(mailbox.name)
+          .replace(/[\r\n]+/g, ' ')
+          .trim();
   return { name: name === '' ? null : name, email: addrSpec(mailbox) };
 }
 

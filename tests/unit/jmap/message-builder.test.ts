@@ -56,6 +56,6 @@ describe('a built message', () => {
   });
 
   it('keeps the zone of sentAt', () => {
-    expect(build({ sentAt: '2026-03-01T08:00:00+01:00' }).toString()).toContain('Date: Sun, 1 Mar 2026 08:00:00 +0100\r\n');
+    expect(build({ sentAt: '2026-03-01T08:00:00+01:00' }).toString()).toContain('Date: Sun, 01 Mar 2026 08:00:00 +0100\r\n');
   });
 });
