@@ -13,17 +13,10 @@ import { AccountTurns } from './account-turns.ts';
 import { understand } from './arrival.ts';
 import { type DeliveryResult, deliver, type OutgoingMessage } from './delivery.ts';
 import { Gate } from './gate.ts';
-import { type Held, HeldMail, type HeldReason, type HeldRecord } from './held-mail.ts';
+import { type Held, HeldMail } from './held-mail.ts';
+import { Holder, identityOf } from './holder.ts';
 import type { IntakeObserver } from './intake-events.ts';
-import {
-  accountInFlightMax,
-  attemptPauseMs,
-  attemptsMax,
-  bytesInFlightMax,
-  headerBytesMax,
-  messagesInFlightMax,
-  reasonCharsMax,
-} from './limits.ts';
+import { accountInFlightMax, attemptPauseMs, attemptsMax, bytesInFlightMax, messagesInFlightMax } from './limits.ts';
 import { addressesMissed, fullInGroups, whyMissed } from './missed.ts';
 import { once } from './once.ts';
 import type {
@@ -49,6 +42,7 @@ export type { HandedMessage, InboundObject, IntakeOutcome, PipelineOptions, Pipe
 
 export class Pipeline {
   readonly held: HeldMail;
+  readonly #holder: Holder;
   readonly #ports: PipelinePorts;
   readonly #options: PipelineOptions;
   readonly #observe: IntakeObserver;
@@ -64,6 +58,7 @@ export class Pipeline {
     this.#observe = ports.observe ?? (() => {});
     this.#remover = new Remover(ports.store);
     this.held = new HeldMail(ports.store);
+    this.#holder = new Holder({ ...ports, observe: this.#observe, held: this.held }, options.inboundPrefix);
   }
 
   /** Messages and bytes being worked on. */
@@ -91,11 +86,23 @@ export class Pipeline {
 
   /** What finds its account busy gives its place away, and comes again when there is room. */
   async #ingestInTurn(object: InboundObject): Promise<IntakeOutcome> {
-    const bytes = Math.min(object.size ?? 0, this.#options.messageBytesMax);
+    const size = object.size ?? (await this.#sizeOf(object.key));
+    if (size === undefined) return { kind: 'gone' };
+    const bytes = Math.min(size, this.#options.messageBytesMax);
     for (let isNext = false; ; isNext = true) {
-      const outcome = await this.#gate.pass(bytes, () => this.#ingestWithRetries({ ...object, mayBePutOff: true }));
+      const outcome = await this.#gate.pass(bytes, () => this.#ingestWithRetries({ ...object, size, mayBePutOff: true }));
       if (outcome.kind !== 'busy' || object.mayBePutOff === true) return outcome;
       await this.#turns.room(outcome.account, isNext);
+    }
+  }
+
+  /** Asked before the message gets a place: receipts do not say how much it is, and it counts among the bytes in flight. */
+  async #sizeOf(key: string): Promise<number | undefined> {
+    try {
+      return (await this.#ports.store.head(key))?.size;
+    } catch (error) {
+      if (error instanceof StorageError) this.#observe({ kind: 'postponed', key, error });
+      throw error;
     }
   }
 
@@ -143,7 +150,7 @@ export class Pipeline {
     return outcome;
   }
 
-  async #ingestWithRetries(object: InboundObject): Promise<IntakeOutcome> {
+  async #ingestWithRetries(object: SizedObject): Promise<IntakeOutcome> {
     for (let attempt = 1; ; attempt++) {
       try {
         const outcome = await this.#ingestOnce(object);
@@ -165,26 +172,24 @@ export class Pipeline {
   }
 
   async #giveUp(object: InboundObject, error: unknown): Promise<IntakeOutcome> {
-    const outcome = await this.#holdUnread(object, 'error', `It made us fail ${attemptsMax} times: ${String(error)}`);
+    const outcome = await this.#holder.unread(object, 'error', `It made us fail ${attemptsMax} times: ${String(error)}`);
     if (outcome.kind === 'held' && !object.isKept) await this.#remover.remove(object.key);
     return outcome;
   }
 
-  async #ingestOnce(object: InboundObject): Promise<IntakeOutcome> {
-    const { key } = object;
+  async #ingestOnce(object: SizedObject): Promise<IntakeOutcome> {
+    const { key, size } = object;
     const { inboundPrefix, messageBytesMax, verdicts } = this.#options;
     const name = parseInboundKey(inboundPrefix, key);
     if (name?.id === setupNotificationId) return { kind: 'skipped' };
-    const size = object.size ?? (await this.#ports.store.head(key))?.size;
-    if (size === undefined) return { kind: 'gone' };
     if (size > messageBytesMax) {
-      return this.#holdUnread(object, 'tooLarge', `It has ${size} bytes; limits.messageBytesMax is ${messageBytesMax}.`);
+      return this.#holder.unread(object, 'tooLarge', `It has ${size} bytes; limits.messageBytesMax is ${messageBytesMax}.`);
     }
     const stored = await this.#ports.store.get(key).catch(undefinedIfMissing);
     if (stored === undefined) return { kind: 'gone' };
     const opened = await this.#open(stored);
-    if (typeof opened === 'string') return this.#holdUnread(object, 'encrypted', opened);
-    if (opened.length === 0) return this.#holdUnread(object, 'empty', 'The object is empty.');
+    if (typeof opened === 'string') return this.#holder.unread(object, 'encrypted', opened);
+    if (opened.length === 0) return this.#holder.unread(object, 'empty', 'The object is empty.');
     return this.#admit({
       key,
       origin: key,
@@ -228,11 +233,11 @@ export class Pipeline {
       const recipients = [...found.targets.values(), ...found.unknown];
       const isTold = verdict.action === 'reject' && (await this.#ports.undeliverable?.reject(undeliverableOf(entry), recipients)) === true;
       if (isTold) return this.#bounced(entry, recipients);
-      return this.#hold(entry, { kind: 'quarantine', reason: 'verdict', detail: sentenceOf(verdict), recipients, deliveredTo: [] });
+      return this.#holder.entry(entry, { kind: 'quarantine', reason: 'verdict', detail: sentenceOf(verdict), recipients, deliveredTo: [] });
     }
     const destination = await this.#settleUnknown(entry, found);
     if (destination.targets.size === 0) {
-      return found.unknown.length > destination.unknown.length ? { kind: 'bounced' } : this.#holdUnroutable(entry, destination);
+      return found.unknown.length > destination.unknown.length ? { kind: 'bounced' } : this.#holder.unroutable(entry, destination);
     }
     if (entry.mayBePutOff) {
       const busy = [...destination.targets.keys()].find((account) => !this.hasRoom(account));
@@ -280,7 +285,7 @@ export class Pipeline {
     if (missed.length > 0) {
       const deliveredTo = [...destination.targets.values()].filter((address) => !refused.includes(address));
       const why = whyMissed(results, destination.unknown, byRule);
-      const outcome = await this.#hold(entry, { kind: 'failed', ...why, recipients: missed, deliveredTo });
+      const outcome = await this.#holder.entry(entry, { kind: 'failed', ...why, recipients: missed, deliveredTo });
       if (deliveredTo.length === 0 || entry.key === undefined) return outcome;
     }
     return { kind: 'delivered', results };
@@ -315,7 +320,11 @@ export class Pipeline {
       const missed = passage?.missed ?? [];
       if (missed.length > 0) {
         const addresses = missed.map(({ address }) => address);
-        await this.#holdHanded(message, { kind: 'failed', reason: 'rule', detail: missed[0]!.detail, recipients: addresses }, receivedAt);
+        await this.#holder.handed(
+          message,
+          { kind: 'failed', reason: 'rule', detail: missed[0]!.detail, recipients: addresses },
+          receivedAt,
+        );
       }
     } catch (error) {
       if (error instanceof StorageError) return all({ kind: 'unavailable', error });
@@ -340,31 +349,12 @@ export class Pipeline {
 
   async #holdInstead(message: HandedMessage, why: Held, receivedAt: number): Promise<DeliveryResult> {
     try {
-      await this.#holdHanded(message, why, receivedAt);
+      await this.#holder.handed(message, why, receivedAt);
       return { kind: 'disposed' };
     } catch (error) {
       if (error instanceof StorageError) return { kind: 'unavailable', error };
       throw error;
     }
-  }
-
-  async #holdHanded(
-    { name: proposed, bytes, envelopeFrom }: HandedMessage,
-    { kind, reason, detail, recipients }: Held,
-    receivedAt: number,
-  ): Promise<void> {
-    const at = new Date(receivedAt).toISOString();
-    const record = {
-      version: 1,
-      kind,
-      reason,
-      detail: detail.slice(0, reasonCharsMax),
-      recipients,
-      deliveredTo: [],
-      envelopeFrom,
-    } as const;
-    const name = await this.held.hold(proposed, { bytes }, { ...record, octets: bytes.length, receivedAt: at, heldAt: at });
-    this.#observe({ kind: 'held', octets: bytes.length, name, reason, recipients });
   }
 
   #tellRules({ rules, dropped, bounced }: Passage, { receivedAt: _receivedAt, ...identity }: MessageInFlight): void {
@@ -422,74 +412,9 @@ export class Pipeline {
     this.#observe({ kind: 'bounced', ...identity, recipients });
     return { kind: 'bounced' };
   }
-
-  #holdUnroutable(entry: Entry, { unknown }: Route): Promise<IntakeOutcome> {
-    const isAddressed = unknown.length > 0;
-    return this.#hold(entry, {
-      kind: this.#ports.undeliverable?.heldAs ?? 'failed',
-      reason: isAddressed ? 'unknownRecipient' : 'noRecipient',
-      detail: isAddressed ? `There is nobody here with the address ${unknown.join(', ')}.` : 'It names no recipient.',
-      recipients: unknown,
-      deliveredTo: [],
-    });
-  }
-
-  async #hold(entry: Entry, why: Held & Pick<HeldRecord, 'deliveredTo'>): Promise<IntakeOutcome> {
-    const { key, bytes, arrival } = entry;
-    const { sesMessageId, envelopeFrom, ingestKey, sha256 } = arrival;
-    const name = await this.held.hold(entry.name, key === undefined ? { bytes } : { key }, {
-      version: 1,
-      ...why,
-      detail: why.detail.slice(0, reasonCharsMax),
-      key: entry.origin,
-      ingestKey,
-      sesMessageId,
-      envelopeFrom,
-      octets: bytes.length,
-      sha256,
-      receivedAt: new Date(entry.receivedAt).toISOString(),
-      heldAt: new Date(this.#ports.clock.now()).toISOString(),
-    });
-    const { receivedAt: _receivedAt, ...identity } = identityOf(entry);
-    this.#observe({ kind: 'held', ...identity, name, reason: why.reason, recipients: why.recipients });
-    return { kind: 'held', reason: why.reason, name };
-  }
-
-  /** Of what cannot be read whole, the header is read for whom it was. */
-  async #holdUnread(object: InboundObject, reason: HeldReason, detail: string): Promise<IntakeOutcome> {
-    const { key, receipts = [] } = object;
-    const { store, clock } = this.#ports;
-    const info = await store.head(key);
-    if (info === undefined) return { kind: 'gone' };
-    const beginning = reason === 'encrypted' || info.size === 0 ? Buffer.alloc(0) : await store.getRange(key, 0, headerBytesMax);
-    const arrival = understand(key, this.#options.inboundPrefix, beginning, receipts);
-    const recipients = arrival.candidates[0]?.addresses ?? [];
-    const name = await this.held.hold(
-      parseInboundKey(this.#options.inboundPrefix, key)?.name ?? key,
-      { key },
-      {
-        version: 1,
-        kind: 'failed',
-        reason,
-        detail: detail.slice(0, reasonCharsMax),
-        recipients,
-        deliveredTo: [],
-        key,
-        sesMessageId: arrival.sesMessageId,
-        envelopeFrom: arrival.envelopeFrom,
-        octets: info.size,
-        receivedAt: new Date(info.lastModified).toISOString(),
-        heldAt: new Date(clock.now()).toISOString(),
-      },
-    );
-    this.#observe({ kind: 'held', key, sesMessageId: arrival.sesMessageId, octets: info.size, name, reason, recipients });
-    return { kind: 'held', reason, name };
-  }
 }
 
-function identityOf({ key, bytes, arrival, receivedAt }: Entry): MessageInFlight {
-  return { key, sesMessageId: arrival.sesMessageId, octets: bytes.length, receivedAt };
-}
+type SizedObject = InboundObject & { readonly size: number };
 
 function undefinedIfMissing(error: unknown): undefined {
   if (error instanceof StorageError && error.code === 'missing') return undefined;

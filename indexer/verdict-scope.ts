@@ -43,10 +43,12 @@ export async function admitByScope(
   const { source } = await route(directory, arrival.candidates);
   const chosen = arrival.candidates.find((candidates) => candidates.source === source);
   const outcomes: IntakeOutcome[] = [];
-  for (const [index, scope] of scopesOf(rules, chosen?.addresses ?? []).entries()) {
+  const scopes = scopesOf(rules, chosen?.addresses ?? []);
+  // Each part that is held has a name of its own; what was held as a whole keeps its own until all parts are settled.
+  const nameOf = (index: number) => (scopes.length === 1 || (index === 0 && entry.key !== undefined) ? name : `${name}~${index}`);
+  for (const [index, scope] of scopes.entries()) {
     const candidates = chosen === undefined ? [] : [{ ...chosen, addresses: scope.addresses }];
-    // Each part that is held has a name of its own.
-    const part = { ...entry, rules: scope.rules, name: index === 0 ? name : `${name}~${index}`, arrival: { ...arrival, candidates } };
+    const part = { ...entry, rules: scope.rules, name: nameOf(index), arrival: { ...arrival, candidates } };
     const outcome = await admit(part);
     if (outcome.kind === 'busy') return outcome;
     outcomes.push(outcome);

@@ -180,6 +180,31 @@ describe('what cannot be delivered', () => {
     expect(await rig.pipeline.ingest({ key: 'inbound/enc1' })).toMatchObject({ kind: 'held', reason: 'encrypted' });
   });
 
+  test('for recipients of different rules is released to those who are there, and stays held for the others', async () => {
+    const verdicts = [
+      { header: 'X-SES-Spam-Verdict', equals: 'FAIL', recipients: ['eve@example.com'], action: 'junk' },
+      { header: 'X-SES-Virus-Verdict', equals: 'FAIL', action: 'quarantine' },
+    ] as const;
+    const rig = await openRig({ verdicts });
+    const key = 'inbound/scoped1';
+    await rig.bucket.store.put(key, sesMessage('scoped1', 'eve@example.com', { virus: 'FAIL' }));
+    const receipt = receiptIn('receipt-clean.json', {
+      sesMessageId: 'scoped1',
+      recipients: ['eve@example.com', 'ada@example.com'],
+      results: { virus: 'FAIL' },
+    });
+    await rig.pipeline.ingest({ key, receipts: [receipt] });
+    const namesOf = async () => (await rig.pipeline.held.list()).messages.map(({ name, record }) => `${name} ${record?.recipients}`);
+    expect(await namesOf()).toEqual(['scoped1 eve@example.com', 'scoped1~1 ada@example.com']);
+    // Both at once, as an administrator may: Eve is not here.
+    expect((await rig.pipeline.release('scoped1', ['eve@example.com', 'ada@example.com']))?.kind).toBe('delivered');
+    expect((await lookAt(rig.bucket, ada)).inbox).toHaveLength(1);
+    expect(await namesOf()).toEqual(['scoped1~0 eve@example.com', 'scoped1~1 ada@example.com']);
+    rig.recipients.known.set('eve@example.com', [ben]);
+    await rig.pipeline.release('scoped1~0');
+    expect((await lookAt(rig.bucket, ben)).inbox).toHaveLength(1);
+  });
+
   test('because it makes us throw is tried three times, then held; others are not held up', async () => {
     const recipients = new TestRecipients();
     const rig = await openRig({ recipients });
@@ -231,6 +256,20 @@ describe('what cannot be delivered', () => {
 });
 
 describe('a receipt', () => {
+  test('does not say how large its message is: it counts among the bytes in flight all the same', async () => {
+    let largest = 0;
+    const recipients = new TestRecipients();
+    const rig = await openRig({ recipients });
+    const asked = recipients.resolveRecipient.bind(recipients);
+    recipients.resolveRecipient = (address) => {
+      largest = Math.max(largest, rig.pipeline.load.bytes);
+      return asked(address);
+    };
+    const { key, message } = await putFixture(rig, 'clean.eml');
+    await rig.pipeline.ingest({ key, receipts: [receiptIn('receipt-clean.json')] });
+    expect(largest).toBe(message.length);
+  });
+
   test('brings recipients that no header names, also spread over several receipts', async () => {
     const rig = await openRig();
     const { key } = await putFixture(rig, 'clean.eml');
