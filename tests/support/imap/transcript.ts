@@ -224,13 +224,14 @@ export function standardMessage(number: number): string {
   ].join('\r\n');
 }
 
-/** Another server, by `host:port user:password`. */
+/** Another server, by `host:port user:password`, and `user:password` of a second account. */
 export function otherServer(description: string): TranscriptTarget {
-  const match = /^([^:]+):(\d+) ([^:]+):(.*)$/.exec(description);
-  if (match === null) throw new Error('IMAP_TRANSCRIPT_TARGET is host:port user:password');
+  const match = /^([^:]+):(\d+) ([^:]+):(\S*)(?: ([^:]+):(\S*))?$/.exec(description);
+  if (match === null) throw new Error('IMAP_TRANSCRIPT_TARGET is host:port user:password [user:password]');
   return {
     user: match[3]!,
     password: match[4]!,
+    ...(match[5] === undefined ? {} : { other: { user: match[5], password: match[6]! } }),
     async open() {
       const client = new ImapTestClient(connect(Number(match[2]), match[1]!));
       client.greeting = await client.line();
