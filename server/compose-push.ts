@@ -22,7 +22,7 @@ export async function openPush({ config, accounts, directory, clock, logger }: P
   const key = await keptVapidKey(await accounts.open(directoryAccountId as AccountId), freshVapidKey);
   const contact = `mailto:postmaster@${config.defaultDomain}`;
   const sender = createPushSender({ key, contact, allowsPrivate: config.push.allowPrivateAddresses });
-  const pusher = new Pusher({ sender, directory, clock, logger: logger.child({ face: 'push' }) });
+  const pusher = new Pusher({ sender, directory, clock, logger: logger.child({ face: 'push' }), open: (id) => accounts.open(id) });
   accounts.onOpened((account) => pusher.attach(account));
   return pusher;
 }

@@ -8,6 +8,7 @@ import { isRecord } from '../../protocol/jmap/request.ts';
 import { type AclIdentifier, anyone, RightSet } from '../../protocol/mail/acl.ts';
 import type { AccountId, MailboxNumber } from '../../protocol/mail/ids.ts';
 import type { AccountReader } from '../../storage/account/api.ts';
+import { aclIdentifiersMax } from '../../storage/sharing/limits.ts';
 import { aclOf } from '../../storage/sharing/rights.ts';
 import { SharedReader } from '../../storage/sharing/shared-reader.ts';
 import { jmapRightsOf, type MailboxRights, mailboxRights, rightsFromJmap } from './mailbox-rights.ts';
@@ -24,17 +25,20 @@ export function shareWithOf(reader: AccountReader, mailbox: MailboxNumber): Reco
   return shared.length === 0 ? null : Object.fromEntries(shared.map(([identifier, rights]) => [identifier, jmapRightsOf(rights)]));
 }
 
-/** Rights that a new `shareWith` leads to, of those whose rights it changes. Throws SetFailure. */
+/**
+ * Rights that a new `shareWith` leads to, of those whose rights it changes. `mailbox`: whose list it changes; of a new one that above it, whose list it gets;
+ * null where there is none. Throws SetFailure.
+ */
 export function readShareWith(
   { services, identity, account }: MethodContext,
   reader: AccountReader,
-  mailbox: MailboxNumber,
+  mailbox: MailboxNumber | null,
   value: unknown,
 ): ReadonlyMap<AclIdentifier, RightSet> {
-  if (!rightsOn(reader, mailbox).has('a'))
+  if (mailbox !== null && !rightsOn(reader, mailbox).has('a'))
     throw new SetFailure({ type: 'forbidden', description: 'Whom the mailbox is shared with is not yours to say.' });
   if (value !== null && !isRecord(value)) throw invalidProperties('shareWith is an object of rights by principal, or null.', 'shareWith');
-  const before = aclOf(reader, mailbox);
+  const before = mailbox === null ? new Map<AclIdentifier, RightSet>() : aclOf(reader, mailbox);
   const wanted = new Map(Object.entries(value ?? {}));
   const changes = new Map<AclIdentifier, RightSet>();
   for (const [id, rights] of wanted) {
@@ -47,6 +51,8 @@ export function readShareWith(
     const is = rightsFromJmap(rights, was);
     if (is.letters !== was.letters) changes.set(identifier, is);
   }
+  if (wanted.size > aclIdentifiersMax)
+    throw new SetFailure({ type: 'overQuota', description: `A mailbox is shared with at most ${aclIdentifiersMax} accounts.` });
   for (const identifier of before.keys()) if (identifier !== anyone && !wanted.has(identifier)) changes.set(identifier, RightSet.none);
   return changes;
 }

@@ -3,6 +3,7 @@
  * is in the directory's effects. A principal's accounts change with the account's own shares, which are records of the directory too.
  */
 import type { Principal } from '../../protocol/jmap/schema/principal.ts';
+import { anyone } from '../../protocol/mail/acl.ts';
 import type { AccountId } from '../../protocol/mail/ids.ts';
 import type { Effect } from '../../storage/account/api.ts';
 import type { Principal as Known } from '../../storage/directory/principals.ts';
@@ -47,7 +48,10 @@ export function touchedPrincipals({ directory }: JmapServices, { accountId }: Id
   for (const { type, id, how } of objects) {
     if (type === 'share') {
       const [sharee, owner = ''] = id.split('/');
-      if (sharee === accountId && !touched.has(owner) && directory.principal(accountId, owner) !== undefined) touched.set(owner, 'changed');
+      if ((sharee !== accountId && sharee !== anyone) || touched.has(owner)) continue;
+      // Who has no address in a domain of ours is known by what he shares, and for as long.
+      const isNew = how === 'added' && !directory.areNeighbours(accountId, owner as AccountId);
+      touched.set(owner, isNew ? 'added' : 'changed');
       continue;
     }
     const principal = directory.principalIdOf(accountId, { type, id });

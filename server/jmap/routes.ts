@@ -17,6 +17,7 @@ import { isLoginOver, type Stream } from './http/stream.ts';
 import { acceptUpgrades, type Upgrades } from './http/upgrades.ts';
 import { serveWebSocket } from './http/websocket.ts';
 import { eventSourcesMax, streamLooksMs, webSocketsMax } from './limits.ts';
+import { ReachWatch } from './reach-watch.ts';
 import type { JmapServices } from './services.ts';
 import { sessionOf } from './session.ts';
 
@@ -104,9 +105,10 @@ function upload(services: JmapServices): Handler {
 /** Counts an upload from its header on until it is answered or broken off: a slow one holds what it has sent. */
 function admitUpload(services: JmapServices): Handler {
   return async (identity, request, reply) => {
-    const account = await namedAccount(services, identity, request);
-    if (account === undefined) return problem(reply, 404, 'There is no such account.');
-    const cache = cacheOf(account);
+    const reached = await reachableAccount(services, identity, (request.params as { accountId: string }).accountId);
+    if (reached === undefined) return problem(reply, 404, 'There is no such account.');
+    if (reached.isReadOnly) return problem(reply, 403, 'The account can only be read.');
+    const cache = cacheOf(await reached.open());
     if (cache.uploads >= maxConcurrentUpload) throw new RequestProblem('limit', 'Too many uploads at once.', 'maxConcurrentUpload');
     cache.uploads += 1;
     let isCounted = true;
@@ -171,7 +173,9 @@ function eventSource(services: JmapServices, streams: Set<Stream>): Handler {
     let stream: Stream | undefined;
     let isEnded = false;
     const isOver = () => isLoginOver(services, identity);
-    stream = serveEvents(account, cache, query, reply.raw, isOver, () => {
+    const { types, heard } = query;
+    const watchStates = (onChange: () => void) => ReachWatch.of(services, identity, account, { types, heard, onChange });
+    stream = serveEvents(watchStates, query, reply.raw, isOver, () => {
       cache.eventSources -= 1;
       isEnded = true;
       if (stream !== undefined) streams.delete(stream);

@@ -14,7 +14,7 @@ import { directoryAccountId } from '../objects/object-keys.ts';
 import type { Random } from '../random.ts';
 import { canonicalAddress, canonicalDomain, displayDomain } from './address.ts';
 import * as mutations from './mutations.ts';
-import { type Principal, principalFor, principalIdOf, principalsFor } from './principals.ts';
+import { areNeighbours, type Principal, principalFor, principalIdOf, principalsFor } from './principals.ts';
 import { provisionAccount } from './provision.ts';
 import { type AppPassword, type CredentialRecord, type GroupSenders, type PasswordKeys, type RecordType, recordTypes } from './records.ts';
 import { type GroupMail, groupMail, type Resolution, resolve } from './resolve.ts';
@@ -140,6 +140,10 @@ export class Directory implements Disposable {
   /** The principal that a changed record is of, where the viewer may know it. */
   principalIdOf(viewer: AccountId, record: { readonly type: string; readonly id: string }): string | undefined {
     return principalIdOf(this.#state, viewer, record);
+  }
+
+  areNeighbours(viewer: AccountId, account: AccountId): boolean {
+    return areNeighbours(this.#state, viewer, account);
   }
 
   /** What the directory has been through: its effects name records. */

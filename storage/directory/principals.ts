@@ -1,8 +1,9 @@
 /**
- * Whom an account may know (RFC 9670 §2): the accounts and groups in the domains of its own addresses, and nobody else. Several organisations may share
- * one directory; a domain is where one ends. An account's principal has the account's id, a group's one that follows from its address.
+ * Whom an account may know (RFC 9670 §2): the accounts and groups in the domains of its own addresses, and those who share something with it. Several
+ * organisations may share one directory; a domain is where one ends. An account's principal has the account's id, a group's one that follows from its address.
  */
 import { hash } from 'node:crypto';
+import { anyone } from '../../protocol/mail/acl.ts';
 import type { AccountId } from '../../protocol/mail/ids.ts';
 import type { DirectoryState } from './state.ts';
 
@@ -23,10 +24,21 @@ function domainsOf(state: DirectoryState, viewer: AccountId): ReadonlySet<string
   return new Set(own?.state === 'active' ? [own.address, ...state.aliasesOf(viewer)].map(domainOf) : []);
 }
 
+/** Whether an account has its address in a domain of the viewer's. */
+export function areNeighbours(state: DirectoryState, viewer: AccountId, account: AccountId): boolean {
+  const address = state.accounts.get(account)?.address;
+  return address !== undefined && domainsOf(state, viewer).has(domainOf(address));
+}
+
+/** Those who share something with an account are known to it too, wherever their address is. */
+function knows(state: DirectoryState, viewer: AccountId, domains: ReadonlySet<string>, account: AccountId, address: string): boolean {
+  return domains.has(domainOf(address)) || [viewer, anyone].some((sharee) => state.sharers.get(sharee as AccountId)?.has(account) === true);
+}
+
 export function* principalsFor(state: DirectoryState, viewer: AccountId): Generator<Principal> {
   const domains = domainsOf(state, viewer);
   for (const [address, { account }] of state.addresses) {
-    if (domains.has(domainOf(address))) yield individual(account, address, state.accounts.get(account)!.name);
+    if (knows(state, viewer, domains, account, address)) yield individual(account, address, state.accounts.get(account)!.name);
   }
   for (const address of state.groups.keys()) if (domains.has(domainOf(address))) yield group(address);
 }
@@ -36,19 +48,19 @@ export function principalFor(state: DirectoryState, viewer: AccountId, id: strin
   const domains = domainsOf(state, viewer);
   const account = state.accounts.get(id as AccountId);
   if (account !== undefined) {
-    const isInSight = account.state === 'active' && domains.has(domainOf(account.address));
-    return isInSight ? individual(id, account.address, account.name) : undefined;
+    const isKnown = account.state === 'active' && knows(state, viewer, domains, id as AccountId, account.address);
+    return isKnown ? individual(id, account.address, account.name) : undefined;
   }
   for (const address of state.groups.keys()) if (domains.has(domainOf(address)) && groupId(address) === id) return group(address);
   return undefined;
 }
 
 /** The principal that a record of the directory is of, also where it is gone; undefined where it is of none, or of one that is not the viewer's to know. */
-export function principalIdOf(state: DirectoryState, viewer: AccountId, record: { type: string; id: string }): string | undefined {
-  const address =
-    record.type === 'account' ? state.accounts.get(record.id as AccountId)?.address : record.type === 'group' ? record.id : undefined;
-  if (address === undefined || !domainsOf(state, viewer).has(domainOf(address))) return undefined;
-  return record.type === 'account' ? record.id : groupId(address);
+export function principalIdOf(state: DirectoryState, viewer: AccountId, { type, id }: { type: string; id: string }): string | undefined {
+  const domains = domainsOf(state, viewer);
+  if (type === 'group') return domains.has(domainOf(id)) ? groupId(id) : undefined;
+  const account = type === 'account' ? state.accounts.get(id as AccountId) : undefined;
+  return account !== undefined && knows(state, viewer, domains, id as AccountId, account.address) ? id : undefined;
 }
 
 const individual = (id: string, email: string, name: string): Principal => ({

@@ -3,10 +3,8 @@
  * state when it can take it; nothing is queued for it.
  */
 import type { ServerResponse } from 'node:http';
-import type { Account } from '../../../storage/account/api.ts';
-import type { AccountCache } from '../account-cache.ts';
 import { pingSecondsMax, pingSecondsMin } from '../limits.ts';
-import { StateWatch } from '../state-watch.ts';
+import { type Heard, parseHeard, type ReachWatch } from '../reach-watch.ts';
 import { type StateType, stateTypes } from '../states.ts';
 import type { Stream } from './stream.ts';
 
@@ -15,8 +13,8 @@ export interface EventSourceQuery {
   readonly closesAfterState: boolean;
   /** 0: none. */
   readonly pingSeconds: number;
-  /** The modSeq that the client has heard of, from Last-Event-ID. */
-  readonly heard: number | undefined;
+  /** From Last-Event-ID. */
+  readonly heard: Heard | undefined;
 }
 
 /** undefined where a parameter is missing or wrong. */
@@ -31,35 +29,31 @@ export function readEventSourceQuery(query: Readonly<Record<string, unknown>>, l
     types: types === '*' ? stateTypes : stateTypes.filter((type) => asked.includes(type)),
     closesAfterState: closeafter === 'state',
     pingSeconds: seconds === 0 ? 0 : Math.min(pingSecondsMax, Math.max(pingSecondsMin, seconds)),
-    heard: typeof lastEventId === 'string' && /^\d{1,15}$/.test(lastEventId) ? Number(lastEventId) : undefined,
+    heard: typeof lastEventId === 'string' ? parseHeard(lastEventId) : undefined,
   };
 }
 
 /** Serves the stream until either side ends it, or its login `isOver`. Disposing ends it. */
 export function serveEvents(
-  account: Account,
-  cache: AccountCache,
+  watchStates: (onChange: () => void) => ReachWatch,
   query: EventSourceQuery,
   response: ServerResponse,
   isOver: () => boolean,
   onEnd: () => void,
 ): Stream {
-  const states = new StateWatch(account, cache, query.types, query.heard);
   let isEnded = false;
+  const states = watchStates(() => tell());
 
   const tell = (): void => {
-    look();
+    if (isOver()) end();
     if (isEnded || response.writableNeedDrain) return;
     const news = states.news();
     if (news === undefined) return;
-    const data = JSON.stringify({ '@type': 'StateChange', changed: { [account.id]: news.changed } });
+    const data = JSON.stringify({ '@type': 'StateChange', changed: news.changed });
     response.write(`event: state\nid: ${news.upTo}\ndata: ${data}\n\n`);
     if (query.closesAfterState) end();
   };
 
-  // Effects are told before the state that they lead to may be read again.
-  const tellSoon = (): void => queueMicrotask(tell);
-  const watch = account.watch(tellSoon, tellSoon);
   const pings =
     query.pingSeconds === 0
       ? undefined
@@ -69,12 +63,13 @@ export function serveEvents(
 
   function look(): void {
     if (isOver()) end();
+    else states.look();
   }
 
   function end(): void {
     if (isEnded) return;
     isEnded = true;
-    watch[Symbol.dispose]();
+    states[Symbol.dispose]();
     clearInterval(pings);
     response.end();
     onEnd();

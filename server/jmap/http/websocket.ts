@@ -11,8 +11,8 @@ import type { Identity } from '../../auth/authenticator.ts';
 import { type AccountCache, cacheOf } from '../account-cache.ts';
 import { dispatch } from '../dispatcher.ts';
 import { webSocketBufferedBytesMax, webSocketPingMs } from '../limits.ts';
+import { parseHeard, ReachWatch } from '../reach-watch.ts';
 import type { JmapServices } from '../services.ts';
-import { StateWatch } from '../state-watch.ts';
 import { stateTypes } from '../states.ts';
 import { isLoginOver, type Stream } from './stream.ts';
 
@@ -46,7 +46,7 @@ export function serveWebSocket(services: JmapServices, identity: Identity, accou
     connection[Symbol.dispose]();
     onEnd();
   });
-  return { look: () => void connection.look(), [Symbol.dispose]: () => socket.close(goingAway, 'The server stops.') };
+  return { look: () => connection.lookAround(), [Symbol.dispose]: () => socket.close(goingAway, 'The server stops.') };
 }
 
 class Connection implements Disposable {
@@ -55,7 +55,7 @@ class Connection implements Disposable {
   readonly #account: Account;
   readonly #cache: AccountCache;
   readonly #socket: WebSocket;
-  #push: { readonly states: StateWatch; readonly watch: Disposable } | undefined;
+  #push: ReachWatch | undefined;
 
   constructor(services: JmapServices, identity: Identity, account: Account, socket: WebSocket) {
     this.#services = services;
@@ -71,6 +71,11 @@ class Connection implements Disposable {
     this.#disablePush();
     this.#socket.close(policyViolation, 'The login has ended.');
     return false;
+  }
+
+  /** Now and then: whether the login holds, and which accounts it reaches. */
+  lookAround(): void {
+    if (this.look()) this.#push?.look();
   }
 
   receive(data: RawData): void {
@@ -118,25 +123,22 @@ class Connection implements Disposable {
     this.#disablePush();
     const types = dataTypes === null ? stateTypes : stateTypes.filter((type) => dataTypes.includes(type));
     // What is no state of ours says nothing: the client is told all states.
-    const heard = pushState === null ? undefined : /^\d{1,15}$/.test(pushState) ? Number(pushState) : 0;
-    const states = new StateWatch(this.#account, this.#cache, types, heard);
-    // Effects are told before the state that they lead to may be read again.
-    const tellSoon = (): void => queueMicrotask(() => this.#tell());
-    this.#push = { states, watch: this.#account.watch(tellSoon, tellSoon) };
+    const heard = pushState === null ? undefined : (parseHeard(pushState) ?? new Map([['own' as const, 0]]));
+    this.#push = ReachWatch.of(this.#services, this.#identity, this.#account, { types, heard, onChange: () => this.#tell() });
     this.#tell();
   }
 
   #disablePush(): void {
-    this.#push?.watch[Symbol.dispose]();
+    this.#push?.[Symbol.dispose]();
     this.#push = undefined;
   }
 
   #tell(): void {
     // Whoever reads slowly hears the newest states when the rest is read: nothing is queued.
     if (this.#push === undefined || this.#socket.bufferedAmount > 0 || !this.look()) return;
-    const news = this.#push.states.news();
+    const news = this.#push.news();
     if (news === undefined) return;
-    this.#send({ '@type': 'StateChange', changed: { [this.#account.id]: news.changed }, pushState: String(news.upTo) });
+    this.#send({ '@type': 'StateChange', changed: news.changed, pushState: news.upTo });
   }
 
   #refuse(error: unknown, requestId: string | undefined): void {

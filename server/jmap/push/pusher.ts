@@ -3,15 +3,18 @@
  * together afterwards, so nothing queues. What a push service does not take is tried again some times, with the newest states; a subscription that it does
  * not know any more is removed.
  */
+
+import { sharedSubscriptionType } from '../../../protocol/mail/acl.ts';
 import type { AccountId } from '../../../protocol/mail/ids.ts';
-import type { Account } from '../../../storage/account/api.ts';
+import type { Account, AccountReader, Effect } from '../../../storage/account/api.ts';
 import type { Clock } from '../../../storage/clock.ts';
+import { type SharedAccount, sharedAccount } from '../../../storage/sharing/shared-account.ts';
 import { type ProofDirectory, proofHolds } from '../../auth/proof.ts';
 import type { Logger } from '../../logger.ts';
 import { cacheOf } from '../account-cache.ts';
 import { pushesParallelMax, pushRetriesMs, verificationsMax, verificationsWindowMs } from '../limits.ts';
 import { StateWatch } from '../state-watch.ts';
-import { stateTypes } from '../states.ts';
+import { type StateType, stateTypes } from '../states.ts';
 import type { PushAnswer, PushSender } from './sender.ts';
 import { liveSubscription, liveSubscriptions, type PushSubscriptionRecord, subscriptionType } from './subscription.ts';
 
@@ -21,13 +24,18 @@ export interface PusherPorts {
   readonly logger: Logger;
   /** Whose passwords hold. */
   readonly directory: ProofDirectory;
+  /** Opens an account, which is then attached. */
+  readonly open: (account: AccountId) => Promise<Account>;
 }
 
 interface Subscriber {
   readonly id: string;
   /** Compared with what is kept: another means that the subscription changed. */
   readonly types: string;
+  readonly watched: readonly StateType[];
   readonly watch: StateWatch;
+  /** Of accounts of which something is shared and that have changed. */
+  readonly shared: Map<SharedAccount, StateWatch>;
   isBusy: boolean;
 }
 
@@ -61,10 +69,14 @@ export class Pusher implements AsyncDisposable {
     if (before?.account === account || this.#stop.signal.aborted) return;
     before?.watch[Symbol.dispose]();
     // Effects are told before the state that they lead to may be read again.
-    const soon = () => queueMicrotask(() => this.#follow(attached));
+    const soon = (effects: readonly Effect[] = []) =>
+      queueMicrotask(() => {
+        this.#follow(attached);
+        this.#tellSharees(account, effects[0]);
+      });
     // What changes the account brings it back into memory first, and so here: until then nobody needs to be told.
     const loose = { isBusy: () => this.#isBusy(attached), onPutAway: () => void this.#attached.delete(account.id) };
-    const attached: Attached = { account, watch: account.watch(soon, soon, loose), subscribers: new Map(), verifications: [] };
+    const attached: Attached = { account, watch: account.watch(soon, () => soon(), loose), subscribers: new Map(), verifications: [] };
     this.#attached.set(account.id, attached);
     this.#look(attached);
   }
@@ -114,19 +126,36 @@ export class Pusher implements AsyncDisposable {
         const types = JSON.stringify(value.types);
         if (subscribers.get(id)?.types === types) continue;
         const watched = value.types === null ? stateTypes : stateTypes.filter((type) => value.types!.includes(type));
-        subscribers.set(id, { id, types, watch: new StateWatch(account, cacheOf(account), watched, undefined), isBusy: false });
+        const watch = new StateWatch(account, cacheOf(account), watched, undefined);
+        subscribers.set(id, { id, types, watched, watch, shared: new Map(), isBusy: false });
       }
     });
     for (const id of subscribers.keys()) if (!seen.has(id)) subscribers.delete(id);
     for (const id of ended) this.#own(this.#remove(account, id).then(() => undefined));
   }
 
+  /** RFC 9670 §1.4: those who have subscribed to something of the account hear of it too, by the subscriptions of their own accounts. */
+  #tellSharees(owner: Account, first: Effect | undefined): void {
+    if (first === undefined || this.#stop.signal.aborted) return;
+    for (const viewer of owner.read(subscribersOf)) this.#own(this.#tellSharee(owner, viewer, first.modSeq - 1));
+  }
+
+  async #tellSharee(owner: Account, viewer: AccountId, heard: number): Promise<void> {
+    const sharee = await this.#ports.open(viewer);
+    this.attach(sharee);
+    const shared = sharedAccount(owner, viewer);
+    for (const subscriber of this.#attached.get(viewer)?.subscribers.values() ?? []) {
+      if (!subscriber.shared.has(shared)) subscriber.shared.set(shared, new StateWatch(shared, cacheOf(shared), subscriber.watched, heard));
+      this.#tell(sharee, subscriber);
+    }
+  }
+
   #tell(account: Account, subscriber: Subscriber): void {
     if (subscriber.isBusy) return;
-    let changed: Record<string, string> = {};
+    const changed: Record<string, Record<string, string>> = {};
     const message = () => {
-      changed = { ...changed, ...subscriber.watch.news()?.changed };
-      return { '@type': 'StateChange', changed: { [account.id]: changed } };
+      for (const [id, news] of newsOf(account, subscriber)) changed[id] = { ...changed[id], ...news };
+      return { '@type': 'StateChange', changed };
     };
     message();
     if (Object.keys(changed).length === 0) return;
@@ -199,4 +228,20 @@ export class Pusher implements AsyncDisposable {
     for (const { watch } of this.#attached.values()) watch[Symbol.dispose]();
     await Promise.all(this.#running);
   }
+}
+
+/** States of the account and of those that are shared with it, by account. */
+function* newsOf(account: Account, { watch, shared }: Subscriber): Generator<readonly [AccountId, Readonly<Record<string, string>>]> {
+  const own = watch.news();
+  if (own !== undefined) yield [account.id, own.changed];
+  for (const [of, states] of shared) {
+    if (!of.owner.read(subscribersOf).has(of.viewer)) shared.delete(of);
+    const news = shared.has(of) ? states.news() : undefined;
+    if (news !== undefined) yield [of.id, news.changed];
+  }
+}
+
+/** Accounts that have subscribed to something of an account that is shared with them, as its owner's reader has it. */
+function subscribersOf(reader: AccountReader): Set<AccountId> {
+  return new Set(Array.from(reader.objects(sharedSubscriptionType), ({ id }) => id.slice(id.indexOf('/') + 1) as AccountId));
 }

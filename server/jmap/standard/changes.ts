@@ -49,8 +49,9 @@ export function standardChanges<K extends Key>(
   const seen = new Map<K, How>();
   let before = since.modSeq as number;
   let cutAt: string | undefined;
+  // The first of what comes after the state is the one that was cut.
+  let isSplit = since.upTo > 0;
   walk: for (const effect of effects) {
-    const isSplit = effect.modSeq === since.modSeq + 1 && since.upTo > 0;
     let upTo = isSplit ? since.upTo : 0;
     for (const [index, { number, how }] of [...spec.touched(effect)].sort(byKey).entries()) {
       // What has no number counts by its place in the effect, which stays as it is.
@@ -64,6 +65,7 @@ export function standardChanges<K extends Key>(
       upTo = place;
     }
     before = effect.modSeq;
+    isSplit = false;
   }
   const lists: Record<How, string[]> = { added: [], changed: [], removed: [] };
   for (const [number, how] of seen) {

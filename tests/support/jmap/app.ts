@@ -49,6 +49,7 @@ export interface JmapApp extends AsyncDisposable {
   readonly team: Account;
   readonly directory: Directory;
   readonly shares: Shares;
+  readonly pusher: Pusher;
   authorization(user?: User): string;
   /** The response to method calls. */
   call(methodCalls: readonly unknown[], more?: { user?: User; using?: readonly string[]; createdIds?: object }): Promise<JmapAnswer>;
@@ -92,7 +93,7 @@ export async function startJmapApp({ publicUrl, authenticator, messagesMax = nul
   const directory = await openDirectory(accounts);
   const shares = openShares({ accounts, directory, random: systemRandom, logger: silentLogger });
   const sender = createPushSender({ key: freshVapidKey(), contact: 'mailto:postmaster@example.com', allowsPrivate: true });
-  const pusher = new Pusher({ sender, directory, clock: systemClock, logger: silentLogger });
+  const pusher = new Pusher({ sender, directory, clock: systemClock, logger: silentLogger, open: (id) => accounts.open(id) });
   const server = Fastify({ forceCloseConnections: 'idle' });
   await addJmapRoutes(server, {
     accounts,
@@ -129,6 +130,7 @@ export async function startJmapApp({ publicUrl, authenticator, messagesMax = nul
     team: shared!,
     directory,
     shares,
+    pusher,
     authorization,
     async call(methodCalls, { user = 'me@example.com', using = [core, mail], createdIds } = {}) {
       const response = await server.inject({

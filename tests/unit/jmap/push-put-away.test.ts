@@ -27,7 +27,13 @@ async function openSubscribed() {
       return answer;
     },
   };
-  const pusher = new Pusher({ sender, directory: everybody, clock: bucket.clock, logger: silentLogger });
+  const pusher = new Pusher({
+    sender,
+    directory: everybody,
+    clock: bucket.clock,
+    logger: silentLogger,
+    open: (id) => node.accounts.open(id),
+  });
   node.accounts.onOpened((opened) => pusher.attach(opened));
   const account = await openProvisioned(node);
   const value: PushSubscriptionRecord = {

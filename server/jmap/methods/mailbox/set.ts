@@ -3,10 +3,12 @@ import { Type } from 'typebox';
 import { invalidProperties, SetFailure } from '../../../../protocol/jmap/errors.ts';
 import { setArguments } from '../../../../protocol/jmap/schema/common.ts';
 import { MailboxSettings } from '../../../../protocol/jmap/schema/mailbox.ts';
+import type { AclIdentifier, RightSet } from '../../../../protocol/mail/acl.ts';
 import { type AccountId, formatMailboxId, type MailboxNumber, parseMailboxId } from '../../../../protocol/mail/ids.ts';
 import type { AccountReader, AccountTransactor, Mailbox } from '../../../../storage/account/api.ts';
 import type { MailboxRole } from '../../../../storage/log/record.ts';
 import { aclOf, setRights } from '../../../../storage/sharing/rights.ts';
+import { SharedReader } from '../../../../storage/sharing/shared-reader.ts';
 import type { RightsChanged } from '../../../../storage/sharing/shares.ts';
 import { isAsAsked, namedInShareWith, readShareWith, shareWithOf } from '../../mailbox-sharing.ts';
 import { defineMethod, type MethodContext, mailCapability, mailSharingCapability } from '../../method.ts';
@@ -98,8 +100,9 @@ class MailboxSetCall {
         const { shareWith, others } = this.#partedFrom(settings);
         const change = this.#readSettings(others, true);
         requireRoleIsFree(this.#tx, change, undefined);
+        const changes = shareWith === undefined ? undefined : readShareWith(this.#context, this.#tx, change.parent ?? null, shareWith);
         const mailbox = this.#tx.createMailbox({ parent: null, ...change, name: change.name! });
-        const isSaid = shareWith === undefined || this.#share(mailbox.id, shareWith);
+        const isSaid = changes === undefined || this.#share(mailbox.id, changes, shareWith);
         this.created.set(key, formatMailboxId(mailbox.id));
         this.outcome.created[key] = this.#createdOf(mailbox, isSaid ? settings : others);
         this.#isChanged = true;
@@ -123,11 +126,11 @@ class MailboxSetCall {
         requireRoleIsFree(tx, change, mailbox);
         requireNoLoop(tx, change, mailbox);
         const restored = aside === undefined ? {} : { name: aside.name, role: aside.role };
-        if (shareWith !== undefined) readShareWith(this.#context, tx, mailbox.id, shareWith);
+        const changes = shareWith === undefined ? undefined : readShareWith(this.#context, tx, mailbox.id, shareWith);
         const after = tx.updateMailbox(mailbox.id, { ...restored, ...change });
         // What a sharee subscribes to is no part of the owner's record.
         if (after.recordModSeq > tx.modSeq || after.subscribed !== mailbox.subscribed) this.#isChanged = true;
-        const isSaid = shareWith === undefined || this.#share(mailbox.id, shareWith);
+        const isSaid = changes === undefined || this.#share(mailbox.id, changes, shareWith);
         this.outcome.updated[id] = isSaid ? null : { shareWith: shareWithOf(tx, mailbox.id) };
       },
       setAside: () => {
@@ -160,8 +163,7 @@ class MailboxSetCall {
   }
 
   /** Whether it is shared as was asked for, to the letter. */
-  #share(mailbox: MailboxNumber, shareWith: unknown): boolean {
-    const changes = readShareWith(this.#context, this.#tx, mailbox, shareWith);
+  #share(mailbox: MailboxNumber, changes: ReadonlyMap<AclIdentifier, RightSet>, shareWith: unknown): boolean {
     const before = aclOf(this.#tx, mailbox);
     if (changes.size > 0) {
       setRights(this.#tx, mailbox, changes);
@@ -176,6 +178,8 @@ class MailboxSetCall {
     const number = parseMailboxId(this.#resolve(given));
     const mailbox = number === undefined ? undefined : this.#tx.mailbox(number);
     if (mailbox === undefined || mailbox.role === 'inbox') return undefined;
+    // A sharee leaves what has a role, and what he may not rename, where it is.
+    if (this.#tx instanceof SharedReader && (mailbox.role !== null || !this.#tx.rightsOn(mailbox.id).has('x'))) return undefined;
     this.#tx.updateMailbox(mailbox.id, { name: this.#context.services.random.hex(16), role: null });
     return mailbox;
   }
