@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeCommandStart } from '../../protocol/imap/command.ts';
+import { decodeAclSubject, decodeSetAcl, encodeAclSubject, encodeSetAcl } from '../../protocol/imap/commands/acl.ts';
 import { decodeAppend, decodeReplace, encodeAppend, encodeReplace } from '../../protocol/imap/commands/append.ts';
 import { decodeAuthenticate, encodeAuthenticate } from '../../protocol/imap/commands/authenticate.ts';
 import { decodeCompress, encodeCompress } from '../../protocol/imap/commands/compress.ts';
@@ -36,6 +37,7 @@ import type { SearchKey } from '../../protocol/imap/search-key.ts';
 import type { SequenceSet } from '../../protocol/imap/sequence-set.ts';
 import { CommandReader } from '../../protocol/imap/wire/command-reader.ts';
 import { Scanner } from '../../protocol/imap/wire/scanner.ts';
+import { RightSet } from '../../protocol/mail/acl.ts';
 import { rangesOf } from '../../protocol/mail/ranges.ts';
 
 /** What a reader makes of `input` cut at `cuts`, every literal accepted up to `literalMax`. */
@@ -292,6 +294,13 @@ describe('decode is the inverse of encode', () => {
     const limit = fc.record({ resource: fc.constantFrom('STORAGE', 'MESSAGE'), limit: fc.maxSafeNat() });
     inverse(fc.record({ root: texts, limits: fc.array(limit, { maxLength: 3 }) }), encodeSetQuota, decodeSetQuota);
   });
+  it('for SETACL, DELETEACL and LISTRIGHTS', () => {
+    const subject = { mailbox: names, identifier: texts };
+    const how = fc.constantFrom('replace' as const, 'add' as const, 'remove' as const);
+    const rights = fc.subarray([...RightSet.all.letters]).map((letters) => RightSet.of(letters.join('')));
+    inverse(fc.record({ ...subject, how, rights }), encodeSetAcl, decodeSetAcl);
+    inverse(fc.record(subject), (value) => encodeAclSubject('DELETEACL', value), decodeAclSubject);
+  });
   it('for GETMETADATA and SETMETADATA', () => {
     const entry = fc.constantFrom('/private/comment', '/shared/vendor/x y/"z"', '/private/a]b');
     inverse(
@@ -439,7 +448,7 @@ describe('decode is the inverse of encode', () => {
           reference: names,
           patterns: fc.array(fc.oneof(names, fc.constantFrom('*', '%', 'Work/%')), { minLength: 1, maxLength: 3 }),
           select: fc.subarray(['SUBSCRIBED', 'REMOTE', 'SPECIAL-USE'] as ('SUBSCRIBED' | 'REMOTE' | 'SPECIAL-USE')[]),
-          return: fc.subarray(['CHILDREN', 'SPECIAL-USE'] as ('CHILDREN' | 'SPECIAL-USE')[]),
+          return: fc.subarray(['CHILDREN', 'SPECIAL-USE', 'MYRIGHTS'] as ('CHILDREN' | 'SPECIAL-USE' | 'MYRIGHTS')[]),
           status: fc.subarray(['MESSAGES', 'UNSEEN'] as ('MESSAGES' | 'UNSEEN')[]),
           metadata: fc.subarray(['/private/comment', '/shared/vendor/x y']),
         })
