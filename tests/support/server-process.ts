@@ -36,7 +36,7 @@ export async function startServerProcess(folder: ServerFolder, env: Readonly<Rec
   return {
     pid: child.pid!,
     imapsPort,
-    httpPort: Number(/HTTP +127\.0\.0\.1:(\d+)/.exec(said)?.[1] ?? 0),
+    httpPort: Number(/\bHTTP\b.* 127\.0\.0\.1:(\d+)/.exec(said)?.[1] ?? 0),
     submissionPort: Number(/Submission \(STARTTLS\) +127\.0\.0\.1:(\d+)/.exec(said)?.[1] ?? 0),
     password: /^Password: +(\S+)/m.exec(said)?.[1],
     async connect(pass) {
