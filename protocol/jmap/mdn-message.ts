@@ -116,7 +116,7 @@ export function parseMdn(raw: Buffer): Omit<ParsedMdn, 'forEmailId'> | undefined
   const subject = headerValuesFromRaw(raw.subarray(0, root.bodyStart), 'subject').at(-1);
   return {
     subject: subject === undefined ? null : asText(subject),
-    textBody: text === undefined ? null : decodePartText(raw, text),
+    textBody: text === undefined ? null : decodePartText(raw, text).replace(/\r\n?/g, '\n'),
     includeOriginalMessage: parts.some((part: Part) => part.type === 'message' && part.subtype === 'rfc822'),
     reportingUA: one('reporting-ua'),
     disposition: { actionMode, sendingMode, type },

@@ -25,7 +25,7 @@ describe('a sent MDN', () => {
     expect(value).toMatchObject({ origin: 'mdn', envelope: { mailFrom: { email: '' }, rcptTo: [{ email: 'grace@example.org' }] } });
     expect(parseMdn(raw)).toEqual({
       subject: 'Disposition: Plans',
-      textBody: 'Gelesen.\r\nWirklich.',
+      textBody: 'Gelesen.\nWirklich.',
       includeOriginalMessage: true,
       reportingUA: null,
       disposition,

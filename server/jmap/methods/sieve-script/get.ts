@@ -19,8 +19,8 @@ export const sieveScriptValidate = defineMethod({
   capability: sieveCapability,
   access: 'read',
   arguments: onAccount({ blobId: Id }),
-  async run({ account }, { accountId, blobId }) {
-    const blob = await readBlob(account, blobId);
+  async run({ account, resolveId }, { accountId, blobId }) {
+    const blob = await readBlob(account, resolveId(blobId));
     if (blob === undefined) return { accountId, error: { type: 'blobNotFound', description: 'The blob is not there.' } };
     try {
       requireScript(blob.bytes);
