@@ -40,7 +40,7 @@ export async function startBenchServer(path: string): Promise<BenchServer> {
     const line = said.split('\n').find((text) => text.trim().startsWith(`${title} `));
     return Number(/:(\d+)$/.exec(line?.trim() ?? '')![1]);
   };
-  const ports = { imap: portOf('IMAP (STARTTLS)'), imaps: portOf('IMAP (TLS)'), lmtp: portOf('LMTP'), http: portOf('HTTP') };
+  const ports = { imap: portOf('IMAP (STARTTLS)'), imaps: portOf('IMAP (TLS)'), lmtp: portOf('LMTP'), http: portOf('JMAP (HTTP)') };
   return {
     ports,
     password: /^Password: +(\S+)/m.exec(said)![1]!,
