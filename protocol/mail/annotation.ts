@@ -1,7 +1,7 @@
 /**
  * Annotations of mailboxes and of the account (RFC 5464): objects of the account's log, by mailbox and entry. The log's format: docs/FORMAT.md.
  */
-import type { MailboxNumber } from './ids.ts';
+import type { AccountId, MailboxNumber } from './ids.ts';
 
 export const annotationType = 'annotation';
 
@@ -15,6 +15,22 @@ export function annotationId(mailbox: MailboxNumber | null, entry: string): stri
 
 /** What the ids of one mailbox's annotations begin with. */
 export const annotationPrefix = (mailbox: MailboxNumber | null): string => `${mailbox ?? 'account'}:`;
+
+/** Private annotations of those with whom a mailbox is shared: each has his own. `id` is that of the annotation. */
+export const sharedAnnotationType = 'sharedAnnotation';
+
+export function sharedAnnotationId(id: string, viewer: AccountId): string {
+  const colon = id.indexOf(':') + 1;
+  return `${id.slice(0, colon)}${viewer}:${id.slice(colon)}`;
+}
+
+/** undefined: it is somebody else's. */
+export function annotationIdOfShared(id: string, viewer: AccountId): string | undefined {
+  const [mailbox = '', of, ...entry] = id.split(':');
+  return of === viewer ? `${mailbox}:${entry.join(':')}` : undefined;
+}
+
+export const isPrivateAnnotation = (id: string): boolean => id.slice(id.indexOf(':') + 1).startsWith('/private/');
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 

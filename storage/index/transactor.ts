@@ -3,7 +3,7 @@
  * once, so that what follows sees it. Only changes that changed something are recorded.
  */
 import { mailboxAclId, mailboxAclType, sharedSubscriptionPrefix, sharedSubscriptionType } from '../../protocol/mail/acl.ts';
-import { annotationPrefix, annotationType } from '../../protocol/mail/annotation.ts';
+import { annotationPrefix, annotationType, sharedAnnotationType } from '../../protocol/mail/annotation.ts';
 import { MailError } from '../../protocol/mail/errors.ts';
 import type { AccountId, EmailNumber, MailboxNumber, ModSeq, ThreadNumber, Uid } from '../../protocol/mail/ids.ts';
 import { mustFit, noLimits, type QuotaUsage } from '../../protocol/mail/quota.ts';
@@ -88,6 +88,7 @@ export class IndexTransactor extends IndexReader implements AccountTransactor {
     if (this.mailboxes().some((mailbox) => mailbox.parent === id))
       throw new MailError('mailboxHasChild', 'the mailbox has mailboxes below it');
     this.removeObjects(annotationType, annotationPrefix(id));
+    this.removeObjects(sharedAnnotationType, annotationPrefix(id));
     this.removeObjects(sharedSubscriptionType, sharedSubscriptionPrefix(id));
     this.record({ do: 'mailbox.remove', id });
     this.removeObject(mailboxAclType, mailboxAclId(id));

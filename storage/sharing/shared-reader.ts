@@ -3,7 +3,13 @@
  * too, with his own \Seen in the place of the owner's. What else the account holds is not there for him. RFC 4314 §4 says which right is for what.
  */
 import { mailboxAclType, type RightSet, sharedSubscriptionId, sharedSubscriptionType } from '../../protocol/mail/acl.ts';
-import { annotationType } from '../../protocol/mail/annotation.ts';
+import {
+  annotationIdOfShared,
+  annotationType,
+  isPrivateAnnotation,
+  sharedAnnotationId,
+  sharedAnnotationType,
+} from '../../protocol/mail/annotation.ts';
 import type { AccountId, EmailNumber, MailboxNumber, ModSeq, ThreadNumber, Uid } from '../../protocol/mail/ids.ts';
 import type { Quota } from '../../protocol/mail/quota.ts';
 import type { MessageFacts } from '../../protocol/mime/facts.ts';
@@ -301,6 +307,10 @@ export class SharedReader implements AccountReader {
 
   object<T>(type: string, id: string): T | undefined {
     if (type === uploadType) return this.base.object<T>(sharedUploadType, this.uploadId(id));
+    if (type === annotationType && isPrivateAnnotation(id)) {
+      const own = sharedAnnotationId(id, this.viewer);
+      return this.mayReadAnnotation(id) ? this.base.object<T>(sharedAnnotationType, own) : undefined;
+    }
     return this.mayRead(type, id) ? this.base.object<T>(type, id) : undefined;
   }
 
@@ -311,21 +321,35 @@ export class SharedReader implements AccountReader {
         if (id.startsWith(prefix)) yield { id: id.slice(prefix.length), ...rest };
     } else if (type === annotationType || type === mailboxAclType) {
       for (const object of this.base.objects<T>(type)) if (this.mayRead(type, object.id)) yield object;
+      if (type === annotationType) yield* this.privateAnnotations<T>();
     }
   }
 
   /** Mail on its way out is its owner's. */
   *listed(): Iterable<string> {}
 
+  private *privateAnnotations<T>(): Iterable<{ readonly id: string; readonly value: T; readonly modSeq: ModSeq }> {
+    for (const { id, ...rest } of this.base.objects<T>(sharedAnnotationType)) {
+      const own = annotationIdOfShared(id, this.viewer);
+      if (own !== undefined && this.mayReadAnnotation(own)) yield { id: own, ...rest };
+    }
+  }
+
   protected uploadId(id: string): string {
     return `${this.viewer}/${id}`;
   }
 
-  /** RFC 5464 §3.3: shared annotations with `r`; private ones are the owner's. RFC 4314 §4: the list of rights with `a`. */
+  /** RFC 5464 §3.3: annotations with `r`, private ones are of each his own. RFC 4314 §4: the list of rights with `a`. */
   private mayRead(type: string, id: string): boolean {
     const mailbox = Number.parseInt(id, 10) as MailboxNumber;
     if (type === mailboxAclType) return this.rightsOn(mailbox).hasAll('la');
-    return type === annotationType && id.includes(':/shared/') && !Number.isNaN(mailbox) && this.isReadable(mailbox);
+    return type === annotationType && !isPrivateAnnotation(id) && this.mayReadAnnotation(id);
+  }
+
+  /** Of a mailbox; those of the account are the owner's. */
+  private mayReadAnnotation(id: string): boolean {
+    const mailbox = Number.parseInt(id, 10) as MailboxNumber;
+    return !Number.isNaN(mailbox) && this.isReadable(mailbox);
   }
 
   effectsSince(since: ModSeq): Iterable<Effect> | undefined {

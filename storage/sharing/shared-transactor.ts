@@ -3,7 +3,7 @@
  * the commit. 'forbidden' says that a right is missing, 'mailboxNotFound' and 'notFound' that he does not see what he names. His \Seen is his own.
  */
 import { mailboxAclType, type Right, sharedSubscriptionId, sharedSubscriptionType } from '../../protocol/mail/acl.ts';
-import { annotationType } from '../../protocol/mail/annotation.ts';
+import { annotationType, isPrivateAnnotation, sharedAnnotationId, sharedAnnotationType } from '../../protocol/mail/annotation.ts';
 import { MailError } from '../../protocol/mail/errors.ts';
 import type { AccountId, EmailNumber, MailboxNumber, ThreadNumber, Uid } from '../../protocol/mail/ids.ts';
 import { contains, eachOf, normalizeRanges, type Ranges, rangesOf } from '../../protocol/mail/ranges.ts';
@@ -82,12 +82,13 @@ export class SharedTransactor extends SharedReader implements AccountTransactor 
     return this.mailbox(id)!;
   }
 
-  /** RFC 4314 §4, RENAME. The owner's root has no list of rights: what is there keeps its place, and may get another name. */
+  /** RFC 4314 §4, RENAME: `k` is for another place, below which the right is asked. The owner's root has no list of rights, and is nobody else's to fill. */
   private mayBecome({ id, parent: before, role }: Mailbox, parent: MailboxNumber | null): void {
     this.mustHave(id, 'x');
     if (role === 'inbox') throw new MailError('forbidden', 'the INBOX of another account is not renamed');
+    if (parent === before) return;
     if (parent !== null) this.mustHave(parent, 'k');
-    else if (before !== null) throw new MailError('forbidden', 'only the owner puts mailboxes below no other');
+    else throw new MailError('forbidden', 'only the owner puts mailboxes below no other');
   }
 
   private subscribe(mailbox: MailboxNumber, isSubscribed: boolean): void {
@@ -242,6 +243,7 @@ export class SharedTransactor extends SharedReader implements AccountTransactor 
 
   putObject(type: string, id: string, value: unknown): void {
     if (type === uploadType) this.base.putObject(sharedUploadType, this.uploadId(id), value);
+    else if (this.isOwnAnnotation(type, id)) this.base.putObject(sharedAnnotationType, sharedAnnotationId(id, this.viewer), value);
     else {
       this.mayWrite(type, id);
       this.base.putObject(type, id, value);
@@ -250,13 +252,22 @@ export class SharedTransactor extends SharedReader implements AccountTransactor 
 
   removeObject(type: string, id: string): void {
     if (type === uploadType) this.base.removeObject(sharedUploadType, this.uploadId(id));
+    else if (this.isOwnAnnotation(type, id)) this.base.removeObject(sharedAnnotationType, sharedAnnotationId(id, this.viewer));
     else {
       this.mayWrite(type, id);
       this.base.removeObject(type, id);
     }
   }
 
-  /** RFC 4314 §4: the list of rights with `a`, and whom it subscribes. RFC 5464 §3.3: shared annotations with `w`; private ones are the owner's. */
+  /** RFC 5464 §3.3: private annotations need the right to read. */
+  private isOwnAnnotation(type: string, id: string): boolean {
+    const mailbox = Number.parseInt(id, 10) as MailboxNumber;
+    if (type !== annotationType || !isPrivateAnnotation(id) || Number.isNaN(mailbox)) return false;
+    this.mustHave(mailbox, 'r');
+    return true;
+  }
+
+  /** RFC 4314 §4: the list of rights with `a`, and whom it subscribes. RFC 5464 §3.3: shared annotations with `w`. */
   private mayWrite(type: string, id: string): void {
     const mailbox = Number.parseInt(id, 10) as MailboxNumber;
     if (type === mailboxAclType || type === sharedSubscriptionType) this.mustHave(mailbox, 'a');

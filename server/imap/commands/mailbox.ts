@@ -11,6 +11,7 @@ import { defineCommand, loggedIn } from '../command.ts';
 import { keepSubscription, takeSubscription } from '../kept-subscriptions.ts';
 import { locate, locateNew, mustHave, mustLocate } from '../locate.ts';
 import { roleOfSpecialUse } from '../mailbox-tree.ts';
+import { objectIds } from '../object-ids.ts';
 import type { Reply } from '../refusal.ts';
 import type { Session } from '../session.ts';
 import { tellOldName } from './list.ts';
@@ -55,7 +56,7 @@ export const create = defineCommand({
       return tx.createMailbox({ name: path.at(-1)!, parent: createAbove(tx, path), role, subscribed });
     });
     tellOldName(session, name, asSent);
-    return { status: 'OK', code: `MAILBOXID (${formatMailboxId(created.id)})`, text: 'CREATE completed' };
+    return { status: 'OK', code: `MAILBOXID (${objectIds(account).prefix}${formatMailboxId(created.id)})`, text: 'CREATE completed' };
   },
 });
 

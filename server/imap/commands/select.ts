@@ -13,6 +13,7 @@ import { fetchMessages } from '../fetch/fetch.ts';
 import { rowsPerRead } from '../limits.ts';
 import { mustHave, mustLocate, nameOf, rightsOn } from '../locate.ts';
 import { applicableFlags, MailboxView } from '../mailbox-view.ts';
+import { objectIds } from '../object-ids.ts';
 import type { Session } from '../session.ts';
 import { UidRequired } from '../uid-only.ts';
 import { vanishedSince, writeVanished } from '../vanished.ts';
@@ -98,7 +99,7 @@ function describe({ output, isUidOnly }: Session, view: MailboxView, reader: Acc
   output.untagged(`OK [UIDVALIDITY ${view.uidValidity}] UIDs valid.`);
   output.untagged(`OK [UIDNEXT ${mailbox.uidNext}] Predicted next UID.`);
   output.untagged(`OK [HIGHESTMODSEQ ${mailbox.highestModSeq}] Highest.`);
-  output.untagged(`OK [MAILBOXID (${formatMailboxId(mailbox.id)})] Ok.`);
+  output.untagged(`OK [MAILBOXID (${objectIds(view.account).prefix}${formatMailboxId(mailbox.id)})] Ok.`);
 }
 
 /** RFC 4314 §2.1. */

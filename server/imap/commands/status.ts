@@ -6,6 +6,7 @@ import type { Account, Mailbox } from '../../../storage/account/api.ts';
 import { defineCommand, loggedIn } from '../command.ts';
 import { mustHave, withMailbox } from '../locate.ts';
 import { lowerBound } from '../mailbox-view.ts';
+import { objectIds } from '../object-ids.ts';
 import type { Session } from '../session.ts';
 
 export const status = defineCommand({
@@ -60,7 +61,7 @@ function statusValue({ services }: Session, account: Account, mailbox: Mailbox, 
     case 'APPENDLIMIT':
       return services.messageBytesMax;
     case 'MAILBOXID':
-      return `(${formatMailboxId(mailbox.id)})`;
+      return `(${objectIds(account).prefix}${formatMailboxId(mailbox.id)})`;
     default:
       return assertNever(item);
   }

@@ -6,6 +6,7 @@ import { formatEmailId, formatThreadId } from '../../../protocol/mail/ids.ts';
 import type { AccountReader, MembershipRow } from '../../../storage/account/api.ts';
 import { type FlagBytes, flagBytesOf } from '../flag-bytes.ts';
 import type { MailboxView } from '../mailbox-view.ts';
+import { objectIds } from '../object-ids.ts';
 import { writeDateTime } from './date-bytes.ts';
 import { HeaderSelection } from './header-selection.ts';
 import { decodedSize, type SectionAttribute } from './section-content.ts';
@@ -61,6 +62,7 @@ function selectionOf(attribute: SectionAttribute): HeaderSelection {
 }
 
 function fieldOf(attribute: Exclude<FetchAttribute, SectionAttribute>, view: MailboxView, flags: FlagBytes): WriteField {
+  const { prefix } = objectIds(view.account);
   switch (attribute.item) {
     case 'UID':
       return (out, row) => out.ascii('UID ').number(row.uid);
@@ -76,9 +78,9 @@ function fieldOf(attribute: Exclude<FetchAttribute, SectionAttribute>, view: Mai
     case 'MODSEQ':
       return (out, row) => out.ascii('MODSEQ (').number(row.modSeq).ascii(')');
     case 'EMAILID':
-      return (out, row) => out.ascii(`EMAILID (${formatEmailId(row.email)})`);
+      return (out, row) => out.ascii(`EMAILID (${prefix}${formatEmailId(row.email)})`);
     case 'THREADID':
-      return (out, row) => out.ascii(`THREADID (${formatThreadId(row.thread)})`);
+      return (out, row) => out.ascii(`THREADID (${prefix}${formatThreadId(row.thread)})`);
     case 'SAVEDATE':
       return (out, row) => writeDateTime(out.ascii('SAVEDATE '), row.savedAt);
     case 'ENVELOPE':

@@ -10,6 +10,7 @@ import { parseEmailId, parseThreadId } from '../../../protocol/mail/ids.ts';
 import { contains } from '../../../protocol/mail/ranges.ts';
 import type { AccountReader, MembershipRow } from '../../../storage/account/api.ts';
 import type { MailboxView } from '../mailbox-view.ts';
+import { objectIds } from '../object-ids.ts';
 import { bodyTest, headerTest, type SearchedMessage, textTest } from './text-tests.ts';
 
 export type Answer = boolean | undefined;
@@ -63,11 +64,11 @@ export function compile(key: SearchKey, scene: SearchScene): Criterion {
     case 'modSeq':
       return { fast: (row) => row.modSeq >= key.modSeq };
     case 'emailId': {
-      const id = parseEmailId(key.id);
+      const id = parseEmailId(objectIds(view.account).given(key.id));
       return { fast: (row) => row.email === id };
     }
     case 'threadId': {
-      const id = parseThreadId(key.id);
+      const id = parseThreadId(objectIds(view.account).given(key.id));
       return { fast: (row) => row.thread === id };
     }
     case 'header':
