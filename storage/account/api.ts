@@ -141,6 +141,14 @@ export interface CandidateSet {
   has(email: EmailNumber): boolean;
 }
 
+/** Values of FETCH in IMAP's wire form, at their places in `bytes`: the body structure follows the envelope. */
+export interface WireForms {
+  readonly bytes: Uint8Array;
+  readonly envelopeStart: number;
+  readonly envelopeEnd: number;
+  readonly end: number;
+}
+
 export interface AccountReader {
   /** Seq of the applied commit and the account's last modSeq. */
   readonly seq: number;
@@ -174,9 +182,9 @@ export interface AccountReader {
   headerBytes(id: EmailNumber): Uint8Array | undefined;
   /** The kept header and the names of what it leaves out, without the cost of the other facts. The next call overwrites it. */
   keptHeader(id: EmailNumber): KeptHeader | undefined;
-  /** Ready to send (IMAP wire form): the value of ENVELOPE, of BODYSTRUCTURE, of BODY. */
-  envelopeWire(id: EmailNumber): Uint8Array | undefined;
-  bodyStructureWire(id: EmailNumber): Uint8Array | undefined;
+  /** ENVELOPE and BODYSTRUCTURE, ready to send. The next call overwrites them. */
+  wireForms(id: EmailNumber): WireForms | undefined;
+  /** BODY, ready to send. */
   bodyWire(id: EmailNumber): Uint8Array | undefined;
   blob(id: EmailNumber): BlobRef | undefined;
   preview(id: EmailNumber): string | undefined;

@@ -17,6 +17,7 @@ import type {
   ObjectList,
   SearchField,
   SeenMarks,
+  WireForms,
 } from '../account/api.ts';
 import type { BlobRef, DeliveryFacts, MailboxRole } from '../log/record.ts';
 import { type EmailPage, emailPageOf, emailSlotOf, emailsPerPage, hasAttachmentBit } from './email-page.ts';
@@ -41,7 +42,7 @@ import { threadRowsMax } from './limits.ts';
 import { idOfListed, listEnd, listPrefix } from './object-lists.ts';
 import { placesOf } from './places.ts';
 import { ViewerMarks } from './seen-marks.ts';
-import { type JournalRow, tables, type WireRow } from './tables.ts';
+import { type JournalRow, tables, wireEnvelopeStart } from './tables.ts';
 import { searchCandidates } from './trigrams.ts';
 import { deletedBit, uidPageOf, uidSlotOf, uidsPerPage } from './uid-page.ts';
 import { insertionPoint, type View } from './view.ts';
@@ -63,7 +64,14 @@ export class IndexReader implements AccountReader {
   private readonly cache: ReaderCache | undefined;
   private readonly kept = new KeptHeader();
   private readonly textRow = { bytes: Buffer.alloc(0) };
-  private lastWire: { readonly id: EmailNumber; readonly seq: number; readonly row: WireRow | undefined } | undefined;
+  private readonly lastWire = {
+    id: undefined as EmailNumber | undefined,
+    seq: 0,
+    bytes: Buffer.alloc(0),
+    envelopeStart: wireEnvelopeStart,
+    envelopeEnd: 0,
+    end: 0,
+  };
 
   constructor(view: View, cache?: ReaderCache) {
     this.view = view;
@@ -246,21 +254,18 @@ export class IndexReader implements AccountReader {
     return { ...row.facts, header: this.keptHeader(id)?.text ?? '' };
   }
 
-  envelopeWire(id: EmailNumber): Uint8Array | undefined {
-    return this.wireRow(id)?.envelope;
-  }
-
-  bodyStructureWire(id: EmailNumber): Uint8Array | undefined {
-    return this.wireRow(id)?.bodyStructure;
-  }
-
-  /** Both forms are asked for one after the other. */
-  private wireRow(id: EmailNumber): WireRow | undefined {
+  wireForms(id: EmailNumber): WireForms | undefined {
     const { seq } = this.view.meta();
-    if (this.lastWire?.id !== id || this.lastWire.seq !== seq) {
-      this.lastWire = { id, seq, row: this.view.get(tables.wire, wireKey(id)) };
-    }
-    return this.lastWire.row;
+    const last = this.lastWire;
+    // Both forms are asked for one after the other.
+    if (last.id === id && last.seq === seq) return last;
+    const end = this.view.readInto(tables.wire, wireKey(id), last);
+    last.id = end < 0 ? undefined : id;
+    if (end < 0) return undefined;
+    last.seq = seq;
+    last.envelopeEnd = wireEnvelopeStart + last.bytes.readUInt32LE(0);
+    last.end = end;
+    return last;
   }
 
   bodyWire(id: EmailNumber): Uint8Array | undefined {

@@ -63,6 +63,9 @@ export interface FactsRow {
   readonly delivery?: DeliveryFacts;
 }
 
+/** The wire row's first octets say how long its envelope is. */
+export const wireEnvelopeStart = 4;
+
 export interface WireRow {
   readonly envelope: Buffer;
   readonly bodyStructure: Buffer;
@@ -138,15 +141,15 @@ export const tables = {
     letter: 'R',
     isCached: false,
     encode: ({ envelope, bodyStructure }) => {
-      const bytes = Buffer.allocUnsafe(4 + envelope.length + bodyStructure.length);
+      const bytes = Buffer.allocUnsafe(wireEnvelopeStart + envelope.length + bodyStructure.length);
       bytes.writeUInt32LE(envelope.length, 0);
-      bytes.set(envelope, 4);
-      bytes.set(bodyStructure, 4 + envelope.length);
+      bytes.set(envelope, wireEnvelopeStart);
+      bytes.set(bodyStructure, wireEnvelopeStart + envelope.length);
       return bytes;
     },
     decode: (bytes) => {
-      const split = 4 + bytes.readUInt32LE(0);
-      return { envelope: bytes.subarray(4, split), bodyStructure: bytes.subarray(split) };
+      const split = wireEnvelopeStart + bytes.readUInt32LE(0);
+      return { envelope: bytes.subarray(wireEnvelopeStart, split), bodyStructure: bytes.subarray(split) };
     },
     clone: (row) => row,
   } as Table<WireRow>,

@@ -24,6 +24,7 @@ import type {
   MembershipRow,
   SearchField,
   SeenMarks,
+  WireForms,
 } from '../account/api.ts';
 import type { BlobRef, DeliveryFacts, MailboxRole } from '../log/record.ts';
 import { rightsOf } from './rights.ts';
@@ -252,12 +253,8 @@ export class SharedReader implements AccountReader {
     return this.of(id, () => this.base.keptHeader(id));
   }
 
-  envelopeWire(id: EmailNumber): Uint8Array | undefined {
-    return this.of(id, () => this.base.envelopeWire(id));
-  }
-
-  bodyStructureWire(id: EmailNumber): Uint8Array | undefined {
-    return this.of(id, () => this.base.bodyStructureWire(id));
+  wireForms(id: EmailNumber): WireForms | undefined {
+    return this.of(id, () => this.base.wireForms(id));
   }
 
   bodyWire(id: EmailNumber): Uint8Array | undefined {

@@ -84,9 +84,15 @@ function fieldOf(attribute: Exclude<FetchAttribute, SectionAttribute>, view: Mai
     case 'SAVEDATE':
       return (out, row) => writeDateTime(out.ascii('SAVEDATE '), row.savedAt);
     case 'ENVELOPE':
-      return (out, row, reader) => out.ascii('ENVELOPE ').bytes(reader.envelopeWire(row.email)!);
+      return (out, row, reader) => {
+        const { bytes, envelopeStart, envelopeEnd } = reader.wireForms(row.email)!;
+        out.ascii('ENVELOPE ').slice(bytes, envelopeStart, envelopeEnd);
+      };
     case 'BODYSTRUCTURE':
-      return (out, row, reader) => out.ascii('BODYSTRUCTURE ').bytes(reader.bodyStructureWire(row.email)!);
+      return (out, row, reader) => {
+        const { bytes, envelopeEnd, end } = reader.wireForms(row.email)!;
+        out.ascii('BODYSTRUCTURE ').slice(bytes, envelopeEnd, end);
+      };
     case 'BODY':
       return (out, row, reader) => out.ascii('BODY ').bytes(reader.bodyWire(row.email)!);
     case 'PREVIEW':

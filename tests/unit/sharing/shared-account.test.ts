@@ -216,7 +216,7 @@ describe('a shared account', () => {
       expect([box, listed, hidden].map((mailbox) => reader.uids(mailbox).length)).toEqual([1, 0, 0]);
       expect([...reader.emails()]).toEqual([1, 4]);
       const second = 2 as EmailNumber;
-      const asked = [reader.email(second), reader.facts(second), reader.blob(second), reader.preview(second), reader.envelopeWire(second)];
+      const asked = [reader.email(second), reader.facts(second), reader.blob(second), reader.preview(second), reader.wireForms(second)];
       expect(asked.filter((answer) => answer !== undefined)).toEqual([]);
       expect(reader.text(second)).toBe('');
       expect([...reader.objects('mailboxAcl')]).toEqual([]);
