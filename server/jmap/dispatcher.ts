@@ -78,8 +78,12 @@ async function runCall(method: Method, contexts: Contexts, args: Readonly<Record
   return await method.run(context, { ...args });
 }
 
+/** Who may only read what others share may still say which of it he wants to see: isSubscribed is his own. */
+const ofReaders: ReadonlySet<string> = new Set(['Mailbox/set']);
+
 function requireSupport(method: Method, account: ReachableAccount): void {
-  if (method.access === 'write' && account.isReadOnly) throw new MethodError('accountReadOnly', 'The account can only be read.');
+  const isHis = account.isShared && ofReaders.has(method.name);
+  if (method.access === 'write' && account.isReadOnly && !isHis) throw new MethodError('accountReadOnly', 'The account can only be read.');
   if (!isSupportedOn(account, method.capability))
     throw new MethodError('accountNotSupportedByMethod', 'The account does not have what the method is for.');
 }

@@ -131,7 +131,12 @@ class MailboxSetCall {
         // What a sharee subscribes to is no part of the owner's record.
         if (after.recordModSeq > tx.modSeq || after.subscribed !== mailbox.subscribed) this.#isChanged = true;
         const isSaid = changes === undefined || this.#share(mailbox.id, changes, shareWith);
-        this.outcome.updated[id] = isSaid ? null : { shareWith: shareWithOf(tx, mailbox.id) };
+        // RFC 8620 §5.3: what is not as the client has it.
+        const shown = {
+          ...(change.name === undefined || after.name === change.name ? {} : { name: after.name }),
+          ...(isSaid ? {} : { shareWith: shareWithOf(tx, mailbox.id) }),
+        };
+        this.outcome.updated[id] = Object.keys(shown).length === 0 ? null : shown;
       },
       setAside: () => {
         aside = this.#setAside(given);
