@@ -24,16 +24,21 @@ const words: Readonly<Record<Listening['name'], string>> = {
   https: 'JMAP (HTTPS)',
 };
 
-export function formatAnnouncement(
-  config: Config,
-  listening: readonly Listening[],
-  store: string,
-  firstAccount: FirstAccount | undefined,
-  isSelfSigned: boolean,
-): string {
+export interface Start {
+  readonly config: Config;
+  readonly listening: readonly Listening[];
+  readonly store: string;
+  readonly isSelfSigned: boolean;
+  /** Where it was made just now. */
+  readonly firstAccount: FirstAccount | undefined;
+  readonly hasAccounts: boolean;
+}
+
+export function formatAnnouncement({ config, listening, store, isSelfSigned, firstAccount, hasAccounts }: Start): string {
   const width = Math.max(...listening.map(({ name }) => words[name].length), 'Store'.length);
   const row = (title: string, value: string) => `  ${title.padEnd(width)}  ${value}`;
   const lines = ['Satchel is serving.', '', row('Store', store), ...listening.map(({ name, at }) => row(words[name], at))];
+  if (listening.some(({ name }) => name === 'http' || name === 'https')) lines.push(row('Web page', config.publicUrl));
   if (isSelfSigned)
     lines.push(
       '',
@@ -44,6 +49,13 @@ export function formatAnnouncement(
       '',
       `Account:   ${firstAccount.address}`,
       `Password:  ${firstAccount.password}   (shown this once; \`npx satchel account password\` sets another)`,
+    );
+  }
+  if (!hasAccounts) {
+    lines.push(
+      '',
+      'There is no account yet:  npx satchel domain add example.com',
+      '                          npx satchel account add ada@example.com',
     );
   }
   lines.push('', ...dropIn(config, firstAccount?.address ?? 'ADDRESS'), '');

@@ -91,7 +91,9 @@ async function serve(options: CommonOptions & { readonly isDemo: boolean }): Pro
   try {
     await app.start();
     const first = await app.makeFirstAccount();
-    process.stdout.write(formatAnnouncement(config, app.listening, app.storeName, first, app.isSelfSigned));
+    const { listening, storeName: store, isSelfSigned } = app;
+    const hasAccounts = app.services.directory.listAccounts().length > 0;
+    process.stdout.write(formatAnnouncement({ config, listening, store, isSelfSigned, firstAccount: first, hasAccounts }));
     if (options.isDemo) await demo(app);
     ports.logger.info('Serving.', { node: app.nodeId, store: app.storeName });
     const signal = await stopping;

@@ -1,5 +1,5 @@
 /**
- * Set-up of mail programs over HTTP. They ask before anybody has logged in, so the answers hold nothing that the DNS does not say as well: for an
+ * Set-up of mail programs over HTTP, and a page that tells people the same. They ask before anybody has logged in, so the answers hold nothing that the DNS does not say as well: for an
  * address of a domain of ours, whether or not there is an account.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -9,6 +9,7 @@ import type { Directory } from '../../../storage/directory/directory.ts';
 import type { ClientSetup } from '../../admin/client-setup.ts';
 import { setupBodyBytesMax } from '../limits.ts';
 import { appleProfile, autoconfig, autodiscover, autodiscoverError } from './documents.ts';
+import { frontPage, frontPagePolicy } from './front-page.ts';
 import { type SigningPair, signProfile } from './sign-profile.ts';
 import { unescapeXml } from './xml.ts';
 
@@ -36,6 +37,10 @@ export async function addSetupRoutes(server: FastifyInstance, options: SetupRout
         scope.get(`${folder}/${path}`, async (request, reply) => answerAutodiscoverJson(request, reply, options));
       }
     }
+    scope.get('/', async (_request, reply) => {
+      reply.type('text/html; charset=utf-8').header('content-security-policy', frontPagePolicy).header('x-content-type-options', 'nosniff');
+      return reply.send(frontPage(options.setup(), options.publicUrl));
+    });
     scope.get('/mail.mobileconfig', async (request, reply) => answerProfile(request, reply, options));
   });
 }

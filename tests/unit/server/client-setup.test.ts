@@ -1,5 +1,5 @@
 /** What mail programs are told: each document parsed as its reader would, and the profile's signature checked. */
-import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { generateKeyPairSync, hash, type KeyObject } from 'node:crypto';
 import * as asn1js from 'asn1js';
 import Fastify, { type FastifyInstance } from 'fastify';
 import * as pkijs from 'pkijs';
@@ -45,6 +45,29 @@ beforeEach(async () => {
 afterEach(() => server.close());
 
 const get = (url: string, host = 'mail.example.com') => server.inject({ method: 'GET', url, headers: { host } });
+
+describe('the front page', () => {
+  test('tells what is served and where, and lets nothing else onto the page', async () => {
+    const { body, headers } = await get('/');
+    expect(headers).toMatchObject({ 'content-type': 'text/html; charset=utf-8', 'x-content-type-options': 'nosniff' });
+    const style = /<style>(.*)<\/style>/s.exec(body)![1]!;
+    expect(headers['content-security-policy']).toContain(`style-src 'sha256-${hash('sha256', style, 'base64')}';`);
+    const page = parseXml(body.replace('<!doctype html>', ''));
+    expect(elementsOf(page, 'code').map(({ text }) => text)).toEqual([
+      ...['mail.example.com', '993', '143', '465', '587', '4190'],
+      'https://mail.example.com/.well-known/jmap',
+    ]);
+    expect(elementsOf(page, 'form')).toHaveLength(1);
+  });
+
+  test('offers no profile where nothing can be sent, and escapes what it is told', async () => {
+    setup = { ...whole, host: '<b>', services: { imaps: 993 } };
+    const { body } = await get('/');
+    const page = parseXml(body.replace('<!doctype html>', ''));
+    expect(elementsOf(page, 'h1').map(({ text }) => text)).toEqual(['Mail at <b>']);
+    expect(elementsOf(page, 'form')).toHaveLength(0);
+  });
+});
 
 describe('autoconfig', () => {
   test.each([
