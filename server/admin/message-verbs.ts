@@ -4,6 +4,7 @@ import Type from 'typebox';
 import { MailError } from '../../protocol/mail/errors.ts';
 import type { EmailNumber, MailboxNumber, Uid } from '../../protocol/mail/ids.ts';
 import { isKeyword } from '../../protocol/mail/keywords.ts';
+import { hasUnixLines, withCrlf, withUnixLines } from '../../protocol/mime/line-ends.ts';
 import type { Account, AccountReader, AccountTransactor } from '../../storage/account/api.ts';
 import { provisionAccount } from '../../storage/directory/provision.ts';
 import { messageBatchBytesMax } from './limits.ts';
@@ -24,7 +25,6 @@ export interface ListedMessage {
   readonly isDeleted: boolean;
   /** Milliseconds since the epoch. */
   readonly receivedAt: number;
-  readonly octets: number;
   readonly envelopeFrom: string;
 }
 
@@ -86,9 +86,12 @@ export const messageVerbs = [
     positional: ['address', 'email'],
     run: async (services, { address, email }) => {
       const account = await openAccount(services, address);
-      const blob = account.read((reader) => reader.blob(Number(email) as EmailNumber));
+      const id = Number(email) as EmailNumber;
+      const { blob, lineEnds } = account.read((reader) => ({ blob: reader.blob(id), lineEnds: reader.delivery(id)?.lineEnds }));
       // It may have been deleted since it was listed.
-      return { raw: blob === undefined ? null : (await account.blobBytes(blob)).toString('base64') };
+      if (blob === undefined) return { raw: null };
+      const bytes = await account.blobBytes(blob);
+      return { raw: (lineEnds === 'LF' ? withUnixLines(bytes) : bytes).toString('base64') };
     },
     print: () => '',
   }),
@@ -120,7 +123,9 @@ async function prepare({ mail }: AdminServices, account: Account, message: NewMe
   const ingestKey = `import:${hash('sha256', raw)}:${hash('sha256', JSON.stringify(message.mailbox)).slice(0, 16)}`;
   const isKnown = (reader: AccountReader) => reader.ingested(ingestKey) !== undefined;
   if (account.read(isKnown)) return undefined;
-  const [upload, parsed] = await Promise.all([account.prepareBlob(raw), mail.parse(raw)]);
+  const isUnix = hasUnixLines(raw);
+  const bytes = isUnix ? withCrlf(raw) : raw;
+  const [upload, parsed] = await Promise.all([account.prepareBlob(bytes), mail.parse(bytes)]);
   const receivedAt = message.receivedAt ?? Math.min(parsed.facts.sentAt ?? mail.clock.now(), mail.clock.now());
   const add = (tx: AccountTransactor): AddedMessage => {
     if (isKnown(tx)) return 'known';
@@ -131,7 +136,7 @@ async function prepare({ mail }: AdminServices, account: Account, message: NewMe
       mailboxes: [mailboxAt(tx, message.mailbox)],
       deleted: message.isDeleted,
       ...parsed,
-      delivery: { source: 'import' },
+      delivery: { source: 'import', ...(isUnix ? { lineEnds: 'LF' } : {}) },
     });
     tx.rememberIngest(ingestKey, id);
     return 'added';
@@ -174,7 +179,7 @@ function listPage(reader: AccountReader, after: string | undefined) {
 
 function listed(reader: AccountReader, mailbox: readonly string[], id: MailboxNumber, uid: Uid): ListedMessage {
   const { email, deleted } = reader.membership(id, uid)!;
-  const { keywords, receivedAt, size } = reader.email(email)!;
+  const { keywords, receivedAt } = reader.email(email)!;
   const envelopeFrom = reader.delivery(email)?.envelopeFrom ?? '';
-  return { mailbox, uid, email, keywords, isDeleted: deleted, receivedAt, octets: size, envelopeFrom };
+  return { mailbox, uid, email, keywords, isDeleted: deleted, receivedAt, envelopeFrom };
 }

@@ -33,7 +33,6 @@ interface Row {
   readonly keywords: readonly string[];
   readonly isDeleted: boolean;
   readonly receivedAt: number;
-  readonly octets: number;
   readonly envelopeFrom: string;
 }
 
@@ -68,9 +67,10 @@ export async function exportMessages({ call, address, folder, format, onProgress
         const { raw } = bodies[index]!;
         if (raw === null) missed++;
         else {
-          await writer.add(row, Buffer.from(raw, 'base64'));
+          const bytes = Buffer.from(raw, 'base64');
+          await writer.add(row, bytes);
           messages++;
-          octets += row.octets;
+          octets += bytes.length;
         }
       }
       onProgress?.(messages);

@@ -61,6 +61,7 @@ const delivery = recordOf<DeliveryFacts>({
   sesMessageId: maybe(text),
   envelopeFrom: maybe(text),
   envelopeTo: maybe(text),
+  lineEnds: maybe(literal('LF')),
   spam: maybe(text),
   virus: maybe(text),
   spf: maybe(text),

@@ -35,6 +35,8 @@ export interface DeliveryFacts {
   readonly sesMessageId?: string;
   readonly envelopeFrom?: string;
   readonly envelopeTo?: string;
+  /** Its lines had these ends where it was imported from, and have CRLF here. */
+  readonly lineEnds?: 'LF';
   readonly spam?: string;
   readonly virus?: string;
   readonly spf?: string;

@@ -40,6 +40,10 @@ it('the SpamAssassin corpus as mbox, imported twice, is there once, and comes ou
   expect(await imported()).toMatchObject({ found: corpus.length, added: 0, known: corpus.length });
   const client = await server.imap();
   expect(await client.status('Old/Spam', { messages: true })).toMatchObject({ messages: wanted.length });
+  // The files have LF; mail programs get CRLF (RFC 5322 §2.3).
+  await client.mailboxOpen('Old/Spam');
+  const { source } = (await client.fetchOne('1', { source: true })) as { source: Buffer };
+  expect(source.toString('latin1')).toBe(corpus[0]!.toString('latin1').replaceAll('\n', '\r\n'));
   await client.logout();
 
   const out = join(folder.path, 'out');

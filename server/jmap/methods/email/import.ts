@@ -4,6 +4,7 @@ import { invalidProperties, MethodError, SetFailure } from '../../../../protocol
 import { maxObjectsInSet } from '../../../../protocol/jmap/limits.ts';
 import { maybe, onAccount } from '../../../../protocol/jmap/schema/common.ts';
 import { EmailImport } from '../../../../protocol/jmap/schema/email.ts';
+import { withCrlf } from '../../../../protocol/mime/line-ends.ts';
 import { freshUpload, readBlob } from '../../blobs.ts';
 import { readKeywords, readMailboxIds, readReceivedAt, receivedAtOf } from '../../email-changes.ts';
 import { defineMethod, type MethodContext, mailCapability } from '../../method.ts';
@@ -59,7 +60,7 @@ async function prepare(context: MethodContext, settings: Readonly<Record<string,
   if (!isMessage(blob.bytes)) throw new SetFailure({ type: 'invalidEmail', description: 'The blob does not begin as a message does.' });
   if (blob.bytes.length > services.messageBytesMax)
     throw new SetFailure({ type: 'tooLarge', description: `A message has at most ${services.messageBytesMax} bytes.` });
-  const raw = withLineEnds(blob.bytes);
+  const raw = withCrlf(blob.bytes);
   const now = services.clock.now();
   const [upload, message] = await Promise.all([
     raw === blob.bytes ? freshUpload(account, blobId, raw, now) : account.upload(raw),
@@ -72,12 +73,4 @@ async function prepare(context: MethodContext, settings: Readonly<Record<string,
     mailboxIds,
     keywords: read.keywords,
   };
-}
-
-/** RFC 5322 §2.3: lines end in CRLF. The same buffer where they do. */
-function withLineEnds(bytes: Buffer): Buffer {
-  for (let at = bytes.indexOf(10); at >= 0; at = bytes.indexOf(10, at + 1)) {
-    if (at === 0 || bytes[at - 1] !== 13) return Buffer.from(bytes.toString('latin1').replace(/\r?\n/g, '\r\n'), 'latin1');
-  }
-  return bytes;
 }
