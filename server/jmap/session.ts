@@ -130,17 +130,21 @@ async function accountsInSession(services: JmapServices, identity: Identity): Pr
   return (await services.reachableAccounts(identity)).filter(({ isInSession }) => isInSession);
 }
 
+/** Of what every session tells alike: a request need not go through it. */
+const commonDigests = new WeakMap<JmapServices, string>();
+
 /** Changes when anything in the session resource does (RFC 8620 §3.4). */
 export async function sessionStateOf(services: JmapServices, identity: Identity): Promise<string> {
+  let common = commonDigests.get(services);
+  if (common === undefined) {
+    common = digest([capabilities, accountCapabilities(services), services.pusher.sender.publicKey]);
+    commonDigests.set(services, common);
+  }
   const { accountId, address } = identity;
-  const told = [
-    accountId,
-    address,
-    await accountsInSession(services, identity),
-    capabilities,
-    accountCapabilities(services),
-    services.pusher.sender.publicKey,
-  ];
+  return digest([common, accountId, address, await accountsInSession(services, identity)]);
+}
+
+function digest(told: readonly unknown[]): string {
   return hash('sha256', JSON.stringify(told), 'hex').slice(0, 16);
 }
 
