@@ -44,8 +44,9 @@ export interface KvSnapshot extends KvReader {
   release(): void;
 }
 
-/** The smallest key above all keys that begin with `prefix`. */
+/** The smallest key above all keys that begin with `prefix`, which begins with a letter. A last byte of 255 carries over. */
 export function endOf(prefix: string): string {
-  const last = prefix.charCodeAt(prefix.length - 1);
-  return prefix.slice(0, -1) + String.fromCharCode(last + 1);
+  let length = prefix.length;
+  while (prefix.charCodeAt(length - 1) === 255) length -= 1;
+  return prefix.slice(0, length - 1) + String.fromCharCode(prefix.charCodeAt(length - 1) + 1);
 }
