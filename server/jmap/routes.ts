@@ -144,14 +144,20 @@ function webSocket(services: JmapServices, streams: Set<Stream>, upgrades: Upgra
     const cache = cacheOf(account);
     if (cache.webSockets >= webSocketsMax) return problem(reply, 429, `An account has at most ${webSocketsMax} WebSockets.`);
     cache.webSockets += 1;
+    // The account stays in memory meanwhile, and with it what is counted of it.
+    const watch = account.watch(() => {});
+    const leave = () => {
+      cache.webSockets -= 1;
+      watch[Symbol.dispose]();
+    };
     reply.hijack();
     const socket = await upgrades.accept(request);
     if (socket === undefined) {
-      cache.webSockets -= 1;
+      leave();
       return reply;
     }
     const stream = serveWebSocket(services, identity, account, socket, () => {
-      cache.webSockets -= 1;
+      leave();
       streams.delete(stream);
     });
     streams.add(stream);
