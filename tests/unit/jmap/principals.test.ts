@@ -1,5 +1,6 @@
 /** Principals follow the directory (RFC 9670 §2.2, §2.5): what is new, renamed and gone, of those that one may know. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { AccountId } from '../../../protocol/mail/ids.ts';
 import { principalsCapability } from '../../../server/jmap/method.ts';
 import { core, type JmapApp, startJmapApp } from '../../support/jmap/app.ts';
 
@@ -52,6 +53,21 @@ describe('Principal/changes', () => {
     await app.directory.removeAccount('secret@elsewhere.example');
     expect(await ask('Principal/changes', { sinceState })).toMatchObject({ created: [], updated: [], destroyed: [] });
     expect(await ask('Principal/queryChanges', { sinceQueryState: sinceState })).toMatchObject({ removed: [], added: [] });
+  });
+
+  it('tells of those of other domains when they share something, and no more when they do not', async () => {
+    const sinceState = await stateOf();
+    const stranger = await app.directory.addAccount('friend@elsewhere.example', { name: 'Friend' });
+    expect(await ask('Principal/get', { ids: [stranger] })).toMatchObject({ list: [], notFound: [stranger] });
+    await app.directory.noteShares([accountId as AccountId], stranger);
+    expect(await ask('Principal/changes', { sinceState })).toMatchObject({ created: [stranger], updated: [], destroyed: [] });
+    expect(await ask('Principal/get', { ids: [stranger] })).toMatchObject({ list: [{ name: 'Friend', accounts: null }] });
+    const later = await stateOf();
+    await app.directory.noteShares([accountId as AccountId], 'account2' as AccountId);
+    // A neighbour was known before.
+    expect(await ask('Principal/changes', { sinceState: later })).toMatchObject({ created: [], updated: ['account2'] });
+    await app.directory.removeAccount('friend@elsewhere.example');
+    expect(await ask('Principal/changes', { sinceState: later })).toMatchObject({ created: [], destroyed: [stranger] });
   });
 
   it('gives them in portions', async () => {
