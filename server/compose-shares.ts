@@ -18,7 +18,10 @@ export function openShares({ accounts, directory, random, logger }: SharesOption
     ...{ accounts, directory, random },
     onFailure: (sharee, error) => logger.warn('An account could not be told that its rights on a mailbox changed.', { sharee, error }),
   });
-  const shares = new Shares({ accounts, directory });
+  const shares = new Shares({
+    ...{ accounts, directory },
+    onFailure: (owner, error) => logger.error('An account that shares mailboxes cannot be opened: they are left out.', { owner, error }),
+  });
   shares.onRightsChanged = (change) => notifier.tell(change);
   return shares;
 }

@@ -20,7 +20,7 @@ import { type AppPassword, type CredentialRecord, type GroupSenders, type Passwo
 import { type GroupMail, groupMail, type Resolution, resolve } from './resolve.ts';
 import { addFlowKey, addRule, moveRule, removeFlowKey, removeRule, sortedRules } from './rule-mutations.ts';
 import type { Rule, RuleRecord } from './rule-records.ts';
-import { dropStaleHint, isHintDue, isStale, putHints } from './share-hints.ts';
+import { dropRightsOf, dropStaleHint, isHintDue, isStale, putHints } from './share-hints.ts';
 import { DirectoryState } from './state.ts';
 
 export interface DirectoryPorts {
@@ -226,6 +226,10 @@ export class Directory implements Disposable {
       await account.transact((tx) => {
         if (!tx.isClosed) tx.close();
       });
+    }
+    // What others shared with it: the hints say whose logs to look into, and go last.
+    for (const owner of this.#state.sharers.get(id) ?? []) {
+      if (this.accountById(owner) !== undefined) await (await this.#ports.accounts.open(owner)).transact((tx) => dropRightsOf(tx, id));
     }
     await this.#transact((tx) => mutations.endRemoval(tx, id));
   }

@@ -71,7 +71,6 @@ export function beginRemoval(tx: Tx, address: string): AccountId {
     if ('account' in alias.value.to && alias.value.to.account === id) dropAlias(tx, alias.id);
   }
   leaveGroups(tx, record.address);
-  dropHintsOf(tx, id);
   if (get(tx, 'credential', id)) tx.removeObject('credential', id);
   tx.removeObject('address', record.address);
   tx.putObject('account', id, { ...record, state: 'closing', removedAt: tx.at } satisfies AccountRecord);
@@ -81,7 +80,9 @@ export function beginRemoval(tx: Tx, address: string): AccountId {
 /** Second half, after `closed` stands in the account's log. */
 export function endRemoval(tx: Tx, id: AccountId): void {
   const record = get<AccountRecord>(tx, 'account', id);
-  if (record?.state === 'closing') tx.putObject('account', id, { ...record, state: 'closed' } satisfies AccountRecord);
+  if (record?.state !== 'closing') return;
+  dropHintsOf(tx, id);
+  tx.putObject('account', id, { ...record, state: 'closed' } satisfies AccountRecord);
 }
 
 /** What is not named stays; 'default': as of every account. */

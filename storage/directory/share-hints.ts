@@ -3,7 +3,8 @@
  * says whose log to look into. It is written before the owner's commit, so that there may be one too many and never one too few, and it is dropped
  * when nothing is behind it and it is old enough for no grant to be under way.
  */
-import { type AclIdentifier, anyone } from '../../protocol/mail/acl.ts';
+import { type AclIdentifier, anyone, type MailboxAcl, mailboxAclType, sharedSubscriptionType } from '../../protocol/mail/acl.ts';
+import { annotationIdOfShared, sharedAnnotationType } from '../../protocol/mail/annotation.ts';
 import { MailError } from '../../protocol/mail/errors.ts';
 import type { AccountId } from '../../protocol/mail/ids.ts';
 import type { AccountTransactor } from '../account/api.ts';
@@ -39,6 +40,17 @@ export const isStale = (hint: ShareRecord, now: number): boolean => now - hint.a
 export function dropStaleHint(tx: Tx, sharee: AclIdentifier, owner: AccountId): void {
   const hint = tx.object<ShareRecord>('share', hintId(sharee, owner));
   if (hint !== undefined && isStale(hint, tx.at)) tx.removeObject('share', hintId(sharee, owner));
+}
+
+/** Of the owner's log: an account that is removed has no rights any more, and what it kept about shared mailboxes goes. */
+export function dropRightsOf(tx: Tx, account: AccountId): void {
+  for (const { id, value } of [...tx.objects<MailboxAcl>(mailboxAclType)]) {
+    const { [account]: gone, ...rights } = value.rights;
+    if (gone !== undefined) tx.putObject(mailboxAclType, id, { rights } satisfies MailboxAcl);
+  }
+  for (const { id } of [...tx.objects(sharedSubscriptionType)]) if (id.endsWith(`/${account}`)) tx.removeObject(sharedSubscriptionType, id);
+  for (const { id } of [...tx.objects(sharedAnnotationType)])
+    if (annotationIdOfShared(id, account) !== undefined) tx.removeObject(sharedAnnotationType, id);
 }
 
 /** The account is removed. */

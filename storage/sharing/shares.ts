@@ -3,16 +3,19 @@
  * directory has hints, written before the owner's commit (storage/directory/share-hints.ts), so that a crash between the two costs nothing.
  */
 import { type AclIdentifier, anyone, RightSet } from '../../protocol/mail/acl.ts';
-import { MailError } from '../../protocol/mail/errors.ts';
+import { MailError, StorageError } from '../../protocol/mail/errors.ts';
 import type { AccountId, MailboxNumber } from '../../protocol/mail/ids.ts';
 import type { Account, Accounts } from '../account/api.ts';
 import type { Directory, DirectoryAccount } from '../directory/directory.ts';
+import { openedTogetherMax } from './limits.ts';
 import { aclOf, setRights } from './rights.ts';
 import { SharedAccount, sharedAccount } from './shared-account.ts';
 
 export interface SharesPorts {
   readonly accounts: Accounts;
   readonly directory: Directory;
+  /** An owner's account that could not be opened. */
+  readonly onFailure?: (owner: AccountId, error: StorageError) => void;
 }
 
 export interface SharedWith {
@@ -48,7 +51,7 @@ export class Shares {
   /** undefined: nothing of this account is shared with the viewer, if it is there at all. */
   async open(viewer: AccountId, owner: AccountId): Promise<SharedAccount | undefined> {
     const { accounts, directory } = this.#ports;
-    if (directory.accountById(owner) === undefined || owner === viewer) return undefined;
+    if (owner === viewer || [owner, viewer].some((id) => directory.accountById(id) === undefined)) return undefined;
     const account = sharedAccount(await accounts.open(owner), viewer);
     return account.isShared ? account : undefined;
   }
@@ -57,12 +60,24 @@ export class Shares {
   async openAll(viewer: AccountId): Promise<readonly SharedWith[]> {
     const owners = [...this.owners(viewer)].sort((a, b) => (a.address < b.address ? -1 : 1));
     const opened: SharedWith[] = [];
-    for (const owner of owners) {
-      const account = await this.open(viewer, owner.id);
-      if (account !== undefined) opened.push({ owner, account });
-      else await this.#ports.directory.dropStaleShare(viewer, owner.id);
+    for (let at = 0; at < owners.length; at += openedTogetherMax) {
+      const some = owners.slice(at, at + openedTogetherMax).map((owner) => this.#openOne(viewer, owner));
+      opened.push(...(await Promise.all(some)).filter((one) => one !== undefined));
     }
     return opened;
+  }
+
+  /** An account that cannot be opened keeps nobody from the others. */
+  async #openOne(viewer: AccountId, owner: DirectoryAccount): Promise<SharedWith | undefined> {
+    try {
+      const account = await this.open(viewer, owner.id);
+      if (account !== undefined) return { owner, account };
+      await this.#ports.directory.dropStaleShare(viewer, owner.id);
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      this.#ports.onFailure?.(owner.id, error);
+    }
+    return undefined;
   }
 
   /** The account that somebody means by a name of it: its address or one of its aliases; or `anyone`. */

@@ -45,15 +45,19 @@ describe('rights', () => {
     expect([shared.isShared, shared.rightsOn(box).letters, await rig.shares.openAll(bob.id)]).toEqual([false, '', []]);
   });
 
-  test('of an account that is gone are in no list, and leave it with the next change', async () => {
+  test('of an account that is removed go with it, at once and for good', async () => {
     await using rig = await SharingRig.open();
     const { ann, bob, cid } = rig;
     const box = await rig.make(ann, 'Plans');
-    await rig.give(ann, box, bob.id, 'lr');
-    await rig.directory.removeAccount('bob@example.com');
-    expect(rig.shares.list(ann, box)).toEqual([]);
+    const bobs = await rig.shared(ann, box, bob, 'lr');
     await rig.give(ann, box, cid.id, 'lr');
+    await bobs.transact((tx) => tx.putObject('annotation', `${box}:/private/comment`, { text: 'mine' }));
+    const told: Effect[] = [];
+    using _ = bobs.watch((effects) => told.push(...effects));
+    await rig.directory.removeAccount('bob@example.com');
+    expect(told.map(({ mailboxes }) => mailboxes.map(({ mailbox, record }) => [mailbox, record]))).toEqual([[[box, 'removed']]]);
     expect(ann.read((reader) => [...aclOf(reader, box).keys()])).toEqual([cid.id]);
+    expect(ann.read((reader) => [...reader.objects('sharedAnnotation')].length + [...reader.objects('sharedSubscription')].length)).toBe(1);
   });
 
   test('are given by who has `a`, to everybody but the owner', async () => {
