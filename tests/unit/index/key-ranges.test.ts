@@ -1,11 +1,7 @@
 /** Ranges of keys by prefix: whatever bytes a hash or number ends with. */
-import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { parseMessage } from '../../../indexer/parse-message.ts';
 import { endOf } from '../../../storage/index/kv.ts';
-import { openProvisioned, openTestBucket, rawMessage } from '../../support/open-accounts.ts';
-import { ada } from '../indexer/rig.ts';
 
 const bytes = (key: string) => Buffer.from(key, 'latin1');
 
@@ -22,22 +18,4 @@ test('a range by prefix has every key that begins with it, and no other', () => 
       expect(isInside(`J${other}`)).toBe(false);
     }),
   );
-});
-
-test('a reply finds its thread also when the hash of the message id ends with 255', async () => {
-  const hashEnd = (id: string) => createHash('sha256').update(id).digest()[7];
-  const id = Array.from({ length: 5000 }, (_, at) => `m${at}@example.com`).find((each) => hashEnd(each) === 255)!;
-  const account = await openProvisioned(openTestBucket().node(), ada);
-  const add = async (fields: Record<string, string>) => {
-    const raw = rawMessage({ From: 'ada@example.com', ...fields });
-    const upload = await account.upload(raw);
-    const parsed = await parseMessage(raw);
-    return account.transact(
-      (tx) =>
-        tx.addEmail({ blob: upload.ref, receivedAt: tx.at, keywords: [], mailboxes: [tx.mailboxByRole('inbox')!.id], ...parsed }).thread,
-      { uploads: [upload] },
-    );
-  };
-  const first = await add({ 'Message-ID': `<${id}>`, Subject: 'Boats' });
-  expect(await add({ 'Message-ID': '<r@example.com>', 'In-Reply-To': `<${id}>`, Subject: 'Re: Boats' })).toBe(first);
 });
