@@ -84,7 +84,8 @@ function api(services: JmapServices): Handler {
     cache.requests += 1;
     try {
       const response = await dispatch(services, identity, account, parsed);
-      return reply.type('application/json; charset=utf-8').send(JSON.stringify(response));
+      // As bytes: Node writes a long string that is not all ASCII far slower than it encodes one.
+      return reply.type('application/json; charset=utf-8').send(Buffer.from(JSON.stringify(response)));
     } finally {
       cache.requests -= 1;
     }
