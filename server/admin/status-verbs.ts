@@ -1,6 +1,8 @@
 /** `status`: accounts, sizes, queues, and what the store's requests cost. */
+import type { AccountReader } from '../../storage/account/api.ts';
 import { failedPrefix } from '../../storage/objects/object-keys.ts';
 import type { ObjectStore } from '../../storage/objects/object-store.ts';
+import { serviceOutboxId, unfinishedSubmissions } from '../../storage/outbox/outbox.ts';
 import { countedMax } from './limits.ts';
 import { defineVerb, formatTable, parameters } from './verb.ts';
 
@@ -15,9 +17,12 @@ export const statusVerbs = [
     run: async ({ directory, mail }) => {
       await directory.refresh();
       const accounts = [];
+      const outbox = new Waiting(mail.clock.now());
+      (await mail.accounts.open(serviceOutboxId)).read((reader) => addOutbox(outbox, reader));
       for (const { id, address } of directory.listAccounts()) {
         const account = await mail.accounts.open(id);
         const counts = account.read((reader) => {
+          addOutbox(outbox, reader);
           const mailboxes = reader.mailboxes();
           let messages = 0;
           let octets = 0;
@@ -40,12 +45,13 @@ export const statusVerbs = [
         causes.set(row.cause, {
           requests: sum.requests + row.requests,
           dollars: sum.dollars + row.dollars,
-          errors: sum.errors + row.errors,
+          // What was merely looked for and is not there is no failure.
+          errors: sum.errors + row.errors - row.missing,
         });
       }
       const upMs = mail.clock.monotonic() - mail.startedAt;
       const store = { name: mail.store.name, requests, dollars, upSeconds: Math.round(upMs / 1000), causes: Object.fromEntries(causes) };
-      return { accounts, queues: { inbound, held }, store };
+      return { accounts, queues: { inbound, held, outbox: outbox.queue() }, store };
     },
     print: ({ accounts, queues, store }) =>
       [
@@ -55,6 +61,7 @@ export const statusVerbs = [
         ),
         '',
         `Waiting to be taken in: ${formatQueue(queues.inbound)}`,
+        `Waiting to leave (outbox): ${formatQueue(queues.outbox)}`,
         `Held back (failed, quarantine): ${formatQueue(queues.held)}`,
         '',
         `Store: ${store.name}. In ${formatDuration(store.upSeconds)} ${store.requests} requests, which cost $${store.dollars.toFixed(6)} at S3's list prices.`,
@@ -73,17 +80,39 @@ interface Queue {
   readonly oldestSeconds: number | null;
 }
 
+class Waiting {
+  readonly #now: number;
+  #count = 0;
+  #oldest = Number.POSITIVE_INFINITY;
+
+  constructor(now: number) {
+    this.#now = now;
+  }
+
+  add(since: number): void {
+    this.#count++;
+    this.#oldest = Math.min(this.#oldest, since);
+  }
+
+  queue(hasMore = false): Queue {
+    const oldestSeconds = this.#count === 0 ? null : Math.max(0, Math.round((this.#now - this.#oldest) / 1000));
+    return { count: this.#count, hasMore, oldestSeconds };
+  }
+}
+
+/** Submissions with copies left to hand over. */
+function addOutbox(waiting: Waiting, reader: AccountReader): void {
+  for (const { value } of unfinishedSubmissions(reader)) waiting.add(value.createdAt);
+}
+
 async function queue(store: ObjectStore, prefix: string, now: number, counts: (key: string) => boolean): Promise<Queue> {
-  let count = 0;
-  let oldest = Number.POSITIVE_INFINITY;
+  const waiting = new Waiting(now);
   let seen = 0;
   for await (const { key, lastModified } of store.list(prefix, { limit: countedMax })) {
     seen++;
-    if (!counts(key)) continue;
-    count++;
-    oldest = Math.min(oldest, lastModified);
+    if (counts(key)) waiting.add(lastModified);
   }
-  return { count, hasMore: seen === countedMax, oldestSeconds: count === 0 ? null : Math.max(0, Math.round((now - oldest) / 1000)) };
+  return waiting.queue(seen === countedMax);
 }
 
 function formatQueue({ count, hasMore, oldestSeconds }: Queue): string {

@@ -4,6 +4,7 @@
  * A StoreMeter keeps the counts; `of(store, cause)` gives a view of the store whose requests count for that cause (`commit`, `sweep`, …).
  * Stand it inside RetryingStore, so that every attempt counts.
  */
+import { StorageError } from '../../protocol/mail/errors.ts';
 import type { Clock } from '../clock.ts';
 import {
   type ListOptions,
@@ -31,6 +32,8 @@ export interface MeterRow {
   readonly requests: number;
   /** Requests that threw, `missing` included. */
   readonly errors: number;
+  /** Those that found nothing, which is often no fault: the next commit is looked for before it is there. */
+  readonly missing: number;
   /** putIfAbsent answered `exists`. */
   readonly lostRaces: number;
   readonly bytesRead: number;
@@ -85,6 +88,7 @@ export class StoreMeter {
       return await run(counts);
     } catch (error) {
       counts.errors++;
+      if (error instanceof StorageError && error.code === 'missing') counts.missing++;
       throw error;
     } finally {
       counts.durationMs += this.#clock.monotonic() - began;
@@ -95,7 +99,7 @@ export class StoreMeter {
     const name = `${cause}\n${operation}`;
     let counts = this.#counts.get(name);
     if (counts === undefined) {
-      const zero = { requests: 0, errors: 0, lostRaces: 0, bytesRead: 0, bytesWritten: 0, durationMs: 0, dollars: 0 };
+      const zero = { requests: 0, errors: 0, missing: 0, lostRaces: 0, bytesRead: 0, bytesWritten: 0, durationMs: 0, dollars: 0 };
       counts = { operation, cause, ...zero };
       this.#counts.set(name, counts);
     }

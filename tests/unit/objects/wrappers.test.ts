@@ -101,8 +101,10 @@ describe('metered', () => {
     });
     expect(row('commit', 'get')).toMatchObject({ requests: 1, errors: 0, bytesRead: 4 });
     expect(row('commit', 'getRange')).toMatchObject({ bytesRead: 2 });
+    await expect(commit.get('nowhere')).rejects.toThrow();
+    expect(row('commit', 'get')).toMatchObject({ requests: 2, errors: 1, missing: 1 });
     expect(row('sweep', 'delete')).toMatchObject({ requests: 2, dollars: 0 });
-    expect(meter.snapshot().requests).toBe(7);
+    expect(meter.snapshot().requests).toBe(8);
     expect(memory.size).toBe(1);
   });
 

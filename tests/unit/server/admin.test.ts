@@ -14,10 +14,11 @@ import { createAdminServer, createHttpServer } from '../../../server/http/http-s
 import { silentLogger } from '../../../server/logger.ts';
 import { MemoryStore } from '../../../storage/objects/memory.ts';
 import { StoreMeter } from '../../../storage/objects/metered.ts';
+import { enqueue } from '../../../storage/outbox/outbox.ts';
 import { Shares } from '../../../storage/sharing/shares.ts';
 import { openTestDirectory } from '../../support/directory.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
-import { openTestBucket } from '../../support/open-accounts.ts';
+import { openTestBucket, rawMessage } from '../../support/open-accounts.ts';
 
 const wholeSummary = { commits: 1, manifests: 0, parts: 0, blobs: 0, tail: 1 };
 let store: MemoryStore;
@@ -137,6 +138,23 @@ describe('verbs', () => {
     await run('verify', { address: 'ada@example.com' });
     expect(verified).toEqual(['directory', id, id]);
     await expect(run('verify', { address: 'nobody@example.com' })).rejects.toThrow(/no account nobody@example\.com/);
+  });
+
+  it('status tells what waits to leave', async () => {
+    await run('domain add', { name: 'example.com' });
+    await run('account add', { address: 'ada@example.com' });
+    expect((await run('status')).text).toContain('Waiting to leave (outbox): nothing');
+    const id = services.directory.listAccounts()[0]!.id;
+    const account = await services.mail.accounts.open(id);
+    const upload = await account.upload(rawMessage({ Subject: 'out' }));
+    const address = (email: string) => ({ email, parameters: null });
+    const envelope = { mailFrom: address('ada@example.com'), rcptTo: [address('zoe@elsewhere.example')] };
+    await account.transact((tx) => enqueue(tx, { id: 's1', origin: 'smtp', blob: upload.ref, messageId: 'm', envelope }), {
+      uploads: [upload],
+    });
+    const { result, text } = await run('status');
+    expect(text).toMatch(/Waiting to leave \(outbox\): 1, the oldest for \d+ s/);
+    expect(result).toMatchObject({ queues: { outbox: { count: 1, hasMore: false } } });
   });
 
   it('held mail is listed by kind, shown, released and removed', async () => {
