@@ -9,6 +9,8 @@ import type { DNSResolver } from 'mailauth';
 import type { Clock } from '../storage/clock.ts';
 import { dnsPauseMs, dnsQuestionMsMax, dnsSilencesMax } from './limits.ts';
 
+export type { DNSResolver };
+
 export interface ResolverGuardOptions {
   readonly resolver: DNSResolver;
   readonly clock: Pick<Clock, 'monotonic' | 'sleep'>;

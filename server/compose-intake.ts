@@ -1,12 +1,12 @@
 /** Mail in: the pipeline with the workers that parse for it, the sweep of the bucket, and LMTP. */
-import { resolve } from 'node:dns/promises';
+import { Resolver } from 'node:dns/promises';
 import { hostname } from 'node:os';
 import { authenticate } from '../indexer/authenticate.ts';
 import { readAuthenticationResults } from '../indexer/authentication-results.ts';
 import type { IntakeEvent } from '../indexer/intake-events.ts';
 import { ParsePool } from '../indexer/parse-pool.ts';
 import { Pipeline, type PipelinePorts } from '../indexer/pipeline.ts';
-import { ResolverGuard } from '../indexer/resolver-guard.ts';
+import { type DNSResolver, ResolverGuard } from '../indexer/resolver-guard.ts';
 import { ServiceMail } from '../indexer/rules/service-mail.ts';
 import { keyService } from '../indexer/ses/client-side-encryption.ts';
 import type { FeedbackEvent } from '../indexer/ses/events.ts';
@@ -26,7 +26,7 @@ import type { OpenedStore } from './compose-store.ts';
 import type { Config } from './config.ts';
 import { fetchSnsText } from './http/fetch-text.ts';
 import type { InboundRoute } from './http/inbound-route.ts';
-import { copyBytesMin, queuePauseMs } from './limits.ts';
+import { copyBytesMin, dnsTries, dnsTryMs, queuePauseMs } from './limits.ts';
 import { createLmtpServer, type LmtpServer } from './lmtp/lmtp-server.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
@@ -125,7 +125,7 @@ export function openIntake(options: IntakeOptions): Intake {
       : undefined,
     lmtp(certificates) {
       const dns = new ResolverGuard({
-        resolver: resolve,
+        resolver: openResolver(inbound.lmtp.dnsServers),
         clock,
         onChange: (isAway) => {
           if (isAway) logger.warn('DNS does not answer: mail by LMTP comes in without results of SPF, DKIM and DMARC until it does.');
@@ -167,6 +167,12 @@ export function openIntake(options: IntakeOptions): Intake {
       await parsers[Symbol.asyncDispose]();
     },
   };
+}
+
+function openResolver(servers: readonly string[]): DNSResolver {
+  const resolver = new Resolver({ timeout: dnsTryMs, tries: dnsTries });
+  if (servers.length > 0) resolver.setServers(servers);
+  return (name, type) => resolver.resolve(name, type) as ReturnType<DNSResolver>;
 }
 
 /** A queue and a key lie where the bucket lies, and are asked with the bucket's credentials, unless it is said otherwise. */

@@ -195,6 +195,10 @@ export const ConfigSchema = Type.Object(
               default: true,
               description: 'Check SPF, DKIM and DMARC of LMTP mail that no such MTA has checked. Asks DNS.',
             }),
+            dnsServers: Type.Array(Type.String({ minLength: 1 }), {
+              default: [],
+              description: "Name servers that are asked for it, as ADDRESS or ADDRESS:PORT. Default: the system's.",
+            }),
           },
           { ...closed, description: 'What is believed of mail that an MTA hands over.' },
         ),

@@ -33,3 +33,7 @@ export const copyBytesMin = 1024 * 1024;
 
 /** Milliseconds before a queue that could not be read is read again. */
 export const queuePauseMs = 1000;
+
+/** Milliseconds that one name server has for a question about LMTP mail, and how often it is asked: together within indexer's dnsQuestionMsMax. */
+export const dnsTryMs = 1_200;
+export const dnsTries = 2;
