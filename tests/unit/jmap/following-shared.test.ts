@@ -15,7 +15,7 @@ import {
 } from '../../../protocol/mail/ids.ts';
 import { sharedAccount } from '../../../storage/sharing/shared-account.ts';
 import { type JmapApp, startJmapApp } from '../../support/jmap/app.ts';
-import { type FollowedType, Follower, type Following } from '../../support/jmap/follower.ts';
+import { Follower, type Following } from '../../support/jmap/follower.ts';
 import { deliver, rawMessage } from '../../support/open-accounts.ts';
 
 const owner = 'account1' as AccountId;
@@ -49,7 +49,7 @@ const queries: Following['queries'] = [
 
 class History {
   /** Ids that the viewer could see at some time. */
-  readonly seen: Readonly<Record<Exclude<FollowedType, 'Identity'>, Set<string>>> = {
+  readonly seen: Readonly<Record<'Email' | 'Thread' | 'Mailbox', Set<string>>> = {
     Email: new Set(),
     Thread: new Set(),
     Mailbox: new Set(),

@@ -92,7 +92,11 @@ function create(context: MethodContext, tx: AccountTransactor, { outcome, create
   const mailboxes = readMailboxIds(context, tx, one.mailboxIds);
   const { id, thread } = tx.addEmail({ ...one.email, mailboxes, keywords: one.keywords });
   created.set(key, formatEmailId(id));
-  outcome.created[key] = { id: formatEmailId(id), blobId: emailBlobId(id), threadId: formatThreadId(thread), size: one.email.facts.octets };
+  const shown = { id: formatEmailId(id), blobId: emailBlobId(id), threadId: formatThreadId(thread), size: one.email.facts.octets };
+  // A sharee is told where keywords that he may not set were left out (RFC 4314 §4, APPEND).
+  const kept = tx instanceof SharedTransactor ? tx.email(id) : undefined;
+  const isAsAsked = kept === undefined || one.keywords.every((keyword) => kept.keywords.includes(keyword));
+  outcome.created[key] = isAsAsked ? shown : { ...shown, keywords: keywordsOf(kept) };
 }
 
 async function prepare(context: MethodContext, settings: Readonly<Record<string, unknown>>, inMutation: number): Promise<PreparedEmail> {
