@@ -3,13 +3,13 @@ import { expect } from 'vitest';
 import { mailSharingCapability, submissionCapability } from '../../../server/jmap/method.ts';
 import { core, type JmapApp, mail, type User } from './app.ts';
 
-export type FollowedType = 'Email' | 'Thread' | 'Mailbox' | 'Identity';
+export type FollowedType = 'Email' | 'Thread' | 'Mailbox' | 'Identity' | 'EmailSubmission';
 
 export interface Following {
   readonly accountId: string;
   readonly user: User;
   readonly types: readonly FollowedType[];
-  readonly queries: readonly (readonly [type: 'Email' | 'Mailbox', query: object])[];
+  readonly queries: readonly (readonly [type: 'Email' | 'Mailbox' | 'EmailSubmission', query: object])[];
   /** Told of every id that a change names. */
   readonly onTold?: (type: FollowedType, id: string) => void;
 }

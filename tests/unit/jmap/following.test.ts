@@ -1,9 +1,9 @@
 /** A client that follows /changes and /queryChanges only holds, after any history, what a client that reads everything anew holds. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { EmailNumber, MailboxNumber } from '../../../protocol/mail/ids.ts';
+import { type EmailNumber, formatEmailId, type MailboxNumber } from '../../../protocol/mail/ids.ts';
 import { submissionCapability } from '../../../server/jmap/method.ts';
-import { core, type JmapApp, startJmapApp } from '../../support/jmap/app.ts';
+import { core, type JmapApp, mail, startJmapApp } from '../../support/jmap/app.ts';
 import { Follower, type Following } from '../../support/jmap/follower.ts';
 import { deliver, rawMessage } from '../../support/open-accounts.ts';
 
@@ -12,6 +12,7 @@ const accountId = 'account1';
 type Op =
   | { readonly do: 'deliver'; readonly reply: number; readonly to: number }
   | { readonly do: 'seen' | 'flag' | 'move' | 'destroy' | 'hide' | 'show'; readonly email: number; readonly to: number }
+  | { readonly do: 'submit' | 'cancel' | 'removeSubmission'; readonly email: number; readonly to: number }
   | { readonly do: 'mailbox' | 'removeMailbox' | 'renameMailbox' | 'identity' | 'renameIdentity' | 'removeIdentity'; readonly to: number }
   | { readonly do: 'sync' };
 
@@ -22,6 +23,14 @@ const op: fc.Arbitrary<Op> = fc.oneof(
     weight: 8,
     arbitrary: fc.record({
       do: fc.constantFrom('seen', 'flag', 'move', 'destroy', 'hide', 'show'),
+      email: pick,
+      to: pick,
+    }) as fc.Arbitrary<Op>,
+  },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      do: fc.constantFrom('submit', 'submit', 'cancel', 'removeSubmission'),
       email: pick,
       to: pick,
     }) as fc.Arbitrary<Op>,
@@ -53,12 +62,20 @@ const emailQueries = [
   },
 ] as const;
 
+const submissionQueries = [
+  {},
+  { filter: { undoStatus: 'pending' }, sort: [{ property: 'emailId' }, { property: 'sentAt', isAscending: false }] },
+  { sort: [{ property: 'threadId' }] },
+] as const;
+
 const queries: Following['queries'] = [
   ...emailQueries.map((query) => ['Email', query] as const),
   ...mailboxQueries.map((query) => ['Mailbox', query] as const),
+  ...submissionQueries.map((query) => ['EmailSubmission', query] as const),
 ];
 
-const following: Following = { accountId, user: 'me@example.com', types: ['Email', 'Thread', 'Mailbox', 'Identity'], queries };
+const types = ['Email', 'Thread', 'Mailbox', 'Identity', 'EmailSubmission'] as const;
+const following: Following = { accountId, user: 'me@example.com', types, queries };
 
 class History {
   readonly #app: JmapApp;
@@ -77,7 +94,13 @@ class History {
         this.#count += 1;
         const references: Record<string, string> =
           emails.length > 0 && op.reply % 2 === 0 ? { References: `<${emails[op.reply % emails.length]}@x>` } : {};
-        const raw = rawMessage({ Subject: 'S', 'Message-ID': `<${this.#count}@x>`, ...references });
+        const raw = rawMessage({
+          Subject: 'S',
+          From: 'me@example.com',
+          To: 'ann@example.net',
+          'Message-ID': `<${this.#count}@x>`,
+          ...references,
+        });
         await deliver(account, mailboxes[op.to % 2]!, raw, { receivedAt: 1_700_000_000_000 + (op.reply % 5) * 1000 });
         return;
       }
@@ -106,6 +129,11 @@ class History {
         await this.#setIdentity(isRemoved ? { destroy: [one.id] } : { update: { [one.id]: { name: `J${(this.#count += 1)}` } } });
         return;
       }
+      case 'submit':
+      case 'cancel':
+      case 'removeSubmission':
+        if (emails.length > 0) await this.#submission(op.do, formatEmailId(emails[op.email % emails.length]!), op.to);
+        return;
       case 'sync':
         return;
       default:
@@ -113,14 +141,34 @@ class History {
     }
   }
 
+  async #submission(how: 'submit' | 'cancel' | 'removeSubmission', emailId: string, to: number): Promise<void> {
+    const { list } = (await this.#set('EmailSubmission', {})) as { list: { id: string }[] };
+    const one = list[to % Math.max(list.length, 1)];
+    if (how === 'submit') {
+      const { list: identities } = (await this.#set('Identity', {})) as { list: { id: string }[] };
+      const identityId = identities[to % identities.length]!.id;
+      // What succeeds changes or destroys the email as well.
+      const onSuccess =
+        to % 3 === 0 ? { onSuccessDestroyEmail: ['#k'] } : { onSuccessUpdateEmail: { '#k': { 'keywords/$answered': true } } };
+      await this.#set('EmailSubmission', { create: { k: { identityId, emailId } }, ...onSuccess });
+    } else if (one !== undefined) {
+      const change = how === 'cancel' ? { update: { [one.id]: { undoStatus: 'canceled' } } } : { destroy: [one.id] };
+      await this.#set('EmailSubmission', change);
+    }
+  }
+
+  #setIdentity(args: object): Promise<unknown> {
+    return this.#set('Identity', args);
+  }
+
   /** What there is afterwards. */
-  async #setIdentity(args: object): Promise<unknown> {
+  async #set(type: 'Identity' | 'EmailSubmission', args: object): Promise<unknown> {
     const calls = [
-      ['Identity/set', { accountId, ...args }, 's'],
-      ['Identity/get', { accountId }, 'g'],
+      [`${type}/set`, { accountId, ...args }, 's'],
+      [`${type}/get`, { accountId }, 'g'],
     ];
-    const { methodResponses } = await this.#app.call(calls, { using: [core, submissionCapability] });
-    return methodResponses[1]![1];
+    const { methodResponses } = await this.#app.call(calls, { using: [core, mail, submissionCapability] });
+    return methodResponses.at(-1)![1];
   }
 
   async #change(how: 'seen' | 'flag' | 'move' | 'destroy' | 'hide' | 'show', id: EmailNumber, mailbox: MailboxNumber): Promise<void> {
