@@ -118,7 +118,9 @@ export class Shares {
     if (account instanceof SharedAccount && !account.rightsOn(mailbox).hasAll('la'))
       throw new MailError('forbidden', 'The right a on the mailbox is missing.');
     const known = [...changes.keys()].filter((identifier) => this.nameOf(identifier) !== undefined);
-    await directory.noteShares(known, account.id);
+    const now = account.read((reader) => aclOf(reader, mailbox));
+    const given = known.filter((identifier) => changes.get(identifier)!(now.get(identifier) ?? RightSet.none) !== RightSet.none);
+    await directory.noteShares(given, account.id);
     const changed = await account.transact((tx) => {
       const before = aclOf(tx, mailbox);
       const after = new Map<AclIdentifier, RightSet>();

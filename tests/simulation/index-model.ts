@@ -1,5 +1,6 @@
 /** The account's index, as it runs in the process but on a map in memory, under the simulation. */
-import type { EmailNumber, Uid } from '../../protocol/mail/ids.ts';
+import { mailboxAclId, mailboxAclType } from '../../protocol/mail/acl.ts';
+import type { AccountId, EmailNumber, MailboxNumber, Uid } from '../../protocol/mail/ids.ts';
 import { deriveFacts } from '../../protocol/mime/facts.ts';
 import type { AccountTransactor, Effect } from '../../storage/account/api.ts';
 import { AccountIndex } from '../../storage/index/account-index.ts';
@@ -90,7 +91,8 @@ export const indexModel: Model<AccountTransactor> = {
 
   touch(tx, token, pick) {
     const place = chosen(tx, pick);
-    if (place !== undefined)
+    if (place !== undefined && pick % 3 === 0) share(tx, place, pick);
+    else if (place !== undefined)
       tx.changeFlags(place.mailbox, [[place.uid, place.uid]], pick % 2 === 0 ? { add: ['$seen'] } : { remove: ['$seen'] });
     return put(tx, token);
   },
@@ -109,6 +111,13 @@ function addEmail(tx: AccountTransactor, token: string, blob: BlobRef): EmailNum
   const raw = Buffer.from(`From: a@example.org\r\nSubject: ${token}\r\nMessage-ID: <${token}@example.org>\r\n\r\n${token}\r\n`);
   const mailboxes = [mailbox.id];
   return tx.addEmail({ blob, receivedAt: tx.at, keywords: [], mailboxes, facts: deriveFacts(raw), text: token, preview: token }).id;
+}
+
+/** Somebody with whom the mailbox is shared marks a message, as seen or not. */
+function share(tx: AccountTransactor, { mailbox, uid }: { mailbox: MailboxNumber; uid: Uid }, pick: number): void {
+  tx.putObject(mailboxAclType, mailboxAclId(mailbox), { rights: { viewer: 'lrs' } });
+  const { email } = tx.membership(mailbox, uid)!;
+  tx.changeSeen('viewer' as AccountId, [[email, email]], pick % 2 === 0);
 }
 
 function put(tx: AccountTransactor, token: string): number {
