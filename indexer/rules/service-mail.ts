@@ -40,7 +40,7 @@ export class ServiceMail {
 
   /** The message in a report of who sent it to whom, as WorkMail's journaling does. */
   async journal(key: string, { to, recipients, bytes }: Journal, from: string, envelopeFrom: string | undefined): Promise<void> {
-    const token = idOf(key, 'journal', to);
+    const token = idOf(key, 'journal', to, ...recipients);
     const domain = from.slice(from.lastIndexOf('@') + 1);
     const head = [
       `From: Journal <${from}>`,
@@ -65,7 +65,8 @@ export class ServiceMail {
       '',
     ];
     const report = Buffer.concat([Buffer.from(head.join('\r\n')), bytes, Buffer.from(`\r\n--journal-${token}--\r\n`)]);
-    await this.#send(key, { origin: 'rule', mailFrom: '', to: [to], bytes: report });
+    // Whoever the message comes for later is a report of his own.
+    await this.#send(`${key} journal ${recipients.join(' ')}`, { origin: 'rule', mailFrom: '', to: [to], bytes: report });
   }
 
   /** Tells the sender that `recipient` did not get the message. The caller has asked mayBounce. */

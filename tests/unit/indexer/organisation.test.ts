@@ -204,6 +204,28 @@ describe('a rule', () => {
     expect(report!.text).toContain(bytes.toString());
   });
 
+  test('that journals reports whom a second receipt names, too, and what a rule sends to the same address besides', async () => {
+    const { rule, receive, sent, hand, ids } = await openOrganisation();
+    await rule('journal=vault@archive.example');
+    await rule('recipient=ben@example.com', 'add-recipient=vault@archive.example');
+    const id = 'journaled'.padEnd(40, '0');
+    await receive('ada@example.com', { id });
+    await receive('ada@example.com', { id });
+    await hand({
+      ingestKey: `ses:${id}`,
+      targets: new Map([ids.get('ada')!, ids.get('ben')!].map((account, at) => [account, ['ada@example.com', 'ben@example.com'][at]!])),
+    });
+    const mail = await sent();
+    const reports = mail.filter(({ text }) => text.includes('Subject: Journal report'));
+    expect(reports.map(({ text }) => text.match(/^Recipient: .*(?=\r)/gm))).toEqual([
+      ['Recipient: ada@example.com'],
+      ['Recipient: ada@example.com', 'Recipient: ben@example.com'],
+    ]);
+    expect(mail.filter(({ to, text }) => to.includes('vault@archive.example') && !text.includes('Subject: Journal report'))).toHaveLength(
+      1,
+    );
+  });
+
   test('that bounces tells a sender who is proven, and holds what is forged', async () => {
     const { rule, receive, mailOf, sent, pipeline } = await openOrganisation();
     await rule('bounce=Not here');
