@@ -449,10 +449,10 @@ export class Applier {
 
   /** An ACL stays, empty if need be, for as long as its mailbox does, and goes in the same mutation. */
   private isShared(mailbox: number): boolean {
-    const known = this.shared.get(mailbox);
-    if (known !== undefined) return known;
+    let isShared = this.shared.get(mailbox);
+    if (isShared !== undefined) return isShared;
     const id = mailboxAclId(mailbox as MailboxNumber);
-    const isShared = this.view.get(tables.objects, objectKey(mailboxAclType, id)) !== undefined || this.effects.hasObject(mailboxAclType, id);
+    isShared = this.view.get(tables.objects, objectKey(mailboxAclType, id)) !== undefined || this.effects.hasObject(mailboxAclType, id);
     this.shared.set(mailbox, isShared);
     return isShared;
   }
