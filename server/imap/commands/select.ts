@@ -2,7 +2,7 @@
 import { decodeNoArguments } from '../../../protocol/imap/commands/no-arguments.ts';
 import { decodeSelect, type QresyncParameters } from '../../../protocol/imap/commands/select.ts';
 import { resolveSequenceSet } from '../../../protocol/imap/sequence-set.ts';
-import type { Right } from '../../../protocol/mail/acl.ts';
+import { type Right, RightSet } from '../../../protocol/mail/acl.ts';
 import { ProtocolError } from '../../../protocol/mail/errors.ts';
 import { formatMailboxId } from '../../../protocol/mail/ids.ts';
 import { keywordOf } from '../../../protocol/mail/keywords.ts';
@@ -87,7 +87,8 @@ function describe({ output, isUidOnly }: Session, view: MailboxView, reader: Acc
   const flags = applicableFlags(view.knownKeywords);
   output.untagged(`FLAGS (${flags.join(' ')})`);
   // RFC 4314 §4: flags that may be changed, by the rights of now.
-  const permanent = view.isReadOnly ? '' : [...flags, '\\*'].filter((flag) => view.may(rightOfFlag(flag))).join(' ');
+  const changeable = view.rights === RightSet.all ? [...flags, '\\*'] : [...flags, '\\*'].filter((flag) => view.may(rightOfFlag(flag)));
+  const permanent = view.isReadOnly ? '' : changeable.join(' ');
   output.untagged(
     `OK [PERMANENTFLAGS (${permanent})] ${view.isReadOnly ? 'Read-only.' : view.may('w') ? 'Any keyword may be set.' : 'Others are not for you to set.'}`,
   );
