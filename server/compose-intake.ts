@@ -146,7 +146,7 @@ export function openIntake(options: IntakeOptions): Intake {
           (inbound.lmtp.authenticate ? authenticate(message, sender, { resolver: dns.resolve, clock, hostName: hostname() }) : {}),
         onError: (error) => logger.error('An LMTP transaction failed.', { error }),
       });
-      return createLmtpServer({ service, secureContext: () => certificates.current.context });
+      return createLmtpServer({ service, logger, secureContext: () => certificates.current.context });
     },
     beginWork(background) {
       const sweep = new Sweep({

@@ -27,7 +27,8 @@ import type { OpenedStore } from './compose-store.ts';
 import type { Config } from './config.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
-import { createSmtpServer, type SmtpServer } from './net/smtp-server.ts';
+import type { SessionServer } from './net/sessions.ts';
+import { createSmtpServer } from './net/smtp-server.ts';
 import { openAnswerFile } from './submission/answer-file.ts';
 import { extensionsLookMs } from './submission/limits.ts';
 import { openSesRelay } from './submission/relay/ses.ts';
@@ -38,7 +39,7 @@ import type { Certificates } from './tls/certificates.ts';
 export interface Outbox extends AsyncDisposable {
   readonly dispatcher: Dispatcher;
   readonly relay: Relay;
-  submission(authenticator: Authenticator, certificates: Certificates): SmtpServer;
+  submission(authenticator: Authenticator, certificates: Certificates): SessionServer;
   /** Begins to hand over. */
   beginWork(background: Background): void;
 }
@@ -126,7 +127,11 @@ export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
           canRequireTls: () => relay.extensions?.has('REQUIRETLS') === true,
         },
       });
-      return createSmtpServer({ service, secureContext: () => certificates.current.context });
+      return createSmtpServer({
+        service,
+        logger: options.logger.child({ face: 'submission' }),
+        secureContext: () => certificates.current.context,
+      });
     },
     beginWork(background) {
       const attach = (account: Account) => dispatcher.attach(account);

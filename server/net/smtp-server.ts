@@ -4,12 +4,13 @@
  */
 import type { SecureContext } from 'node:tls';
 import type { SmtpPort } from '../../protocol/smtp/handler.ts';
+import type { Logger } from '../logger.ts';
 import type { Connection } from './connection.ts';
 import { smtpIdleTimeoutMs } from './limits.ts';
-import type { ConnectionHandler } from './listener.ts';
+import { type LineSession, type SessionServer, serveSessions } from './sessions.ts';
 
-/** What the connection needs of a session. */
-export interface LineSession {
+/** What the protocol makes of a connection's bytes. */
+export interface SmtpDialogue {
   start(): void;
   receive(bytes: Buffer): void;
   shutDown(text: string): void;
@@ -23,48 +24,25 @@ export interface SmtpPeer {
   readonly isProtected: boolean;
 }
 
-export interface SmtpServer extends ConnectionHandler {
-  readonly sessions: number;
-  /** Tells every session to end, when it has answered what it is at, and waits for them. */
-  close(): Promise<void>;
-}
-
 export interface SmtpServerOptions {
-  readonly service: { open(port: SmtpPort, peer: SmtpPeer): LineSession };
+  readonly service: { open(port: SmtpPort, peer: SmtpPeer): SmtpDialogue };
+  readonly logger: Logger;
   /** Makes STARTTLS available; asked for at each handshake. */
   readonly secureContext?: () => SecureContext;
   readonly idleTimeoutMs?: number;
 }
 
-export function createSmtpServer(options: SmtpServerOptions): SmtpServer {
-  const running = new Map<Conversation, Promise<void>>();
-  let isClosing = false;
-  return {
-    async handle(connection) {
-      const conversation = new Conversation(connection, options);
-      const ended = conversation.run().finally(() => running.delete(conversation));
-      running.set(conversation, ended);
-      if (isClosing) conversation.stop();
-      await ended;
-    },
-    async close() {
-      isClosing = true;
-      for (const conversation of running.keys()) conversation.stop();
-      await Promise.all(running.values());
-    },
-    get sessions() {
-      return running.size;
-    },
-  };
-}
+export const createSmtpServer = (options: SmtpServerOptions): SessionServer =>
+  serveSessions((connection) => new SmtpConversation(connection, options), options.logger);
 
-class Conversation {
+class SmtpConversation implements LineSession {
   readonly #connection: Connection;
-  readonly #session: LineSession;
+  readonly #dialogue: SmtpDialogue;
   readonly #idleTimeoutMs: number;
   readonly #closed = Promise.withResolvers<undefined>();
   #isClosed = false;
-  #isStopping = false;
+  /** Given, the session ends when it has answered what it is at. */
+  #farewell: string | undefined;
   /** While the session takes no more. */
   #paused: PromiseWithResolvers<void> | undefined;
   /** Resolves when the session writes next. */
@@ -85,7 +63,7 @@ class Conversation {
       startTls: secureContext && (() => connection.startTls(secureContext())),
       close: () => this.#close(),
     };
-    this.#session = service.open(port, {
+    this.#dialogue = service.open(port, {
       address: connection.remote,
       isSecure: connection.isTls,
       isProtected: connection.isProtected,
@@ -95,38 +73,39 @@ class Conversation {
 
   async run(): Promise<void> {
     this.#connection.setDeadline(this.#idleTimeoutMs, () => this.#expire());
-    this.#session.start();
+    this.#dialogue.start();
     while (!this.#isClosed) {
       await Promise.race([this.#paused?.promise, this.#closed.promise]);
       const bytes = await Promise.race([this.#connection.read(), this.#closed.promise]);
       if (bytes === undefined) break;
       this.#connection.renewDeadline();
-      this.#session.receive(bytes);
+      this.#dialogue.receive(bytes);
       await this.#connection.drained();
     }
     // The peer has said its last, and still wants to hear what became of its message.
-    while (this.#session.isBusy && !this.#isClosed) await Promise.race([this.#written.promise, this.#closed.promise]);
+    while (this.#dialogue.isBusy && !this.#isClosed) await Promise.race([this.#written.promise, this.#closed.promise]);
   }
 
-  stop(): void {
-    this.#isStopping = true;
-    this.#shutDownWhenIdle();
+  sayBye(text: string): void {
+    this.#farewell = text;
+    this.#shutDownWhenIdle(text);
   }
 
-  #shutDownWhenIdle(): void {
-    if (!this.#session.isBusy) this.#session.shutDown('the server is shutting down');
+  #shutDownWhenIdle(text: string): void {
+    if (!this.#dialogue.isBusy) this.#dialogue.shutDown(text);
   }
 
   #write(text: string): void {
     this.#connection.write([Buffer.from(text)]);
     this.#written.resolve();
     this.#written = Promise.withResolvers();
-    if (this.#isStopping && !this.#isClosed) queueMicrotask(() => this.#shutDownWhenIdle());
+    const farewell = this.#farewell;
+    if (farewell !== undefined && !this.#isClosed) queueMicrotask(() => this.#shutDownWhenIdle(farewell));
   }
 
   #expire(): void {
-    if (this.#session.isBusy) this.#connection.setDeadline(this.#idleTimeoutMs, () => this.#expire());
-    else this.#session.shutDown('nothing was heard for too long');
+    if (this.#dialogue.isBusy) this.#connection.setDeadline(this.#idleTimeoutMs, () => this.#expire());
+    else this.#dialogue.shutDown('nothing was heard for too long');
   }
 
   #close(): void {

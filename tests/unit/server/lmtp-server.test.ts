@@ -31,7 +31,7 @@ async function open(idleTimeoutMs?: number): Promise<void> {
         peer.isSecure,
       ),
   };
-  lmtp = createLmtpServer({ service, idleTimeoutMs });
+  lmtp = createLmtpServer({ service, idleTimeoutMs, logger: silentLogger });
   listener = await Listener.open({ name: 'lmtp', host: '127.0.0.1', port: 0, handler: lmtp, logger: silentLogger });
 }
 beforeEach(() => open());
@@ -51,7 +51,7 @@ it('a message that is being stored when the server stops is answered, and then t
   const answer = await arrived.promise;
   const closed = lmtp.close();
   answer([reply(250, '2.1.5', 'delivered')]);
-  expect(await heard).toMatch(/^250 2\.1\.5 delivered\r\n421 4\.3\.2 .*shutting down\r\n$/);
+  expect(await heard).toMatch(/^250 2\.1\.5 delivered\r\n421 4\.3\.2 .*shutting down\.\r\n$/);
   await closed;
   expect(lmtp.sessions).toBe(0);
 });
