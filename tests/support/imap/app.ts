@@ -33,6 +33,7 @@ export interface ImapApp extends AsyncDisposable {
   readonly server: ImapServer;
   readonly account: Account;
   readonly accounts: LogAccounts;
+  readonly directory: Directory;
   /** A client that has read the greeting. */
   connect(facts?: Partial<ConnectionFacts>): Promise<ImapTestClient>;
   /** A TCP listener on a port of the system's choice. */
@@ -71,6 +72,7 @@ export async function startImapApp(
     server,
     account,
     accounts,
+    directory,
     async connect(facts = {}) {
       const [near, far] = duplexPair();
       void server.handle(new Connection(far, { remote: '127.0.0.1', ...facts }));
