@@ -42,10 +42,13 @@ export interface SpikeReport {
   readonly surprises: readonly string[];
   readonly left: number;
   readonly events: { readonly posted: number; readonly queued: number };
-  /** From the start to the last delivery. */
+  /** From the start until nothing waits. */
   readonly seconds: number;
+  /** Of these, those in which messages were delivered: the sweep leaves the objects to the queue until that has been empty for a minute. */
+  readonly busySeconds: number;
   /** Of all processes of the server. */
   readonly cpuSeconds: number;
+  /** While busy. */
   readonly perSecond: number;
   readonly perSecondAndCore: number;
   /** At each tenth of the deliveries, as medians. */
@@ -143,6 +146,7 @@ class Spike {
   #cpuSeconds = 0;
   #startedAt: number | undefined;
   #seconds = 0;
+  #busySeconds = 0;
   #isSwept = false;
   #posted = 0;
   #queued = 0;
@@ -216,12 +220,17 @@ class Spike {
   async #count(server: ServerProcess, signal: AbortSignal): Promise<void> {
     const { note } = this.#options;
     let told = 0;
+    let lookedAt = performance.now();
     while (!signal.aborted) {
+      const before = this.delivered;
       const text = await fetch(`http://127.0.0.1:${server.httpPort}/metrics`)
         .then((answer) => answer.text())
         .catch(() => '');
       if (signal.aborted) return;
       this.#deliveries = Number(/^satchel_intake_events_total\{kind="delivered"\} (\d+)/m.exec(text)?.[1] ?? this.#deliveries);
+      const now = performance.now();
+      if (this.delivered > before) this.#busySeconds += (now - lookedAt) / 1000;
+      lookedAt = now;
       const memory = memoryOf(server.pid);
       this.#samples.push({ ...memory, delivered: this.delivered, pid: server.pid });
       const tenth = Math.floor((this.delivered / this.#options.messages) * 10);
@@ -350,7 +359,8 @@ class Spike {
       events: { posted: this.#posted, queued: this.#queued },
       seconds: round(seconds),
       cpuSeconds: round(this.#cpuSeconds),
-      perSecond: round(copies / seconds),
+      busySeconds: round(this.#busySeconds),
+      perSecond: round(copies / this.#busySeconds),
       perSecondAndCore: round(copies / this.#cpuSeconds),
       memory: this.#memoryByTenths(),
     };
