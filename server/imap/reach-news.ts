@@ -1,9 +1,11 @@
 /**
  * What a client hears of beside its selected mailbox (RFC 5465): of its own account, and, once it has asked by NOTIFY, of those that share something with
- * it. Who begins to share is found by the notification that comes into the client's own account with it, and at each NOTIFY.
+ * it. Who begins to share is found by the notification that comes into the client's own account with it; what is given to anyone by a word of this
+ * node; and both at each NOTIFY.
  */
 import type { NotifyGroup } from '../../protocol/imap/commands/notify.ts';
 import { isOfSelected, isPersonal } from '../../protocol/imap/mailbox-filter.ts';
+import { anyone } from '../../protocol/mail/acl.ts';
 import type { AccountId, ModSeq } from '../../protocol/mail/ids.ts';
 import { shareNotificationType } from '../../protocol/mail/share-notification.ts';
 import type { Account } from '../../storage/account/api.ts';
@@ -16,7 +18,7 @@ export class ReachNews implements Disposable {
   readonly #onNews: () => void;
   readonly #own: AccountNews;
   readonly #others = new Map<AccountId, AccountNews>();
-  readonly #watch: Disposable;
+  readonly #watches: readonly Disposable[];
   #groups: readonly NotifyGroup[] = [];
   #looking: Promise<void> = Promise.resolve();
   #isOver = false;
@@ -25,15 +27,19 @@ export class ReachNews implements Disposable {
     this.#session = session;
     this.#onNews = onNews;
     this.#own = new AccountNews(session, session.account, onNews);
-    this.#watch = session.account.watch((effects) => {
+    const own = session.account.watch((effects) => {
       if (this.#reachesOthers && effects.some(({ objects }) => objects.some(({ type }) => type === shareNotificationType)))
         void this.#look(true);
     });
+    const shares = session.services.shares.watch(({ before, after }) => {
+      if (this.#reachesOthers && before.get(anyone)?.letters !== after.get(anyone)?.letters) void this.#look(true);
+    });
+    this.#watches = [own, shares];
   }
 
   [Symbol.dispose](): void {
     this.#isOver = true;
-    this.#watch[Symbol.dispose]();
+    for (const watch of this.#watches) watch[Symbol.dispose]();
     this.#own[Symbol.dispose]();
     for (const news of this.#others.values()) news[Symbol.dispose]();
   }

@@ -38,6 +38,7 @@ export interface RightsChanged {
 
 export class Shares {
   readonly #ports: SharesPorts;
+  readonly #listeners = new Set<(change: RightsChanged) => void>();
 
   constructor(ports: SharesPorts) {
     this.#ports = ports;
@@ -130,7 +131,19 @@ export class Shares {
       setRights(tx, mailbox, after);
       return { before, after: aclOf(tx, mailbox) };
     });
-    await this.onRightsChanged?.({ owner: account.id, mailbox, by, ...changed });
+    await this.tell({ owner: account.id, mailbox, by, ...changed });
+  }
+
+  /** After each change of rights that was committed, whoever made it. */
+  async tell(change: RightsChanged): Promise<void> {
+    for (const listener of this.#listeners) listener(change);
+    await this.onRightsChanged?.(change);
+  }
+
+  /** Tells of the changes that were made on this node. */
+  watch(listener: (change: RightsChanged) => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
 
   /** Told after each change that was made here, and waited for. */

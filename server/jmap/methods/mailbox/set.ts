@@ -44,8 +44,7 @@ export const mailboxSet = defineMethod({
       throw error;
     });
     for (const [key, id] of created) context.createdIds.set(key, id);
-    for (const change of shared)
-      await context.services.shares.onRightsChanged?.({ owner: account.id, by: context.identity.accountId, ...change });
+    for (const change of shared) await context.services.shares.tell({ owner: account.id, by: context.identity.accountId, ...change });
     return outcome.response(args.accountId, steps.oldState, steps.newState);
   },
 });
