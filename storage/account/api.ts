@@ -105,6 +105,8 @@ export interface MailboxEffect {
   readonly removed: Ranges;
   /** Of mailboxes that are or were shared: which emails the removed UIDs were, ascending. */
   readonly left?: readonly LeftRun[];
+  /** Of the same: changed UIDs that differ in the owner's `$seen` only, which is nobody else's. */
+  readonly ownSeen?: Ranges;
 }
 
 /** `count` UIDs, emails and threads on from the first of each. */

@@ -5,7 +5,7 @@
  * Counters of mailboxes follow each membership; the journal row, modSeqs of mailboxes and the marks for snapshots are written once, by finish().
  */
 
-import { mailboxAclId, mailboxAclType } from '../../protocol/mail/acl.ts';
+import { mailboxAclType } from '../../protocol/mail/acl.ts';
 import { assertNever, StorageError } from '../../protocol/mail/errors.ts';
 import type { AccountId, EmailNumber, MailboxNumber, ModSeq, ThreadNumber, Uid } from '../../protocol/mail/ids.ts';
 import { eachOf, type Ranges } from '../../protocol/mail/ranges.ts';
@@ -33,6 +33,7 @@ import { type Counted, countMembership, emptyCounts } from './mailbox-counts.ts'
 import { relist } from './object-lists.ts';
 import { type Place, placesOf } from './places.ts';
 import { forgetMarks, markSeen, markSeenIn, marksOn } from './seen-marks.ts';
+import { SharedMailboxes } from './shared-mailboxes.ts';
 import { rangeOfEmail, rangeOfJournal, rangeOfObject, rangeOfState } from './snapshot-ranges.ts';
 import { type MutableMailbox, tables } from './tables.ts';
 import { deletedBit, UidPage, uidPageOf, uidSlotOf } from './uid-page.ts';
@@ -46,12 +47,12 @@ export class Applier {
   private readonly at: number;
   /** Snapshot parts this mutation touches, as kind and range. */
   private readonly dirty = new Set<string>();
-  /** Whether a mailbox is or was shared, as this mutation has found. */
-  private readonly shared = new Map<number, boolean>();
+  private readonly shared: SharedMailboxes;
 
   /** `view` has a layer for this mutation on top; `at` is the commit's time. */
   constructor(view: View, { seq, modSeq, at }: { seq: number; modSeq: ModSeq; at: number }) {
     this.view = view;
+    this.shared = new SharedMailboxes(view, this.effects);
     this.seq = seq;
     this.modSeq = modSeq;
     this.at = at;
@@ -289,7 +290,8 @@ export class Applier {
     const slot = uidSlotOf(uid);
     const email = view.get(tables.uidPages, pageKey)?.email[slot] ?? 0;
     if (email === 0) return false;
-    if (this.isShared(mailboxNumber)) this.effects.leaves(mailboxNumber, uid, email, this.editEmailPage(email).thread[emailSlotOf(email)]!);
+    if (this.shared.has(mailboxNumber))
+      this.effects.leaves(mailboxNumber, uid, email, this.editEmailPage(email).thread[emailSlotOf(email)]!);
     const uidPage = view.edit(tables.uidPages, pageKey)!;
     const isDeleted = (uidPage.bits[slot]! & deletedBit) !== 0;
     uidPage.clear(slot);
@@ -366,6 +368,7 @@ export class Applier {
       const before = page.keywordSet[slot]!;
       const after = change_(before);
       if (after.number === before) return false;
+      const isOwnSeen = view.state.keywordSets.areEqualButSeen(before, after.number);
       const edited = this.editEmailPage(email);
       for (const place of placesOf(view, edited, email)) {
         const isDeleted = this.isDeleted(place);
@@ -374,7 +377,7 @@ export class Applier {
         edited.keywordSet[slot] = after.number;
         countMembership(mailbox, 1, this.kindOf(edited, slot, isDeleted));
         edited.keywordSet[slot] = before;
-        this.effects.uid(place.mailbox, place.uid, 'changed');
+        this.effects.uid(place.mailbox, place.uid, 'changed', isOwnSeen && this.shared.has(place.mailbox));
       }
       edited.keywordSet[slot] = after.number;
       edited.keywordModSeq[slot] = this.modSeq;
@@ -445,16 +448,6 @@ export class Applier {
     this.effects.object(type, id, how);
     this.markDirty('object', rangeOfObject(objectKey(type, id)));
     return true;
-  }
-
-  /** An ACL stays, empty if need be, for as long as its mailbox does, and goes in the same mutation. */
-  private isShared(mailbox: number): boolean {
-    let isShared = this.shared.get(mailbox);
-    if (isShared !== undefined) return isShared;
-    const id = mailboxAclId(mailbox as MailboxNumber);
-    isShared = this.view.get(tables.objects, objectKey(mailboxAclType, id)) !== undefined || this.effects.hasObject(mailboxAclType, id);
-    this.shared.set(mailbox, isShared);
-    return isShared;
   }
 
   private eachEmail(emails: Ranges, change: (email: number) => boolean): boolean {

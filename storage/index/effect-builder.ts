@@ -40,16 +40,26 @@ export class EffectBuilder {
   private readonly uids = new Map<number, Ledger<number>>();
   private readonly left = new Map<number, Map<number, { email: number; thread: number }>>();
   private readonly seenBy = new Map<AccountId, { readonly emails: Set<number>; readonly mailboxes: Map<number, Set<number>> }>();
+  private readonly ownSeen = new Map<number, Set<number>>();
   private readonly befores = new Map<string, unknown>();
 
   record(mailbox: number, how: How): void {
     this.records.note(mailbox, how);
   }
 
-  uid(mailbox: number, uid: number, how: How): void {
+  /** `isOwnSeen`: of a shared mailbox, and only in what is the owner's `\Seen`. */
+  uid(mailbox: number, uid: number, how: How, isOwnSeen = false): void {
     let ledger = this.uids.get(mailbox);
     if (ledger === undefined) this.uids.set(mailbox, (ledger = new Ledger()));
+    if (!isOwnSeen) this.ownSeen.get(mailbox)?.delete(uid);
+    else if (!ledger.entries.has(uid)) this.noteOwnSeen(mailbox, uid);
     ledger.note(uid, how);
+  }
+
+  private noteOwnSeen(mailbox: number, uid: number): void {
+    const uids = this.ownSeen.get(mailbox);
+    if (uids === undefined) this.ownSeen.set(mailbox, new Set([uid]));
+    else uids.add(uid);
   }
 
   /** A UID of a shared mailbox, with its email, that is taken out. */
@@ -122,6 +132,7 @@ export class EffectBuilder {
         ...(record === undefined ? {} : { record }),
         ...threeWays(this.uids.get(mailbox)),
         ...leftOf(this.left.get(mailbox), this.uids.get(mailbox)),
+        ...ownSeenOf(this.ownSeen.get(mailbox)),
       });
     }
     const effect: Effect = {
@@ -169,5 +180,8 @@ function leftOf(
   }
   return runs.length === 0 ? {} : { left: runs };
 }
+
+const ownSeenOf = (uids: ReadonlySet<number> = new Set()): { ownSeen?: Ranges } =>
+  uids.size === 0 ? {} : { ownSeen: rangesOf([...uids].sort((a, b) => a - b)) };
 
 export type { EmailNumber };

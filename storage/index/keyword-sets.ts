@@ -70,6 +70,14 @@ export class KeywordSets {
     };
   }
 
+  /** Whether two different sets have the same others beside `$seen`. */
+  areEqualButSeen(one: number, other: number): boolean {
+    const [a, b] = [this.of(one), this.of(other)];
+    if (a.isSeen === b.isSeen) return false;
+    const [more, less] = a.isSeen ? [a, b] : [b, a];
+    return more.keywords.length === less.keywords.length + 1 && less.keywords.every((keyword) => more.keywords.includes(keyword));
+  }
+
   takeUnsaved(): KvWrite[] {
     const writes = this.unsaved.map((set): KvWrite => [keywordSetKey(set.number), tables.keywordSets.encode([...set.keywords])]);
     this.unsaved = [];

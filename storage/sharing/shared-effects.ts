@@ -14,7 +14,7 @@ import {
   sharedSubscriptionType,
 } from '../../protocol/mail/acl.ts';
 import type { AccountId, EmailNumber, MailboxNumber, ModSeq, ThreadNumber, Uid } from '../../protocol/mail/ids.ts';
-import { eachOf, normalizeRanges, rangesOf } from '../../protocol/mail/ranges.ts';
+import { eachOf, normalizeRanges, rangesOf, withoutNumbers } from '../../protocol/mail/ranges.ts';
 import type { AccountReader, Effect, MailboxEffect, SeenEffect } from '../account/api.ts';
 
 /** Rights that an ACL gives to an account: its own and those of anyone. */
@@ -27,7 +27,7 @@ export function rightsIn(acl: MailboxAcl | undefined, viewer: AccountId): RightS
 export function sharedEffects(reader: AccountReader, viewer: AccountId, since: ModSeq): Effect[] | undefined {
   const effects = reader.effectsSince(since);
   if (effects === undefined) return undefined;
-  const all = [...effects];
+  const all = Array.from(effects, withoutOwnSeen);
   if (all.length === 0) return all;
   const rewind = new Rewind(reader, viewer, all);
   const told: Effect[] = [];
@@ -261,6 +261,16 @@ class Rewind {
     const parent = this.reader.mailbox(mailbox as MailboxNumber)?.parent ?? null;
     return parent !== null && !(this.rightsOn(parent).has('l') && after.get(parent)?.has('l') === true);
   }
+}
+
+/** What only the owner has seen, or has not, is as it was to others. */
+function withoutOwnSeen(effect: Effect): Effect {
+  if (effect.mailboxes.every(({ ownSeen }) => ownSeen === undefined)) return effect;
+  const mailboxes = effect.mailboxes.map(({ ownSeen = [], changed, ...one }) => ({
+    ...one,
+    changed: withoutNumbers(changed, eachOf(ownSeen)),
+  }));
+  return { ...effect, mailboxes };
 }
 
 const noUids: Pick<MailboxEffect, 'added' | 'changed' | 'removed'> = { added: [], changed: [], removed: [] };

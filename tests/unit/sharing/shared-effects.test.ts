@@ -79,6 +79,25 @@ describe('of a mailbox that is shared', () => {
     expect(told(since)).toEqual([`added ${second}`, `added ${third}`, `removed ${second}`, `removed ${third}`]);
   });
 
+  it('what only the owner has seen is told to nobody, and what came with it is', async () => {
+    await give(open, 'lr');
+    const email = await put(open);
+    const since = now();
+    const ranges = [[email, email]] as const;
+    await rig.ann.transact((tx) => tx.changeKeywords(ranges, { add: ['$seen'] }));
+    await rig.ann.transact((tx) => {
+      tx.changeKeywords(ranges, { remove: ['$seen'] });
+      tx.changeKeywords(ranges, { add: ['$seen'] });
+    });
+    expect(effectsOf(since)).toEqual([]);
+    await rig.ann.transact((tx) => tx.changeKeywords(ranges, { set: ['$flagged'] }));
+    await rig.ann.transact((tx) => {
+      tx.changeKeywords(ranges, { add: ['$seen'] });
+      tx.changeKeywords(ranges, { remove: ['$flagged'] });
+    });
+    expect(told(since)).toEqual([`changed ${email}`, `changed ${email}`]);
+  });
+
   it('what others have seen is told to nobody', async () => {
     await give(open, 'lrs');
     await rig.give(rig.ann, open, rig.cid.id, 'lrs');
@@ -135,6 +154,7 @@ it('follows from the log: a node that begins with nothing tells the same', async
   const email = await put(open);
   await give(open, 'lrs');
   await rig.ann.transact((tx) => tx.changeSeen(rig.bob.id, [[email, email]], true));
+  await rig.ann.transact((tx) => tx.changeKeywords([[email, email]], { add: ['$seen'] }));
   await rig.ann.transact((tx) => tx.setMailboxes(email, [closed]));
   await give(open, '');
   await rig.ann.transact((tx) => tx.destroyEmails([[email, email]]));
