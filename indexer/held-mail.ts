@@ -86,7 +86,7 @@ export class HeldMail {
       if (!key.endsWith('.json')) continue;
       const name = key.slice(failedPrefix.length, -'.json'.length);
       if (messages.length >= limit) return { messages, next: messages.at(-1)!.name };
-      const record = await this.#record(name);
+      const record = await this.recordOf(name);
       if (kind === undefined || record?.kind === kind) messages.push({ name, record });
     }
     return { messages, next: undefined };
@@ -94,13 +94,13 @@ export class HeldMail {
 
   /** Undefined when there is none of this name. */
   async get(name: string): Promise<(HeldMessage & Pick<HeldObject, 'bytes' | 'metadata'>) | undefined> {
-    const [object, record] = await Promise.all([this.#read(failedKey(name)), this.#record(name)]);
+    const [object, record] = await Promise.all([this.#read(failedKey(name)), this.recordOf(name)]);
     return object && { name, record, ...object };
   }
 
   /** What SES wrote may still lie in the inbound prefix, for the receipts of other rules: it goes too, or the sweep would hold it again. */
   async remove(name: string): Promise<void> {
-    const record = await this.#record(name);
+    const record = await this.recordOf(name);
     // Other objects' names may have been given again since.
     if (record?.sesMessageId !== undefined && record.key !== undefined) await this.#store.deleteMany([record.key]);
     // The reason last: what is cut off in between is still listed.
@@ -113,12 +113,13 @@ export class HeldMail {
     // A name that ends like a reason's would be taken for one.
     let free = name.endsWith('.json') ? `${name}.eml` : name;
     if (Buffer.byteLength(failedReasonKey(free)) > keyBytesMax - 16) free = hash('sha256', name);
-    const held = await this.#record(free);
+    const held = await this.recordOf(free);
     if (held === undefined || identity(held) === identity(record)) return free;
     return `${free}~${hash('sha256', identity(record)).slice(0, 8)}`;
   }
 
-  async #record(name: string): Promise<HeldRecord | undefined> {
+  /** Why a message is held; undefined when none of this name is. */
+  async recordOf(name: string): Promise<HeldRecord | undefined> {
     const object = await this.#read(failedReasonKey(name));
     try {
       const record: unknown = object && JSON.parse(object.bytes.toString());

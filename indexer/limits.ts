@@ -6,7 +6,7 @@ export const blockBytesMax = 64 * 1024;
 export const blockFieldsMax = 64;
 /** Bytes of a message that are read for its recipients when it is too large to be read whole. */
 export const headerBytesMax = 256 * 1024;
-/** Recipients of one message that are looked up. SES and Mail Manager pass on at most 100 a transaction; To and Cc are the sender's to fill. */
+/** Recipients of one message that are looked up at once, and of its header at all. SES and Mail Manager pass on at most 100 a transaction; To and Cc are the sender's to fill. */
 export const recipientsMax = 1000;
 /** Bytes of an event. SNS and SQS carry at most 1 MiB. */
 export const eventBytesMax = 1024 * 1024;

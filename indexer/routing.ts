@@ -71,7 +71,8 @@ export function routeCandidates(message: Uint8Array, evidence: RouteEvidence): r
 export async function route(directory: RecipientDirectory, candidates: readonly RouteCandidates[]): Promise<Route> {
   let nobody: Route | undefined;
   for (const { source, isEnvelope, addresses } of candidates) {
-    const resolved = await resolveAll(directory, addresses);
+    // A header's list is the sender's to fill; an envelope is bounded by its event, and whoever stands in it is meant.
+    const resolved = await resolveAll(directory, isEnvelope ? addresses : addresses.slice(0, recipientsMax));
     if (resolved.targets.size > 0) return { source, targets: resolved.targets, unknown: isEnvelope ? resolved.unknown : [] };
     nobody ??= { source, ...resolved };
   }
@@ -80,14 +81,16 @@ export async function route(directory: RecipientDirectory, candidates: readonly 
 
 /** One look-up at a time would let the directory look for news once for each unknown address; together they share one look. */
 async function resolveAll(directory: RecipientDirectory, addresses: readonly string[]): Promise<Pick<Route, 'targets' | 'unknown'>> {
-  const wanted = addresses.slice(0, recipientsMax);
-  const resolutions = await Promise.all(wanted.map((address) => directory.resolveRecipient(address)));
   const targets = new Map<AccountId, string>();
-  const unknown = addresses.slice(recipientsMax);
-  for (const [index, resolution] of resolutions.entries()) {
-    const address = wanted[index]!;
-    if (resolution.kind === 'unknown') unknown.push(address);
-    else for (const account of resolution.accounts) if (!targets.has(account)) targets.set(account, address);
+  const unknown: string[] = [];
+  for (let at = 0; at < addresses.length; at += recipientsMax) {
+    const wanted = addresses.slice(at, at + recipientsMax);
+    const resolutions = await Promise.all(wanted.map((address) => directory.resolveRecipient(address)));
+    for (const [index, resolution] of resolutions.entries()) {
+      const address = wanted[index]!;
+      if (resolution.kind === 'unknown') unknown.push(address);
+      else for (const account of resolution.accounts) if (!targets.has(account)) targets.set(account, address);
+    }
   }
   return { targets, unknown };
 }

@@ -7,7 +7,7 @@ import { StorageError } from '../../protocol/mail/errors.ts';
 import type { AccountId } from '../../protocol/mail/ids.ts';
 import type { Accounts } from '../../storage/account/api.ts';
 import type { Clock } from '../../storage/clock.ts';
-import { inboundKey } from '../../storage/objects/object-keys.ts';
+import { inboundKey, parseInboundKey } from '../../storage/objects/object-keys.ts';
 import type { ObjectStore } from '../../storage/objects/object-store.ts';
 import type { IntakeObserver } from '../intake-events.ts';
 import { lookAgainMs } from '../limits.ts';
@@ -67,11 +67,12 @@ export class AnnouncedMail {
     const receipts = all.filter(({ object }) => object === undefined || this.#isOurBucket(object.bucket, object.key));
     const [first] = receipts;
     if (first === undefined) return;
-    for (const key of await this.#keysOf(receipts)) {
+    const keys = await this.#keysOf(receipts);
+    for (const key of keys) {
       const outcome = await this.#ingest(key, receipts);
       if (outcome.kind !== 'gone') return;
     }
-    await this.#reportGone(first, [...new Set(receipts.flatMap(({ recipients }) => recipients))]);
+    await this.#reportGone(first, [...new Set(receipts.flatMap(({ recipients }) => recipients))], keys);
   }
 
   /** Where the message may lie, most likely first. A message that came inside its receipt is put there. */
@@ -117,13 +118,17 @@ export class AnnouncedMail {
     return undefined;
   }
 
-  /** The object is not there: whoever has it got it before. For the others it is lost, and they are named. */
-  async #reportGone(receipt: ReceiptEvent, recipients: readonly string[]): Promise<void> {
-    const { pipeline, clock, observe } = this.#options;
+  /** The object is not there: whoever has it got it before, or it is held for him. For the others it is lost, and they are named. */
+  async #reportGone(receipt: ReceiptEvent, recipients: readonly string[], keys: readonly string[]): Promise<void> {
+    const { pipeline, clock, observe, inboundPrefix } = this.#options;
     const { sesMessageId, envelopeFrom } = receipt;
+    const records = await Promise.all(keys.map((key) => pipeline.held.recordOf(parseInboundKey(inboundPrefix, key)?.name ?? key)));
+    const heldFor = new Set(records.flatMap((record) => (record?.sesMessageId === sesMessageId ? record.recipients : [])));
     const without: string[] = [];
     const deliveredTo: string[] = [];
-    for (const address of recipients) ((await this.#hasIt(address, sesMessageId)) ? deliveredTo : without).push(address);
+    for (const address of recipients) {
+      if (!heldFor.has(address)) ((await this.#hasIt(address, sesMessageId)) ? deliveredTo : without).push(address);
+    }
     if (without.length === 0) return;
     const note = lostMessageNote(receipt);
     const now = new Date(clock.now()).toISOString();

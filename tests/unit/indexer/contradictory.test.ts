@@ -223,6 +223,21 @@ describe('a receipt', () => {
     expect(await rig.inboxSizes()).toMatchObject({ ada: 1 });
   });
 
+  test('of a message that is held, and has left the inbound prefix, does not report it lost', async () => {
+    const rig = await open(block({ virus: 'FAIL' }) + body);
+    const infected = receipt({ receipt: { virusVerdict: asStatus('FAIL'), recipients: ['ada@example.com', 'nobody@example.com'] } });
+    await rig.posted(infected);
+    await rig.bucket.store.deleteMany([`inbound/${id}`]);
+    await rig.posted(infected);
+    expect((await rig.pipeline.held.list()).messages).toMatchObject([{ name: id, record: { kind: 'quarantine', reason: 'verdict' } }]);
+    // Somebody whom another rule names is without it.
+    await rig.posted(receipt({ receipt: { recipients: ['ben@example.com'] } }));
+    expect((await rig.pipeline.held.list()).messages).toMatchObject([
+      { name: id },
+      { record: { reason: 'objectGone', recipients: ['ben@example.com'] } },
+    ]);
+  });
+
   test('that comes before its object is looked for once more', async () => {
     const rig = await openSource();
     const put = () => rig.bucket.store.put(`inbound/${id}`, Buffer.from(block() + body));

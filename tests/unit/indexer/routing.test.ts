@@ -29,6 +29,11 @@ describe('a message is for', () => {
     expect(to).toEqual({ source: 'receipt', accounts: ['a1', 'b1'], unknown: ['nobody@example.com'] });
   });
 
+  test("more of the receipt's recipients than are looked up at once, and none of them is called unknown", async () => {
+    const receiptRecipients = [...Array.from({ length: 1_500 }, (_, at) => `ada+${at}@example.com`), 'ben@example.com'];
+    expect(await routed(head('To: x@else.example'), { receiptRecipients })).toMatchObject({ accounts: ['a1', 'b1'], unknown: [] });
+  });
+
   test('the address in the name of its object', async () => {
     expect(await routed(head('To: ben@example.com'), { keyAddress: 'ada@example.com' })).toEqual({
       source: 'key',
