@@ -113,10 +113,10 @@ describe.concurrent('a message', () => {
     const gate = Promise.withResolvers<void>();
     const { read, send, receive, left, taken } = await open(() => gate.promise);
     await send(receipt);
-    const reader = read();
+    const reader = read(3_000);
     await until(() => expect(taken).toHaveLength(1));
     const startedAt = systemClock.monotonic();
-    while (systemClock.monotonic() - startedAt < visibilityMs * 2.5) {
+    while (systemClock.monotonic() - startedAt < 7_500) {
       expect(await receive()).toEqual([]);
       await sleep(100);
     }
@@ -149,7 +149,7 @@ describe.concurrent('a message', () => {
       { ...(await deadLetters()).policy },
     );
     await send(receipt);
-    const reader = read();
+    const reader = read(3_000);
     await until(() => expect(events.filter(({ kind }) => kind === 'postponed').length).toBeGreaterThan(2));
     isAway = false;
     await until(() => expect(left()).toEqual({ ready: 0, inFlight: 0 }));
@@ -213,7 +213,7 @@ describe.concurrent('that the queue was found empty', () => {
     const { read, send, taken } = await open(async () => {
       if (isFailing) throw new Error('planted');
     });
-    const reader = read(3_000);
+    const reader = read(4_000);
     await until(() => expect(reader.source.emptyAt).toBeDefined());
     isFailing = true;
     await send(receipt);
