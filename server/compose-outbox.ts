@@ -171,7 +171,7 @@ function openRelay({ config, clock }: OutboxOptions, directory: Account, logger:
     case 'smtp': {
       const { connections, driver: _driver, ...server } = relay;
       const keysOf = (domain: string) => directory.read((reader) => activeKeys(reader, domain));
-      return openSmtpRelay({ ...server, connectionsMax: connections, hostName: hostname(), keysOf, now: () => clock.now() });
+      return openSmtpRelay({ ...server, connectionsMax: connections, hostName: hostname(), keysOf, clock });
     }
     case 'ses': {
       const { driver: _driver, ...service } = relay;

@@ -43,6 +43,13 @@ interface Attached {
   readonly working: Set<string>;
 }
 
+interface Away {
+  /** Submissions left, when the first is due, and since when it is away. */
+  readonly count: number;
+  readonly at: number;
+  readonly since: number;
+}
+
 interface Claim {
   readonly record: SubmissionRecord;
   readonly indexes: readonly number[];
@@ -52,8 +59,8 @@ interface Claim {
 export class Dispatcher implements AsyncDisposable {
   readonly #ports: DispatcherPorts;
   readonly #attached = new Map<AccountId, Attached>();
-  /** Accounts that were put away with submissions left: how many, and when the first is due. */
-  readonly #away = new Map<AccountId, { readonly count: number; readonly at: number }>();
+  /** Accounts that were put away with submissions left. */
+  readonly #away = new Map<AccountId, Away>();
   readonly #running = new Set<Promise<void>>();
   #isStopped = false;
   #wake = Promise.withResolvers<void>();
@@ -124,22 +131,37 @@ export class Dispatcher implements AsyncDisposable {
     } while (!this.#isStopped);
   }
 
-  /** Opens the accounts that are marked, and takes the marks of those away that have nothing left to do. */
+  /** Opens the accounts that are marked, and takes the marks of those away that have nothing left to do. One that cannot be opened holds up no other. */
   async look(): Promise<void> {
-    const { marks, accounts, clock, catchUp } = this.#ports;
-    for (const { account: id, lastModified } of await marks.list()) {
+    for (const { account, lastModified } of await this.#ports.marks.list()) {
       if (this.#isStopped) return;
-      const account = await accounts.open(id);
-      this.attach(account);
-      if (this.#attached.get(id)!.due.size > 0 || clock.now() - lastModified < markKeptMs) continue;
-      await catchUp(account);
-      if (this.#attached.get(id)!.due.size === 0) await marks.remove(id);
+      // It was put away when all that the mark tells of was known: it comes back when something of it is due.
+      if ((this.#away.get(account)?.since ?? 0) > lastModified + markKeptMs) continue;
+      await this.#report(account, this.#lookAt(account, lastModified));
     }
+  }
+
+  async #lookAt(id: AccountId, markedAt: number): Promise<void> {
+    const { marks, accounts, clock, catchUp } = this.#ports;
+    const account = await accounts.open(id);
+    this.attach(account);
+    const isIdle = () => this.#attached.get(id)?.due.size === 0;
+    if (!isIdle() || clock.now() - markedAt < markKeptMs) return;
+    await catchUp(account);
+    if (isIdle()) await marks.remove(id);
   }
 
   /** Removes submissions that nothing was left to do for, for long. */
   async removeOld(): Promise<void> {
-    for (const { account } of [...this.#attached.values()]) await this.#removeOldOf(account);
+    for (const { account } of [...this.#attached.values()]) await this.#report(account.id, this.#removeOldOf(account));
+  }
+
+  async #report(account: AccountId, work: Promise<void>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      this.#ports.observe({ kind: 'faulted', account, error });
+    }
   }
 
   async #removeOldOf(account: Account): Promise<void> {
@@ -169,7 +191,7 @@ export class Dispatcher implements AsyncDisposable {
   #letGo({ account: { id }, due }: Attached): void {
     this.#attached.delete(id);
     if (due.size === 0) return;
-    this.#away.set(id, { count: due.size, at: Math.min(...due.values()) });
+    this.#away.set(id, { count: due.size, at: Math.min(...due.values()), since: this.#ports.clock.now() });
     this.#wake.resolve();
   }
 
@@ -193,11 +215,7 @@ export class Dispatcher implements AsyncDisposable {
   }
 
   async #mark(account: AccountId): Promise<void> {
-    try {
-      await this.#ports.marks.mark(account);
-    } catch (error) {
-      this.#ports.observe({ kind: 'faulted', account, error });
-    }
+    await this.#report(account, this.#ports.marks.mark(account));
   }
 
   #plan({ due }: Attached, id: string, record: SubmissionRecord | undefined): void {
@@ -228,19 +246,19 @@ export class Dispatcher implements AsyncDisposable {
     }
     for (const [id, away] of this.#away) {
       if (away.at > now) nextAt = Math.min(nextAt ?? away.at, away.at);
-      else if (this.#running.size < handoversMax) this.#fetch(id, away.count);
+      else if (this.#running.size < handoversMax) this.#fetch(id, away);
     }
     return nextAt;
   }
 
-  #fetch(id: AccountId, count: number): void {
+  #fetch(id: AccountId, away: Away): void {
     const { accounts, clock } = this.#ports;
     this.#away.delete(id);
     this.#own(id, async () => {
       try {
         this.attach(await accounts.open(id));
       } catch (error) {
-        this.#away.set(id, { count, at: clock.now() + faultPauseMs });
+        this.#away.set(id, { ...away, at: clock.now() + faultPauseMs });
         throw error;
       }
     });
@@ -248,12 +266,10 @@ export class Dispatcher implements AsyncDisposable {
 
   /** Work beside the handovers, which is waited for at the end. */
   #own(account: AccountId, work: () => Promise<void>): void {
-    const running = work()
-      .catch((error: unknown) => this.#ports.observe({ kind: 'faulted', account, error }))
-      .then(() => {
-        this.#running.delete(running);
-        this.#wake.resolve();
-      });
+    const running = this.#report(account, work()).then(() => {
+      this.#running.delete(running);
+      this.#wake.resolve();
+    });
     this.#running.add(running);
   }
 

@@ -7,6 +7,8 @@ export const accountHandoversMax = 16;
 export const claimMs = 15 * 60 * 1000;
 /** Milliseconds that a relay may take for one message: RFC 5321 §4.5.3.2.6 gives the final reply to DATA ten minutes. */
 export const relayMsMax = 10 * 60 * 1000;
+/** Milliseconds that a copy may stand in line for the relay: with the relay's own time no longer than a claim. */
+export const relayWaitMsMax = claimMs - relayMsMax;
 /** Milliseconds before the second attempt; doubled with each further one up to the largest (RFC 5321 §4.5.4.1: 30 minutes is enough later on). */
 export const retryFirstMs = 60 * 1000;
 export const retryLargestMs = 2 * 60 * 60 * 1000;

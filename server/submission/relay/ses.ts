@@ -10,6 +10,7 @@ import {
   SESv2Client,
   SendEmailCommand,
 } from '@aws-sdk/client-sesv2';
+import { relayMsMax, relayWaitMsMax } from '../../../indexer/outbox/limits.ts';
 import { withoutFields } from '../../../indexer/outbox/outgoing-message.ts';
 import type { HandoverResult, Relay, RelayMessage } from '../../../indexer/outbox/relay.ts';
 import type { Clock } from '../../../storage/clock.ts';
@@ -33,6 +34,8 @@ export interface SesRelay extends Relay, Disposable {
 /** Recipients of one call, and milliseconds that a granted rate is believed. */
 const recipientsMax = 50;
 const rateKeptMs = 10 * 60_000;
+/** Milliseconds that SES may take to tell its rate. */
+const askMsMax = 30_000;
 /** Pages of a thousand addresses of SES's list that are looked through. */
 const listPagesMax = 100;
 /** Until GetAccount has answered: what SES grants in its sandbox. */
@@ -82,19 +85,21 @@ export function openSesRelay(options: SesRelayOptions): SesRelay {
     if (clock.monotonic() - askedAt < rateKeptMs) return;
     askedAt = clock.monotonic();
     try {
-      const { SendQuota } = await client.send(new GetAccountCommand({}));
+      const { SendQuota } = await client.send(new GetAccountCommand({}), { abortSignal: AbortSignal.timeout(askMsMax) });
       if (SendQuota?.MaxSendRate !== undefined && SendQuota.MaxSendRate > 0) rate = SendQuota.MaxSendRate;
     } catch (error) {
       options.onRateUnknown?.(error);
     }
   }
 
-  /** Waits for its turn: so many recipients take so long. */
-  async function pace(recipients: number): Promise<void> {
+  /** Waits for its turn: so many recipients take so long. Resolves to how long it would be where that is longer than a claim allows. */
+  async function pace(recipients: number): Promise<number | undefined> {
     const now = clock.monotonic();
     const begins = Math.max(now, freeAt);
+    if (begins - now > relayWaitMsMax) return begins - now;
     freeAt = begins + (recipients * 1000) / rate;
     if (begins > now) await clock.sleep(begins - now);
+    return undefined;
   }
 
   return {
@@ -104,8 +109,10 @@ export function openSesRelay(options: SesRelayOptions): SesRelay {
     },
     async send({ account, submission, rcptTo, bytes }: RelayMessage): Promise<readonly HandoverResult[]> {
       await readRate();
-      await pace(rcptTo.length);
       const same = (result: HandoverResult) => rcptTo.map(() => result);
+      const waitMs = await pace(rcptTo.length);
+      if (waitMs !== undefined)
+        return same({ kind: 'deferred', smtpReply: '451 4.7.1 The rate that SES grants is used up', afterMs: waitMs });
       try {
         const { MessageId } = await client.send(
           new SendEmailCommand({
@@ -118,6 +125,7 @@ export function openSesRelay(options: SesRelayOptions): SesRelay {
             ],
             ...(configurationSet === undefined ? {} : { ConfigurationSetName: configurationSet }),
           }),
+          { abortSignal: AbortSignal.timeout(relayMsMax) },
         );
         return same({ kind: 'relayed', smtpReply: `250 2.0.0 Ok ${MessageId ?? ''}`.trim(), ...(MessageId ? { relayId: MessageId } : {}) });
       } catch (error) {

@@ -7,9 +7,11 @@ import { createTransport } from 'nodemailer';
 import SMTPConnection from 'nodemailer/lib/smtp-connection';
 import { relayMsMax } from '../../../indexer/outbox/limits.ts';
 import type { HandoverResult, Relay, RelayExtension, RelayMessage } from '../../../indexer/outbox/relay.ts';
+import type { Clock } from '../../../storage/clock.ts';
 import type { EnvelopeAddress } from '../../../storage/outbox/record.ts';
 import { type DkimKey, dkimSignatures } from '../dkim-signer.ts';
 import { authorDomain } from './author-domain.ts';
+import { Turns } from './turns.ts';
 
 export interface SmtpRelayOptions {
   readonly host: string;
@@ -22,7 +24,7 @@ export interface SmtpRelayOptions {
   readonly hostName: string;
   /** Keys that sign for a domain now. */
   readonly keysOf: (domain: string) => readonly DkimKey[];
-  readonly now: () => number;
+  readonly clock: Clock;
   /** For tests: a relay whose certificate nobody has signed. */
   readonly trustsAnyCertificate?: boolean;
 }
@@ -63,6 +65,7 @@ export function openSmtpRelay(options: SmtpRelayOptions): SmtpRelay {
     disableUrlAccess: true,
     ...(user === undefined ? {} : { auth: { user, pass: password ?? '' } }),
   });
+  const turns = new Turns(connectionsMax, options.clock);
   let extensions: ReadonlySet<RelayExtension> | undefined;
 
   const lookForExtensions = async (signal?: AbortSignal) => {
@@ -78,9 +81,12 @@ export function openSmtpRelay(options: SmtpRelayOptions): SmtpRelay {
     // nodemailer has one NOTIFY and one ORCPT for all recipients of a message.
     callKey: ({ parameters }) => (extensions?.has('DSN') ? JSON.stringify([parameters?.['NOTIFY'], parameters?.['ORCPT']]) : ''),
     async send({ mailFrom, rcptTo, bytes }: RelayMessage): Promise<readonly HandoverResult[]> {
+      using turn = await turns.take();
+      if (turn === undefined) return rcptTo.map(() => ({ kind: 'deferred', smtpReply: '451 4.4.5 Too much waits for the relay' }));
       const domain = authorDomain(bytes);
       const keys = domain === undefined ? [] : options.keysOf(domain);
-      const raw = keys.length === 0 ? bytes : Buffer.concat([Buffer.from(dkimSignatures(bytes, keys, options.now()), 'latin1'), bytes]);
+      const raw =
+        keys.length === 0 ? bytes : Buffer.concat([Buffer.from(dkimSignatures(bytes, keys, options.clock.now()), 'latin1'), bytes]);
       const to = rcptTo.map(({ email }) => email);
       const isDsnHandedOn = extensions?.has('DSN') === true;
       const isTlsRequired = mailFrom.parameters?.['REQUIRETLS'] !== undefined;

@@ -315,6 +315,21 @@ describe('after a crash', () => {
     expect((await lookAt(outbox.bucket, ben)).inbox).toHaveLength(1);
   });
 
+  test('an account that cannot be opened holds up no other', async () => {
+    const { bucket } = await crashed();
+    const again = await openOutbox({ bucket, node: 'n1' });
+    const { open } = again.ports.accounts;
+    again.ports.accounts.open = (account) =>
+      account === serviceOutboxId ? Promise.reject(new StorageError('corrupt', 'no')) : open.call(again.node.accounts, account);
+    await again.ports.marks.mark(serviceOutboxId);
+    const marked = await again.ports.marks.list();
+    Object.assign(again.ports.marks, { list: async () => [...marked].reverse() });
+    await again.dispatcher.look();
+    await again.dispatcher.turn();
+    expect(again.events[0]).toMatchObject({ kind: 'faulted', account: serviceOutboxId });
+    expect(again.relay.sent).toHaveLength(1);
+  });
+
   test('a mark goes when nothing is left to do, after a while', async () => {
     const outbox = await openOutbox();
     const account = await outbox.open(serviceOutboxId);

@@ -1,5 +1,6 @@
 /** Mail on its way out of accounts that are not in memory all the while. */
 import { expect, test } from 'vitest';
+import { markKeptMs } from '../../../indexer/outbox/limits.ts';
 import { accountIdleMs } from '../../../storage/account/limits.ts';
 import { ada } from '../indexer/rig.ts';
 import { openOutbox, to } from './rig.ts';
@@ -32,6 +33,21 @@ test('an account that was put away is opened again when something of it is due',
   await outbox.dispatcher.turn();
   expect(outbox.relay.sent).toHaveLength(1);
   expect(outbox.dispatcher.pending).toBe(0);
+});
+
+test('a mark that says nothing new does not bring it back; one that was written since does', async () => {
+  const outbox = await openIdling();
+  const account = await outbox.open();
+  await outbox.send(account, [to('zoe@elsewhere.example')], { sendAt: outbox.bucket.clock.now() + hour });
+  await outbox.dispatcher.turn();
+  outbox.bucket.clock.advance(markKeptMs);
+  outbox.idle();
+  await outbox.dispatcher.look();
+  expect(outbox.isInMemory()).toBe(false);
+  outbox.bucket.clock.advance(1000);
+  await outbox.dispatcher.announce(ada);
+  await outbox.dispatcher.look();
+  expect(outbox.isInMemory()).toBe(true);
 });
 
 test('an account that cannot be opened then is tried again', async () => {

@@ -110,6 +110,20 @@ test('calls keep to the rate that SES grants, in recipients', async () => {
   expect(clock.sleeps).toEqual([200, 200]);
 });
 
+test('what would wait longer than a claim allows comes again, and takes no turn from others', async () => {
+  ses.maxSendRate = 0.01;
+  clock.sleeps.length = 0;
+  await relay.send(message({ rcptTo: [to('zoe@elsewhere.example')] }));
+  clock.isFrozen = true;
+  const waits: unknown[] = [];
+  for (let call = 0; call < 5; call += 1) waits.push((await relay.send(message({ rcptTo: [to('zoe@elsewhere.example')] })))[0]);
+  clock.isFrozen = false;
+  expect(waits.slice(0, 3)).toEqual([1, 2, 3].map(() => expect.objectContaining({ kind: 'relayed' })));
+  expect(waits.slice(3)).toEqual(
+    [1, 2].map(() => ({ kind: 'deferred', smtpReply: '451 4.7.1 The rate that SES grants is used up', afterMs: 400_000 })),
+  );
+});
+
 test('a service that is not there: not now', async () => {
   await ses[Symbol.asyncDispose]();
   expect(await relay.send(message())).toMatchObject([{ kind: 'deferred' }, { kind: 'deferred' }]);

@@ -1,6 +1,7 @@
 /** What the relay driver `smtp` hands on of what the sender asked for: DSN and REQUIRETLS, as far as the relay offers them. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { RelayMessage } from '../../../indexer/outbox/relay.ts';
+import { systemClock } from '../../../server/clock.ts';
 import { openSmtpRelay, type SmtpRelay, type SmtpRelayOptions } from '../../../server/submission/relay/smtp.ts';
 import { SmtpSink } from '../../support/smtp-sink.ts';
 import { ada } from '../indexer/rig.ts';
@@ -27,7 +28,7 @@ const open = (more: Partial<SmtpRelayOptions> = {}) =>
     connectionsMax: 2,
     hostName: 'mx.example.com',
     keysOf: () => [],
-    now: () => 0,
+    clock: systemClock,
     trustsAnyCertificate: true,
     ...more,
   });
