@@ -9,7 +9,7 @@ export class ManualClock implements Clock {
   isFrozen = false;
 
   now(): number {
-    return 1_800_000_000_000 + this.#ms;
+    return 1_800_000_000_000 + Math.floor(this.#ms);
   }
 
   monotonic(): number {

@@ -6,6 +6,7 @@ import { setImmediate } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterAll, describe, expect, test } from 'vitest';
+import { StorageError } from '../../../protocol/mail/errors.ts';
 import type { AccountId } from '../../../protocol/mail/ids.ts';
 import type { Account } from '../../../storage/account/api.ts';
 import { accountIdleMs } from '../../../storage/account/limits.ts';
@@ -16,6 +17,7 @@ import { tailSeenMsMax } from '../../../storage/log/limits.ts';
 import { MemoryStore } from '../../../storage/objects/memory.ts';
 import { StoreMeter } from '../../../storage/objects/metered.ts';
 import type { ObjectStore } from '../../../storage/objects/object-store.ts';
+import { FaultyStore } from '../../support/faulty.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { countingRandom, deliver, dump, openProvisioned, openTestBucket, rawMessage, testAccount } from '../../support/open-accounts.ts';
 
@@ -281,4 +283,51 @@ test('accounts that come and go all the time lose and double nothing, and make w
     expect(dump(account as LogAccount)).toBe(dump(await beside.accounts.open(idOf(at))));
   }
   expect(races).toEqual([]);
+});
+
+test.each([1, 2, 3, 4])('so they do while the store fails and another node writes to them (seed %i)', async (seed) => {
+  const clock = new ManualClock();
+  const memory = new MemoryStore({ clock });
+  const random = countingRandom(seed);
+  const rates = { unavailable: 0.05, lostReply: 0.05, late: 0.02 };
+  const faulty = new FaultyStore(memory, { clock, random, rates: {}, ratesOf: { putIfAbsent: rates, get: { unavailable: 0.03 } } });
+  const bucket = openTestBucket(memory);
+  await using ours = bucket.node({ store: faulty, openMax: 1, clock });
+  await using theirs = bucket.node({ clock });
+  const ids = [idOf(0), idOf(1)] as const;
+  for (const id of ids) await openProvisioned(theirs, id);
+  const isAway = (error: unknown) => error instanceof StorageError && error.code === 'unavailable';
+  const openOurs = (id: AccountId): Promise<LogAccount> =>
+    ours.accounts.open(id).catch((error: unknown) => (isAway(error) ? openOurs(id) : Promise.reject(error)));
+  const held = await Promise.all(ids.map(openOurs));
+  const acknowledged: string[][] = [[], []];
+  let count = 0;
+  const write = async () => {
+    const at = random.fraction() < 0.5 ? 0 : 1;
+    const subject = `n${(count += 1)}`;
+    const dice = random.fraction();
+    try {
+      const node = dice < 0.3 ? theirs : ours;
+      const account = dice < 0.65 ? await node.accounts.open(ids[at]) : held[at]!;
+      await send(account, subject);
+      acknowledged[at]!.push(subject);
+    } catch (error) {
+      // Not acknowledged: it may have been written all the same, once.
+      if (!isAway(error)) throw error;
+    }
+    if (random.fraction() < 0.3) clock.advance(accountIdleMs + 1);
+    ours.accounts.putAwayIdle();
+  };
+  for (let round = 0; round < 40; round += 1) await Promise.all([write(), write(), write()]);
+  faulty.calm();
+  await faulty.settleLate();
+  await using beside = bucket.node({ clock });
+  for (const [at, id] of ids.entries()) {
+    const fresh = await beside.accounts.open(id);
+    const subjects = fresh.read((reader) => [...reader.emails()].map((email) => reader.facts(email)!.subject));
+    expect(new Set(subjects).size).toBe(subjects.length);
+    expect(subjects).toEqual(expect.arrayContaining(acknowledged[at]!));
+    await ours.accounts.catchUp(held[at]!);
+    expect(dump(held[at]!)).toBe(dump(fresh));
+  }
 });
