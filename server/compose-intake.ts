@@ -5,7 +5,7 @@ import { authenticate } from '../indexer/authenticate.ts';
 import { readAuthenticationResults } from '../indexer/authentication-results.ts';
 import type { IntakeEvent } from '../indexer/intake-events.ts';
 import { ParsePool } from '../indexer/parse-pool.ts';
-import { Pipeline, type PipelinePorts } from '../indexer/pipeline.ts';
+import { type IntakeOutcome, Pipeline, type PipelinePorts } from '../indexer/pipeline.ts';
 import { type DNSResolver, ResolverGuard } from '../indexer/resolver-guard.ts';
 import { ServiceMail } from '../indexer/rules/service-mail.ts';
 import { keyService } from '../indexer/ses/client-side-encryption.ts';
@@ -35,6 +35,8 @@ import type { Certificates } from './tls/certificates.ts';
 export interface Intake extends AsyncDisposable {
   readonly pipeline: Pipeline;
   readonly parsers: ParsePool;
+  /** Takes in after all what was held: a message, or the text of an event. */
+  release(name: string, recipients?: readonly string[]): Promise<IntakeOutcome | undefined>;
   /** Where events are posted to; undefined when the configuration believes nobody. */
   readonly inbound: InboundRoute | undefined;
   lmtp(certificates: Certificates): LmtpServer;
@@ -120,6 +122,7 @@ export function openIntake(options: IntakeOptions): Intake {
   return {
     pipeline,
     parsers,
+    release: async (name, recipients) => (await mail.release(name)) ?? pipeline.release(name, recipients),
     inbound: isPosted
       ? { path: inbound.http.path, source: new HttpSource({ mail, topicArns, token, fetchText: fetchSnsText, clock, observe }) }
       : undefined,

@@ -118,7 +118,7 @@ export async function compose(config: Config, ports: Ports, { mode }: ComposeOpt
       clock: ports.clock,
       startedAt: ports.clock.monotonic(),
     },
-    release: (name, recipients) => pipeline.release(name, recipients),
+    release: (name, recipients) => intake.release(name, recipients),
   };
   // Listeners and work beside end before what they stand on.
   opening.use(serving);

@@ -11,9 +11,9 @@ import { inboundKey, parseInboundKey } from '../../storage/objects/object-keys.t
 import type { ObjectStore } from '../../storage/objects/object-store.ts';
 import type { IntakeObserver } from '../intake-events.ts';
 import { lookAgainMs } from '../limits.ts';
-import type { Pipeline } from '../pipeline.ts';
+import type { IntakeOutcome, Pipeline } from '../pipeline.ts';
 import type { RecipientDirectory } from '../routing.ts';
-import type { FeedbackEvent, InboundEvent, ObjectEvent, ReceiptEvent } from '../ses/events.ts';
+import { decodeEvents, type FeedbackEvent, type InboundEvent, type ObjectEvent, type ReceiptEvent } from '../ses/events.ts';
 
 export interface AnnouncedOptions {
   readonly store: Pick<ObjectStore, 'put'>;
@@ -54,6 +54,17 @@ export class AnnouncedMail {
     for (const sameMessage of receipts.values()) work.push(this.#takeReceipts(sameMessage));
     // All are waited for: none goes on after the answer.
     for (const result of await Promise.allSettled(work)) if (result.status === 'rejected') throw result.reason;
+  }
+
+  /** Takes in after all what a held event announces: what made it fail may have been mended. Undefined when what is held is mail. */
+  async release(name: string): Promise<IntakeOutcome | undefined> {
+    const { held } = this.#options.pipeline;
+    if ((await held.recordOf(name))?.reason !== 'event') return undefined;
+    const events = decodeEvents((await held.get(name))?.bytes.toString());
+    if (events.some(({ kind }) => kind === 'malformed')) return { kind: 'held', reason: 'event', name };
+    await this.take(events);
+    await held.remove(name);
+    return { kind: 'delivered', results: new Map() };
   }
 
   async #takeObject({ bucket, key, size }: ObjectEvent): Promise<void> {

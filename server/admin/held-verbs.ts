@@ -79,7 +79,11 @@ function verbsOf(kind: HeldRecord['kind']): Verb[] {
         if (outcome?.kind !== 'delivered') throw refusal(name, outcome);
         return { name, accounts: [...outcome.results.keys()] };
       },
-      print: ({ name, accounts }) => `Delivered ${name} to ${accounts.length === 1 ? 'one account' : `${accounts.length} accounts`}.`,
+      print: ({ name, accounts }) =>
+        // What an event announces is delivered as ever, and not counted here.
+        accounts.length === 0
+          ? `Delivered ${name}.`
+          : `Delivered ${name} to ${accounts.length === 1 ? 'one account' : `${accounts.length} accounts`}.`,
     }),
     defineVerb({
       name: `${kind} remove`,

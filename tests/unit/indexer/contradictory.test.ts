@@ -398,6 +398,33 @@ describe('an event of S3', () => {
   });
 });
 
+describe('the text of an event that is held', () => {
+  const record = { version: 1, kind: 'failed', reason: 'event', detail: 'It came 7 times.', recipients: [], deliveredTo: [] } as const;
+  const hold = async (rig: Awaited<ReturnType<typeof open>>, text: string) =>
+    rig.pipeline.held.hold('event-1', { bytes: Buffer.from(text) }, { ...record, octets: text.length, receivedAt: '', heldAt: '' });
+
+  test('brings its mail when it is released, to all that it names', async () => {
+    const rig = await open();
+    await hold(rig, bySns(receipt({ receipt: { recipients: ['ada@example.com', 'cleo@example.com'] } })));
+    expect(await rig.mail.release('event-1')).toMatchObject({ kind: 'delivered' });
+    expect(await rig.inboxSizes()).toEqual({ ada: 1, ben: 0, cleo: 1 });
+    expect((await rig.pipeline.held.list()).messages).toEqual([]);
+  });
+
+  test('stays held when nobody can read it', async () => {
+    const rig = await open();
+    await hold(rig, 'no event');
+    expect(await rig.mail.release('event-1')).toMatchObject({ kind: 'held', reason: 'event' });
+    expect((await rig.pipeline.held.list()).messages).toHaveLength(1);
+  });
+
+  test('is none when it is mail', async () => {
+    const rig = await open(block({ virus: 'FAIL' }) + body);
+    await rig.posted(receipt({ receipt: { virusVerdict: asStatus('FAIL') } }));
+    expect(await rig.mail.release(id)).toBeUndefined();
+  });
+});
+
 test('a message that its owner has moved or removed since is not brought back by what comes late', async () => {
   const rig = await open();
   await rig.posted(receipt());

@@ -47,6 +47,7 @@ export async function openSource({ topicArns = [topic], isTokenSet = true, fetch
   return {
     ...rig,
     source,
+    mail,
     events,
     fetched,
     post: (body: string | Buffer, authorization?: string) => source.receive({ authorization, body: body.toString() }),
