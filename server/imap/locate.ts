@@ -139,7 +139,7 @@ function namesAbove(name: string): string[] {
 function withLevels(shared: readonly ListedName[]): ListedName[] {
   const byName = new Map(shared.map((entry) => [entry.name, entry]));
   for (const name of new Set(shared.flatMap((entry) => namesAbove(entry.name))))
-    if (!byName.has(name)) byName.set(name, { name, hasChildren: true });
+    if (!byName.has(name)) byName.set(name, { name, hasChildren: true, isLevel: true });
   return [...byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 

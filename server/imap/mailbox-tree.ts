@@ -42,6 +42,8 @@ export function newMailboxPath(name: string): string[] {
 export interface ListedName {
   readonly name: string;
   readonly hasChildren: boolean;
+  /** It only leads to others, and is no mailbox that the client sees. */
+  readonly isLevel?: true;
   /** Absent where it only leads to others. */
   readonly mailbox?: Mailbox;
   /** Without a mailbox: the name is subscribed all the same. */

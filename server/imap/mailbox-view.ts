@@ -73,6 +73,8 @@ export class MailboxView implements Disposable {
   /** Keywords that the client was told in FLAGS, and keyword sets that hold no others. */
   readonly #knownKeywords: Set<string>;
   readonly #knownSets = new Set<number>();
+  /** That the client was told in PERMANENTFLAGS. */
+  #toldRights: RightSet;
 
   /** Reads the mailbox as it is now, which must exist. */
   constructor({ account, mailbox, isReadOnly, recents, onChange }: ViewOptions) {
@@ -101,6 +103,7 @@ export class MailboxView implements Disposable {
     this.#lastUid = record.uidNext - 1;
     this.uidValidity = record.uidValidity;
     this.#knownKeywords = new Set(keywords);
+    this.#toldRights = this.rights;
     this.#claimRecent(record.uidNext);
   }
 
@@ -230,6 +233,7 @@ export class MailboxView implements Disposable {
 
   /** Tells the client what has changed, and returns the UIDs of new messages that it did not add itself. Writes to `out` and waits for nothing. */
   sync(out: ByteWriter, options: SyncOptions): Ranges {
+    if (this.#toldRights !== RightSet.all && this.#toldRights.letters !== this.rights.letters) this.writeFlags(out);
     if (!this.#isStale && this.#pending.length === 0) {
       this.#own.clear();
       return [];
@@ -304,6 +308,17 @@ export class MailboxView implements Disposable {
     }
   }
 
+  /** FLAGS and PERMANENTFLAGS, by the rights of now (RFC 4314 §5.1.1: again when they have changed). */
+  writeFlags(out: ByteWriter): void {
+    const { rights, isReadOnly } = this;
+    this.#toldRights = rights;
+    const flags = applicableFlags(this.#knownKeywords);
+    const changeable = [...flags, '\\*'];
+    const permanent = isReadOnly ? [] : rights === RightSet.all ? changeable : changeable.filter((flag) => rights.has(rightOfFlag(flag)));
+    const text = isReadOnly ? 'Read-only.' : rights.has('w') ? 'Any keyword may be set.' : 'Others are not for you to set.';
+    out.ascii(`* FLAGS (${flags.join(' ')})\r\n* OK [PERMANENTFLAGS (${permanent.join(' ')})] ${text}\r\n`);
+  }
+
   /** RFC 9051 §7.3.5: FLAGS again, when one of these messages brings a keyword into use. */
   tellNewKeywords(out: ByteWriter, reader: AccountReader, uids: Ranges): void {
     let hasNew = false;
@@ -332,6 +347,11 @@ export class MailboxView implements Disposable {
     if (first < uidNext) this.#recent.push([first, uidNext - 1]);
     if (this.#recent.length > 64) this.#recent = [...normalizeRanges(this.#recent)];
   }
+}
+
+/** RFC 4314 §2.1. */
+function rightOfFlag(flag: string): Right {
+  return flag === '\\Seen' ? 's' : flag === '\\Deleted' ? 't' : 'w';
 }
 
 /** FLAGS's list: the system flags and the keywords in use. */

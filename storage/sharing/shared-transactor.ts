@@ -7,7 +7,7 @@ import { annotationType, isPrivateAnnotation, sharedAnnotationId, sharedAnnotati
 import { MailError } from '../../protocol/mail/errors.ts';
 import type { AccountId, EmailNumber, MailboxNumber, ThreadNumber, Uid } from '../../protocol/mail/ids.ts';
 import { contains, eachOf, normalizeRanges, type Ranges, rangesOf } from '../../protocol/mail/ranges.ts';
-import type { AccountTransactor, Mailbox, NewEmail, OnJoin } from '../account/api.ts';
+import type { AccountTransactor, Email, Mailbox, NewEmail, OnJoin } from '../account/api.ts';
 import type { MailboxRecord, MailboxRole } from '../log/record.ts';
 import { SharedReader, sharedUploadType, transferPrefix, uploadType } from './shared-reader.ts';
 
@@ -62,6 +62,9 @@ export class SharedTransactor extends SharedReader implements AccountTransactor 
     if (parent === null || role !== null)
       throw new MailError('forbidden', 'only the owner makes mailboxes with a role, or below no other mailbox');
     const above = this.mustHave(parent, 'k');
+    // Whether there is one of this name that he does not see is not for him to know.
+    const isHidden = this.base.mailboxes().some((other) => other.parent === parent && other.name === name && !this.isVisible(other.id));
+    if (isHidden) throw new MailError('forbidden', 'a mailbox of this name cannot be made here');
     const { id } = this.base.createMailbox({ name, parent, order, subscribed: above.subscribed });
     if (subscribed) this.subscribe(id, true);
     return this.mailbox(id)!;
@@ -117,14 +120,57 @@ export class SharedTransactor extends SharedReader implements AccountTransactor 
   copy(from: MailboxNumber, uids: Ranges, to: MailboxNumber): readonly { readonly from: Uid; readonly to: Uid }[] {
     this.mustHave(from, 'r');
     this.mustHave(to, 'i');
-    return this.withoutDeleted(to, this.base.copy(from, uids, to));
+    return this.copied(from, uids, to);
   }
 
   /** RFC 6851 §3.3: the rights of COPY, of STORE \Deleted and of EXPUNGE. */
   move(from: MailboxNumber, uids: Ranges, to: MailboxNumber): readonly { readonly from: Uid; readonly to: Uid }[] {
     this.mustHave(from, 'rte');
     this.mustHave(to, 'i');
-    return this.withoutDeleted(to, this.base.move(from, uids, to));
+    if (this.rightsOn(to).hasAll('swt')) return this.base.move(from, uids, to);
+    const pairs = this.copied(from, uids, to);
+    this.base.expunge(from, rangesOf(pairs.map((pair) => pair.from)));
+    return pairs;
+  }
+
+  /**
+   * RFC 4314 §4, COPY: flags that he may not set there stay behind. Keywords are the email's, in every mailbox; a copy without them is another email on the
+   * same bytes.
+   */
+  private copied(from: MailboxNumber, uids: Ranges, to: MailboxNumber): readonly { readonly from: Uid; readonly to: Uid }[] {
+    const rights = this.rightsOn(to);
+    if (rights.hasAll('sw')) return this.withoutDeleted(to, this.base.copy(from, uids, to));
+    const pairs: { from: Uid; to: Uid }[] = [];
+    for (const uid of [...this.uidsAmong(from, uids)]) {
+      const { email, deleted } = this.base.membership(from, uid)!;
+      const { keywords, ...message } = this.email(email)!;
+      const lost = keywords.filter((keyword) => !rights.has(keyword === seen ? 's' : 'w'));
+      if (lost.length === 0) pairs.push(...this.withoutDeleted(to, this.base.copy(from, [[uid, uid]], to)));
+      else pairs.push({ from: uid, to: this.addAgain(message, keywords, to, deleted) });
+    }
+    return pairs;
+  }
+
+  private addAgain(
+    { id, receivedAt }: Pick<Email, 'id' | 'receivedAt'>,
+    keywords: readonly string[],
+    to: MailboxNumber,
+    deleted: boolean,
+  ): Uid {
+    const { base } = this;
+    const delivery = base.delivery(id);
+    const { uids } = this.addEmail({
+      ...{ blob: base.blob(id)!, receivedAt, keywords, mailboxes: [to], deleted },
+      ...{ facts: base.facts(id)!, text: base.text(id), preview: base.preview(id) ?? '' },
+      ...(delivery === undefined ? {} : { delivery }),
+    });
+    return uids[0]!;
+  }
+
+  private uidsAmong(mailbox: MailboxNumber, uids: Ranges): Uid[] {
+    const there: Uid[] = [];
+    for (const [first, last] of normalizeRanges(uids)) this.base.forEachMembership(mailbox, first, last, ({ uid }) => there.push(uid));
+    return there;
   }
 
   /** RFC 4314 §4, COPY: without `t` the copies are not \Deleted. */

@@ -5,8 +5,9 @@
 import { type AclSubject, decodeAclSubject, decodeSetAcl, type SetAclArguments } from '../../../protocol/imap/commands/acl.ts';
 import { decodeMailboxArgument } from '../../../protocol/imap/commands/mailbox-argument.ts';
 import { type AclIdentifier, optionalRights, RightSet } from '../../../protocol/mail/acl.ts';
-import { MailError } from '../../../protocol/mail/errors.ts';
+import { MailError, ProtocolError } from '../../../protocol/mail/errors.ts';
 import type { RightsChange } from '../../../storage/sharing/shares.ts';
+import { saslPrep } from '../../auth/saslprep.ts';
 import { defineCommand, loggedIn } from '../command.ts';
 import { type Located, mustHave, mustLocate, rightsOn, withMailbox } from '../locate.ts';
 import type { Output } from '../output.ts';
@@ -58,7 +59,10 @@ async function changeRights(session: Session, { mailbox: name, identifier: given
 
 function mustKnow(session: Session, identifier: string): AclIdentifier {
   if (identifier.startsWith('-')) throw new MailError('unsupported', 'Negative rights are not kept here.');
-  const known = session.services.shares.identifier(identifier);
+  // RFC 4314 §3.
+  const prepared = saslPrep(identifier);
+  if (prepared === undefined || prepared === '') throw new ProtocolError('expected an identifier that SASLprep lets pass');
+  const known = session.services.shares.identifier(prepared);
   if (known === undefined) throw new MailError('notFound', 'There is no account of this address here.');
   return known;
 }

@@ -82,7 +82,9 @@ function chosen(all: readonly ListedName[], args: ListArguments): Chosen[] {
   const isRecursive = args.select.includes('RECURSIVEMATCH');
   const result: Chosen[] = [];
   for (const entry of all) {
-    if (!patterns.some((pattern) => matchesListPattern(entry.name, pattern))) continue;
+    // RFC 4314 §4, RFC 3501 §6.3.8: levels that lead to what is shared are told where `%` asks for levels, or by name.
+    const own = entry.isLevel ? patterns.filter((pattern) => !pattern.includes('*')) : patterns;
+    if (!own.some((pattern) => matchesListPattern(entry.name, pattern))) continue;
     const matches = isSelected(entry);
     // RFC 5258 §3.5: a parent is shown for children that match and are not shown by themselves.
     const below = isRecursive

@@ -2,7 +2,6 @@
 import { decodeNoArguments } from '../../../protocol/imap/commands/no-arguments.ts';
 import { decodeSelect, type QresyncParameters } from '../../../protocol/imap/commands/select.ts';
 import { resolveSequenceSet } from '../../../protocol/imap/sequence-set.ts';
-import { type Right, RightSet } from '../../../protocol/mail/acl.ts';
 import { ProtocolError } from '../../../protocol/mail/errors.ts';
 import { formatMailboxId } from '../../../protocol/mail/ids.ts';
 import { keywordOf } from '../../../protocol/mail/keywords.ts';
@@ -11,8 +10,8 @@ import type { AccountReader, Mailbox } from '../../../storage/account/api.ts';
 import { defineCommand, loggedIn, selected } from '../command.ts';
 import { fetchMessages } from '../fetch/fetch.ts';
 import { rowsPerRead } from '../limits.ts';
-import { mustHave, mustLocate, nameOf, rightsOn } from '../locate.ts';
-import { applicableFlags, MailboxView } from '../mailbox-view.ts';
+import { mustHave, mustLocate, nameOf } from '../locate.ts';
+import { MailboxView } from '../mailbox-view.ts';
 import { objectIds } from '../object-ids.ts';
 import type { Session } from '../session.ts';
 import { UidRequired } from '../uid-only.ts';
@@ -40,8 +39,7 @@ export const select = defineCommand({
     mustHave(located, 'r');
     const { account, mailbox } = located;
     if (isCondstore) session.isCondstore = true;
-    // RFC 4314 §5.2: what may be changed in no way is read-only.
-    const isReadOnly = name === 'EXAMINE' || !rightsOn(account, mailbox.id).hasAny('swite');
+    const isReadOnly = name === 'EXAMINE';
     const view = new MailboxView({
       account,
       mailbox: mailbox.id,
@@ -62,7 +60,9 @@ export const select = defineCommand({
     });
     // RFC 7162 §3.2.5.1: with another UIDVALIDITY all that the client remembers is void.
     if (qresync?.uidValidity === view.uidValidity) await tellChanged(session, view, qresync);
-    return { status: 'OK', code: isReadOnly ? 'READ-ONLY' : 'READ-WRITE', text: `${name} completed` };
+    // RFC 4314 §5.2: where he may change nothing that others see, also if \Seen, which is his own, may be set.
+    const isOnlyRead = isReadOnly || !view.rights.hasAny('iewt');
+    return { status: 'OK', code: isOnlyRead ? 'READ-ONLY' : 'READ-WRITE', text: `${name} completed` };
   },
 });
 
@@ -84,14 +84,7 @@ async function tellChanged(session: Session, view: MailboxView, qresync: Qresync
 }
 
 function describe({ output, isUidOnly }: Session, view: MailboxView, reader: AccountReader, mailbox: Mailbox): void {
-  const flags = applicableFlags(view.knownKeywords);
-  output.untagged(`FLAGS (${flags.join(' ')})`);
-  // RFC 4314 §4: flags that may be changed, by the rights of now.
-  const changeable = view.rights === RightSet.all ? [...flags, '\\*'] : [...flags, '\\*'].filter((flag) => view.may(rightOfFlag(flag)));
-  const permanent = view.isReadOnly ? '' : changeable.join(' ');
-  output.untagged(
-    `OK [PERMANENTFLAGS (${permanent})] ${view.isReadOnly ? 'Read-only.' : view.may('w') ? 'Any keyword may be set.' : 'Others are not for you to set.'}`,
-  );
+  view.writeFlags(output);
   output.untagged(`${view.exists} EXISTS`);
   // RFC 9051 appendix E: neither RECENT nor UNSEEN.
   if (view.tellsRecent) output.untagged(`${view.recentCount} RECENT`);
@@ -101,11 +94,6 @@ function describe({ output, isUidOnly }: Session, view: MailboxView, reader: Acc
   output.untagged(`OK [UIDNEXT ${mailbox.uidNext}] Predicted next UID.`);
   output.untagged(`OK [HIGHESTMODSEQ ${mailbox.highestModSeq}] Highest.`);
   output.untagged(`OK [MAILBOXID (${objectIds(view.account).prefix}${formatMailboxId(mailbox.id)})] Ok.`);
-}
-
-/** RFC 4314 §2.1. */
-function rightOfFlag(flag: string): Right {
-  return flag === '\\Seen' ? 's' : flag === '\\Deleted' ? 't' : 'w';
 }
 
 /** Sequence number of the first message without \Seen (RFC 3501 §7.1), 0 when there is none. */

@@ -228,6 +228,8 @@ class Step {
       const isDeleted = deleted && to.may(who, 't');
       if (from.of !== to.of)
         this.#enter(to, [...email.flags, ...(email.seen.has(who) ? ['\\Seen'] : []), ...(isDeleted ? ['\\Deleted'] : [])]);
+      else if ((email.flags.size > 0 && !to.may(who, 'w')) || (email.seen.has(who) && !to.may(who, 's')))
+        this.#enter(to, [...email.flags, ...(email.seen.has(who) ? ['\\Seen'] : []), ...(isDeleted ? ['\\Deleted'] : [])]);
       else if (to.messages.some((message) => message.email === email))
         to.add({ flags: new Set(email.flags), seen: new Set(email.seen) }, isDeleted);
       else to.add(email, isDeleted);

@@ -307,6 +307,43 @@ describe('a shared account', () => {
     ]);
   });
 
+  test('leaves flags behind that may not be set where a message is copied or moved to', async () => {
+    await using rig = await SharingRig.open();
+    const { ann, bob } = rig;
+    const [box, other] = [await rig.make(ann, 'Plans'), await rig.make(ann, 'Other')];
+    for (const _ of 'abc') await rig.deliver(ann, box);
+    await ann.transact((tx) => tx.changeFlags(box, [[2, 2]], { set: ['$seen', '$flagged'], deleted: true }));
+    const bobs = await rig.shared(ann, box, bob, 'lrste');
+    await bobs.transact((tx) => tx.changeFlags(box, [[3, 3]], { add: ['$seen'] }));
+    const outcomes: unknown[] = [];
+    for (const rights of ['lri', 'lriw', 'lris', 'lrit']) {
+      await rig.give(ann, other, bob.id, rights);
+      const pairs = await bobs.transact((tx) => tx.copy(box, [[1, 3]], other));
+      outcomes.push([pairs.map(({ from }) => from), pairs.map(({ to }) => flagsAt(bobs, other, to))]);
+    }
+    expect(outcomes).toEqual([
+      [
+        [1, 2, 3],
+        [[], [], []],
+      ],
+      [
+        [1, 2, 3],
+        [[], ['$flagged'], []],
+      ],
+      [
+        [1, 2, 3],
+        [[], [], ['$seen']],
+      ],
+      [
+        [1, 2, 3],
+        [[], ['deleted'], []],
+      ],
+    ]);
+    const moved = await bobs.transact((tx) => tx.move(box, [[1, 3]], other));
+    expect(moved.map(({ to }) => flagsAt(bobs, other, to))).toEqual([[], ['deleted'], []]);
+    expect(ann.read((reader) => reader.uids(box).length)).toBe(0);
+  });
+
   test('replaces only the flags that may be changed', async () => {
     await using rig = await SharingRig.open();
     const { ann, bob } = rig;
