@@ -4,6 +4,7 @@
  */
 import { MethodError } from '../../protocol/jmap/errors.ts';
 import { formatState, parseState, type State } from '../../protocol/jmap/state.ts';
+import { mailboxAclType } from '../../protocol/mail/acl.ts';
 import type { ModSeq } from '../../protocol/mail/ids.ts';
 import type { AccountReader, Effect } from '../../storage/account/api.ts';
 
@@ -59,7 +60,11 @@ function* typesOf({ mailboxes, threads, emails, objects }: Effect): Generator<St
   if (isAny(threads)) yield 'Thread';
   if (isAny(emails)) yield 'Email';
   if (emails.added.length > 0) yield 'EmailDelivery';
-  for (const { type } of objects) if (isObjectState(type)) yield type;
+  for (const { type } of objects) {
+    if (isObjectState(type)) yield type;
+    // Whom a mailbox is shared with is a property of it.
+    else if (type === mailboxAclType) yield 'Mailbox';
+  }
 }
 
 const isObjectState = (type: string): type is ObjectStateType => (objectStateTypes as readonly string[]).includes(type);

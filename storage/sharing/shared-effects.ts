@@ -235,9 +235,10 @@ class Rewind {
       told.push({ mailbox: mailbox as MailboxNumber, ...(record === undefined ? {} : { record }), ...uids });
     const subscribed = new Set(effect.objects.flatMap(({ type, id }) => (type === sharedSubscriptionType ? [id] : [])));
     const isSubscribed = (mailbox: number) => subscribed.has(sharedSubscriptionId(mailbox as MailboxNumber, this.viewer));
+    const listed = new Set(effect.objects.flatMap(({ type, id }) => (type === mailboxAclType ? [Number(id)] : [])));
     const ofSubscribed = Array.from(subscribed, (id) => Number.parseInt(id, 10));
     const isTreeChanged = switched.size > 0 || effect.mailboxes.some(({ record }) => record === 'changed' || record === 'removed');
-    for (const mailbox of new Set([...given.keys(), ...switched.keys(), ...ofSubscribed, ...(isTreeChanged ? after.keys() : [])])) {
+    for (const mailbox of new Set([...given.keys(), ...listed, ...ofSubscribed, ...(isTreeChanged ? after.keys() : [])])) {
       const [was, is] = [isIn(this.rightsOn(mailbox)), isIn(after.get(mailbox))];
       const one = given.get(mailbox);
       if (was !== is) {
@@ -245,8 +246,10 @@ class Rewind {
         continue;
       }
       if (!is) continue;
+      // Who may say whom it is shared with is shown that.
+      const isListed = listed.has(mailbox) && after.get(mailbox)?.has('a') === true;
       const isPlaced = isTreeChanged && this.isBelowHidden(mailbox, after);
-      const isChanged = one?.record !== undefined || switched.has(mailbox) || isSubscribed(mailbox) || isPlaced;
+      const isChanged = one?.record !== undefined || switched.has(mailbox) || isListed || isSubscribed(mailbox) || isPlaced;
       const isReadable = isRead(this.rightsOn(mailbox)) && isRead(after.get(mailbox) ?? RightSet.none);
       if (one !== undefined && isReadable && one.added.length + one.changed.length + one.removed.length > 0) {
         const { added, changed, removed } = one;

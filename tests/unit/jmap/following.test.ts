@@ -1,6 +1,7 @@
 /** A client that follows /changes and /queryChanges only holds, after any history, what a client that reads everything anew holds. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { RightSet } from '../../../protocol/mail/acl.ts';
 import { type EmailNumber, formatEmailId, type MailboxNumber } from '../../../protocol/mail/ids.ts';
 import { submissionCapability } from '../../../server/jmap/method.ts';
 import { core, type JmapApp, mail, startJmapApp } from '../../support/jmap/app.ts';
@@ -13,7 +14,10 @@ type Op =
   | { readonly do: 'deliver'; readonly reply: number; readonly to: number }
   | { readonly do: 'seen' | 'flag' | 'move' | 'destroy' | 'hide' | 'show'; readonly email: number; readonly to: number }
   | { readonly do: 'submit' | 'cancel' | 'removeSubmission'; readonly email: number; readonly to: number }
-  | { readonly do: 'mailbox' | 'removeMailbox' | 'renameMailbox' | 'identity' | 'renameIdentity' | 'removeIdentity'; readonly to: number }
+  | {
+      readonly do: 'mailbox' | 'removeMailbox' | 'renameMailbox' | 'share' | 'identity' | 'renameIdentity' | 'removeIdentity';
+      readonly to: number;
+    }
   | { readonly do: 'sync' };
 
 const pick = fc.nat({ max: 30 });
@@ -38,7 +42,7 @@ const op: fc.Arbitrary<Op> = fc.oneof(
   {
     weight: 3,
     arbitrary: fc.record({
-      do: fc.constantFrom('mailbox', 'removeMailbox', 'renameMailbox', 'identity', 'renameIdentity', 'removeIdentity'),
+      do: fc.constantFrom('mailbox', 'removeMailbox', 'renameMailbox', 'share', 'identity', 'renameIdentity', 'removeIdentity'),
       to: pick,
     }) as fc.Arbitrary<Op>,
   },
@@ -115,6 +119,16 @@ class History {
       case 'renameMailbox': {
         const last = account.read((reader) => reader.mailboxes().filter(({ role }) => role === null)).at(-1);
         if (last !== undefined) await account.transact((tx) => tx.updateMailbox(last.id, { name: `N${(this.#count += 1)}` }));
+        return;
+      }
+      case 'share': {
+        const rights = RightSet.of(['', 'lr', 'lrswitea'][op.to % 3]!);
+        await this.#app.shares.setRights(
+          account,
+          mailboxes[op.to % mailboxes.length]!,
+          new Map([[this.#app.other.id, () => rights]]),
+          null,
+        );
         return;
       }
       case 'identity':

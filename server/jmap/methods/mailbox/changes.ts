@@ -1,5 +1,6 @@
 /** Mailbox/changes (RFC 8621 §2.2): also of mailboxes whose unreadThreads follow from a change elsewhere. */
 import { changesArguments } from '../../../../protocol/jmap/schema/common.ts';
+import { mailboxAclType } from '../../../../protocol/mail/acl.ts';
 import { type EmailNumber, formatMailboxId, type MailboxNumber } from '../../../../protocol/mail/ids.ts';
 import { eachOf, sizeOf } from '../../../../protocol/mail/ranges.ts';
 import type { AccountReader, Effect } from '../../../../storage/account/api.ts';
@@ -33,6 +34,12 @@ function touchedBy(reader: AccountReader, effect: Effect, withRecord: Set<number
   for (const { mailbox, record } of effect.mailboxes) {
     touched.set(mailbox, record ?? 'changed');
     if (record === 'changed') withRecord.add(mailbox);
+  }
+  for (const { type, id } of effect.objects) {
+    if (type !== mailboxAclType) continue;
+    const mailbox = Number(id);
+    if (!touched.has(mailbox)) touched.set(mailbox, 'changed');
+    if (touched.get(mailbox) === 'changed') withRecord.add(mailbox);
   }
   for (const mailbox of mailboxesOfThreads(reader, effect)) if (!touched.has(mailbox)) touched.set(mailbox, 'changed');
   return Array.from(touched, ([number, how]) => ({ number, how }));
