@@ -189,5 +189,5 @@ function lostMessageNote({ sesMessageId, envelopeFrom, receivedAt }: ReceiptEven
   return Buffer.from(lines.join('\r\n'));
 }
 
-/** For sources: whether to be asked again. */
-export const isAway = (error: unknown) => error instanceof StorageError;
+/** For sources: whether waiting helps. An account whose log is damaged is not away: what waits for it must not stand in the way of others' mail. */
+export const isAway = (error: unknown) => error instanceof StorageError && error.code !== 'corrupt';

@@ -5,11 +5,12 @@
  * SNS tries again after 5xx and gives up after any other refusal, so only what may yet succeed gets one. 200 comes when the mail is in the store.
  */
 import { hash, timingSafeEqual } from 'node:crypto';
+import { StorageError } from '../../protocol/mail/errors.ts';
 import type { Clock } from '../../storage/clock.ts';
 import type { IntakeObserver } from '../intake-events.ts';
 import { eventBytesMax, replayWindowMs, seenMessagesMax } from '../limits.ts';
 import { decodeEvents, type InboundEvent, type SubscriptionEvent } from '../ses/events.ts';
-import { type AnnouncedMail, isAway } from './announced.ts';
+import type { AnnouncedMail } from './announced.ts';
 import { type FetchText, isSnsUrl, type SnsMessage, SnsVerifier } from './sns-signature.ts';
 
 export interface HttpSourceOptions {
@@ -53,7 +54,7 @@ export class HttpSource {
       if (answer.status !== 200) this.#options.observe({ kind: 'refused', reason: answer.message });
       return answer;
     } catch (error) {
-      if (!isAway(error) && !(error instanceof NotNowError)) throw error;
+      if (!(error instanceof StorageError) && !(error instanceof NotNowError)) throw error;
       this.#options.observe({ kind: 'postponed', error });
       return { status: 503, message: 'Not now. Send it again.' };
     }

@@ -156,9 +156,12 @@ describe.concurrent('a message', () => {
     await reader.stop();
   });
 
-  test('that makes us fail comes again, and then goes to the dead letters of the queue', async () => {
+  test.each([
+    ['makes us fail', new Error('planted')],
+    ['is for an account whose log is damaged', new StorageError('corrupt', 'planted')],
+  ])('that %s comes again, and then goes to the dead letters of the queue', async (_what, error) => {
     const dead = await deadLetters();
-    const { read, send, left, taken, events, held } = await open(() => Promise.reject(new Error('planted')), { ...dead.policy });
+    const { read, send, left, taken, events, held } = await open(() => Promise.reject(error), { ...dead.policy });
     await send(receipt);
     const reader = read();
     await until(() => expect(sqs.inspectQueue(dead.name)!.messages.ready).toHaveLength(1));
