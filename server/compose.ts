@@ -76,7 +76,7 @@ export async function compose(config: Config, ports: Ports, { mode }: ComposeOpt
   const { accounts } = node;
   const directory = opening.use(await Directory.open({ ...ports, accounts, catchUp: accounts.catchUp }));
   node.heed(directory);
-  const shares = openShares({ ...ports, accounts, directory });
+  const shares = openShares({ ...ports, accounts, directory, defaultDomain: config.defaultDomain });
   const feedback = openFeedback({ ...ports, config, accounts, directory, metrics });
   const rules = opening.use(openRules({ ...ports, config, accounts, directory, metrics }));
   const intake = opening.use(

@@ -179,15 +179,13 @@ export class AccountNews implements Disposable {
   #tellNames(reader: AccountReader, listed: readonly ListedMailbox[]): void {
     const now = this.#knownMailboxes(reader);
     const told = new Set<string>();
-    const isGone = new Set([...this.#known].filter(([id]) => !now.has(id)).map(([, { name }]) => name));
     const tell = (name: string, event: NotifyEvent, subscribed: boolean, extended = '', asOther?: string) => {
       const wants =
         this.#eventsOf(name, subscribed).has(event) || (asOther !== undefined && this.#eventsOf(asOther, subscribed).has(event));
       if (!wants || told.has(name)) return;
       told.add(name);
       const entry = listed.find((one) => one.name === name);
-      if (entry === undefined && event === 'MailboxName' && !this.#isOwn && !isGone.has(name)) return;
-      writeLine(this.#session, 'LIST', entry === undefined ? ['\\NonExistent'] : attributesOf(entry, true), name, extended);
+      writeLine(this.#session, 'LIST', entry === undefined ? attributesOfNone(name, listed) : attributesOf(entry, true), name, extended);
     };
     const tellParent = (name: string) => {
       const end = name.lastIndexOf(hierarchyDelimiter);
@@ -237,6 +235,12 @@ export class AccountNews implements Disposable {
       output.schedule();
     }
   }
+}
+
+/** RFC 5465 §5.4: of a name without a mailbox, which may have been one, or lead to one. */
+function attributesOfNone(name: string, listed: readonly ListedMailbox[]): readonly string[] {
+  const isLevel = listed.some((entry) => entry.name.startsWith(`${name}${hierarchyDelimiter}`));
+  return isLevel ? ['\\NonExistent', '\\HasChildren'] : ['\\NonExistent'];
 }
 
 /** RFC 5465 §5.4: those below a renamed mailbox are renamed too, and not told. */

@@ -123,7 +123,7 @@ export class SharedTransactor extends SharedReader implements AccountTransactor 
     return this.copied(from, uids, to);
   }
 
-  /** RFC 6851 §3.3: the rights of COPY, of STORE \Deleted and of EXPUNGE. */
+  /** RFC 6851 §4.2: the rights of COPY, of STORE \Deleted and of EXPUNGE. */
   move(from: MailboxNumber, uids: Ranges, to: MailboxNumber): readonly { readonly from: Uid; readonly to: Uid }[] {
     this.mustHave(from, 'rte');
     this.mustHave(to, 'i');

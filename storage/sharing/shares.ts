@@ -14,6 +14,8 @@ import { SharedAccount, sharedAccount } from './shared-account.ts';
 export interface SharesPorts {
   readonly accounts: Accounts;
   readonly directory: Directory;
+  /** Completes a name without a domain, as it does in a login. */
+  readonly defaultDomain?: string;
   /** An owner's account that could not be opened. */
   readonly onFailure?: (owner: AccountId, error: StorageError) => void;
 }
@@ -81,9 +83,11 @@ export class Shares {
     return undefined;
   }
 
-  /** The account that somebody means by a name of it: its address or one of its aliases; or `anyone`. */
+  /** The account that somebody means by a name of it: what it logs in with (RFC 4314 §2), or one of its aliases; or `anyone`. */
   identifier(name: string): AclIdentifier | undefined {
-    return name === anyone ? anyone : this.#ports.directory.accountByAddress(name)?.id;
+    if (name === anyone) return anyone;
+    const { directory, defaultDomain } = this.#ports;
+    return directory.accountByAddress(name.includes('@') || defaultDomain === undefined ? name : `${name}@${defaultDomain}`)?.id;
   }
 
   /** The address of an account that is there still. */

@@ -68,7 +68,7 @@ async function transfer(
   const located = found instanceof Promise ? await found : found;
   if (located === undefined) return missingTarget(session, name);
   mustHave(located, 'i');
-  // RFC 6851 §3.3, RFC 4314 §4: the rights of COPY, of STORE \Deleted and of EXPUNGE.
+  // RFC 6851 §4.2, RFC 4314 §4: the rights of COPY, of STORE \Deleted and of EXPUNGE.
   if (how === 'move' && !(view.may('t') && view.may('e')))
     throw new MailError('forbidden', 'MOVE needs the rights t and e on the selected mailbox.');
   const target = located.mailbox;

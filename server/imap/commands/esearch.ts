@@ -42,7 +42,7 @@ export const esearch = defineCommand<EsearchArguments>({
         (source) =>
           (isSelected && isOfSelected(source)) || ((isOwn || !isPersonal(source)) && matchesFilter(source, name, mailbox.subscribed)),
       );
-      // RFC 7377 §2.1: what may not be read is left out.
+      // RFC 7377 §2.2: what may not be read is left out.
       if (!isMeant || !rightsOn(account, mailbox.id).has('r')) continue;
       if (isSelected) await searchIn(invocation, session.view, name, args);
       else {

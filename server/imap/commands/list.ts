@@ -33,7 +33,7 @@ export const list = defineCommand({
   },
 });
 
-/** What is asked for beside the names. RFC 5819 §2, RFC 9590 §3, RFC 8440 §2: of mailboxes that may be selected. */
+/** What is asked for beside the names. RFC 5819 §2, RFC 9590 §3, RFC 8440 §3: of mailboxes that may be selected. */
 function writeDetails(session: Session, { mailbox, name, account = session.account }: ListedName, args: ListArguments): void {
   if (mailbox === undefined) return;
   const rights = rightsOn(account, mailbox.id);

@@ -58,7 +58,7 @@ export async function startImapApp(
   const server = createImapServer({
     accounts,
     authenticator: onePassword,
-    shares: openShares({ accounts, directory, random: systemRandom, logger: silentLogger }),
+    shares: openShares({ accounts, directory, defaultDomain: 'example.com', random: systemRandom, logger: silentLogger }),
     readMessage: parseMessage,
     logger: silentLogger,
     clock: systemClock,

@@ -91,7 +91,7 @@ export async function startJmapApp({ publicUrl, authenticator, messagesMax = nul
     }),
   );
   const directory = await openDirectory(accounts);
-  const shares = openShares({ accounts, directory, random: systemRandom, logger: silentLogger });
+  const shares = openShares({ accounts, directory, defaultDomain: 'example.com', random: systemRandom, logger: silentLogger });
   const sender = createPushSender({ key: freshVapidKey(), contact: 'mailto:postmaster@example.com', allowsPrivate: true });
   const pusher = new Pusher({ sender, directory, clock: systemClock, logger: silentLogger, open: (id) => accounts.open(id) });
   const server = Fastify({ forceCloseConnections: 'idle' });
