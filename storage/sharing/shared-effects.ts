@@ -40,6 +40,9 @@ export function sharedEffects(reader: AccountReader, viewer: AccountId, since: M
 
 type How = 'added' | 'changed' | 'removed';
 
+/** Rights before and after an effect, of mailboxes where they are others. */
+type Switched = ReadonlyMap<number, { readonly before: RightSet; readonly after: RightSet }>;
+
 /** The account at a moment that goes back effect by effect. */
 class Rewind {
   private readonly reader: AccountReader;
@@ -217,11 +220,25 @@ class Rewind {
     return seen;
   }
 
-  private mailboxesTold(
-    effect: Effect,
-    switched: ReadonlyMap<number, { before: RightSet; after: RightSet }>,
-    after: ReadonlyMap<number, RightSet>,
-  ): MailboxEffect[] {
+  private mailboxesTold(effect: Effect, switched: Switched, after: ReadonlyMap<number, RightSet>): MailboxEffect[] {
+    const given = this.withOwnMarks(effect);
+    const anew = this.toldAnew(effect, switched, after);
+    const told: MailboxEffect[] = [];
+    for (const number of new Set([...given.keys(), ...anew])) {
+      const mailbox = number as MailboxNumber;
+      const one = given.get(mailbox);
+      const [before, now] = [this.rightsOn(mailbox), after.get(mailbox) ?? RightSet.none];
+      const { added, changed, removed } = one !== undefined && isRead(before) && isRead(now) ? one : noUids;
+      if (before.has('l') !== now.has('l')) told.push({ mailbox, record: now.has('l') ? 'added' : 'removed', ...noUids });
+      else if (!now.has('l')) continue;
+      else if (one?.record !== undefined || anew.has(mailbox)) told.push({ mailbox, record: 'changed', added, changed, removed });
+      else if (added.length + changed.length + removed.length > 0) told.push({ mailbox, added, changed, removed });
+    }
+    return told;
+  }
+
+  /** What the effect did to mailboxes, what he has seen among it. */
+  private withOwnMarks(effect: Effect): Map<number, MailboxEffect> {
     const given = new Map<number, MailboxEffect>(effect.mailboxes.map((one) => [one.mailbox, one]));
     for (const { mailboxes } of this.seenBy(effect)) {
       for (const { mailbox, uids } of mailboxes) {
@@ -229,34 +246,20 @@ class Rewind {
         given.set(mailbox, { ...one, changed: normalizeRanges([...changed, ...uids]) });
       }
     }
-    const isIn = (rights: RightSet | undefined) => rights?.has('l') === true;
-    const told: MailboxEffect[] = [];
-    const tell = (mailbox: number, record: How | undefined, uids = noUids) =>
-      told.push({ mailbox: mailbox as MailboxNumber, ...(record === undefined ? {} : { record }), ...uids });
-    const subscribed = new Set(effect.objects.flatMap(({ type, id }) => (type === sharedSubscriptionType ? [id] : [])));
-    const isSubscribed = (mailbox: number) => subscribed.has(sharedSubscriptionId(mailbox as MailboxNumber, this.viewer));
-    const listed = new Set(effect.objects.flatMap(({ type, id }) => (type === mailboxAclType ? [Number(id)] : [])));
-    const ofSubscribed = Array.from(subscribed, (id) => Number.parseInt(id, 10));
-    const isTreeChanged = switched.size > 0 || effect.mailboxes.some(({ record }) => record === 'changed' || record === 'removed');
-    for (const mailbox of new Set([...given.keys(), ...listed, ...ofSubscribed, ...(isTreeChanged ? after.keys() : [])])) {
-      const [was, is] = [isIn(this.rightsOn(mailbox)), isIn(after.get(mailbox))];
-      const one = given.get(mailbox);
-      if (was !== is) {
-        tell(mailbox, is ? 'added' : 'removed');
-        continue;
-      }
-      if (!is) continue;
-      // Who may say whom it is shared with is shown that.
-      const isListed = listed.has(mailbox) && after.get(mailbox)?.has('a') === true;
-      const isPlaced = isTreeChanged && this.isBelowHidden(mailbox, after);
-      const isChanged = one?.record !== undefined || switched.has(mailbox) || isListed || isSubscribed(mailbox) || isPlaced;
-      const isReadable = isRead(this.rightsOn(mailbox)) && isRead(after.get(mailbox) ?? RightSet.none);
-      if (one !== undefined && isReadable && one.added.length + one.changed.length + one.removed.length > 0) {
-        const { added, changed, removed } = one;
-        tell(mailbox, isChanged ? 'changed' : undefined, { added, changed, removed });
-      } else if (isChanged) tell(mailbox, 'changed');
+    return given;
+  }
+
+  /** Mailboxes that are another to him, whatever is in them: by his rights, by his subscription, by whom they are shared with, by their name and place. */
+  private toldAnew({ objects, mailboxes }: Effect, switched: Switched, after: ReadonlyMap<number, RightSet>): Set<number> {
+    const anew = new Set(switched.keys());
+    for (const { type, id } of objects) {
+      const mailbox = Number.parseInt(id, 10);
+      if (type === mailboxAclType && after.get(mailbox)?.has('a') === true) anew.add(mailbox);
+      if (type === sharedSubscriptionType && id === sharedSubscriptionId(mailbox as MailboxNumber, this.viewer)) anew.add(mailbox);
     }
-    return told;
+    const isTreeChanged = switched.size > 0 || mailboxes.some(({ record }) => record === 'changed' || record === 'removed');
+    if (isTreeChanged) for (const mailbox of after.keys()) if (this.isBelowHidden(mailbox, after)) anew.add(mailbox);
+    return anew;
   }
 
   /** Its name and place follow from mailboxes above it that he does not see, or did not. */
