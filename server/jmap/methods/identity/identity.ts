@@ -2,6 +2,7 @@
 import { invalidProperties, SetFailure } from '../../../../protocol/jmap/errors.ts';
 import { changesArguments, getArguments, setArguments } from '../../../../protocol/jmap/schema/common.ts';
 import { type IdentityRecord, IdentitySettings, identityType } from '../../../../protocol/jmap/schema/identity.ts';
+import { isMailbox } from '../../../../protocol/smtp/path.ts';
 import { canonicalAddress } from '../../../../storage/directory/address.ts';
 import { maySendAs, maySendAsAnyOf } from '../../../../storage/directory/sender.ts';
 import { bringIdentitiesUp, identities } from '../../identities.ts';
@@ -87,7 +88,7 @@ export const identitySet = defineMethod({
 function requireMayUse({ account, services }: MethodContext, email: string): void {
   const addresses = services.directory.addressesOf(account.id);
   const isAny = email.startsWith('*@');
-  if (!isAny && canonicalAddress(email) === undefined) throw invalidProperties('The address is none.', 'email');
+  if (!isAny && (!isMailbox(email) || canonicalAddress(email) === undefined)) throw invalidProperties('The address is none.', 'email');
   if (isAny ? maySendAsAnyOf(addresses, email.slice(2)) : maySendAs(addresses, email)) return;
   throw new SetFailure({ type: 'forbiddenFrom', description: 'The address is not one of this account.' });
 }
