@@ -1,7 +1,7 @@
 /** imapflow, as behind many a webmail, over real TCP: logs in, appends, lists, fetches, searches, moves, idles. */
 import { type FetchMessageObject, ImapFlow } from 'imapflow';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type ImapApp, password, startImapApp, user } from '../../support/imap/app.ts';
+import { type ImapApp, otherUser, password, startImapApp, user } from '../../support/imap/app.ts';
 
 let app: ImapApp;
 let port: number;
@@ -11,8 +11,8 @@ beforeAll(async () => {
 });
 afterAll(() => app[Symbol.asyncDispose]());
 
-async function open(): Promise<ImapFlow> {
-  const client = new ImapFlow({ host: '127.0.0.1', port, secure: false, auth: { user, pass: password }, logger: false });
+async function open(login = user): Promise<ImapFlow> {
+  const client = new ImapFlow({ host: '127.0.0.1', port, secure: false, auth: { user: login, pass: password }, logger: false });
   await client.connect();
   return client;
 }
@@ -27,6 +27,32 @@ describe('imapflow', () => {
       ['INBOX \\Inbox', 'Archive \\Archive', 'Drafts \\Drafts', 'Junk \\Junk', 'Sent \\Sent', 'Trash \\Trash'].sort(),
     );
     await client.logout();
+  });
+
+  it('reads, marks and files what another account shares', async () => {
+    const owner = await app.connect();
+    await owner.command(`LOGIN ${user} "${password}"`);
+    await owner.command('CREATE Shared');
+    await owner.command(`APPEND Shared {${message('news').length}+}\r\n${message('news')}`);
+    await owner.command(`SETACL Shared ${otherUser} lrswite`);
+    const client = await open(otherUser);
+    const path = `Other Users/${user}/Shared`;
+    expect((await client.list()).map((mailbox) => mailbox.path)).toContain(path);
+    const lock = await client.getMailboxLock(path);
+    try {
+      expect(client.mailbox).toMatchObject({ path, exists: 1, readOnly: false });
+      expect(await client.messageFlagsAdd('1', ['\\Seen'])).toBe(true);
+      expect(await client.search({ seen: false })).toEqual([]);
+      expect(await client.append(path, message('answer'))).toMatchObject({ destination: path });
+      expect(await client.messageMove('1', 'INBOX')).toMatchObject({ destination: 'INBOX', uidMap: new Map([[1, 1]]) });
+    } finally {
+      lock.release();
+    }
+    expect(await client.status('INBOX', { messages: true, unseen: true })).toMatchObject({ messages: 1, unseen: 0 });
+    await client.logout();
+    expect((await owner.command('STATUS Shared (MESSAGES UNSEEN)'))[0]).toBe('* STATUS "Shared" (MESSAGES 1 UNSEEN 1)');
+    await owner.command('DELETE Shared');
+    owner.close();
   });
 
   it('appends, fetches, flags, searches, copies, moves and deletes', async () => {
