@@ -42,7 +42,7 @@ import { threadRowsMax } from './limits.ts';
 import { idOfListed, listEnd, listPrefix } from './object-lists.ts';
 import { placesOf } from './places.ts';
 import { ViewerMarks } from './seen-marks.ts';
-import { type JournalRow, tables, wireEnvelopeStart } from './tables.ts';
+import { type FactsRow, type JournalRow, tables, wireEnvelopeStart } from './tables.ts';
 import { searchCandidates } from './trigrams.ts';
 import { deletedBit, uidPageOf, uidSlotOf, uidsPerPage } from './uid-page.ts';
 import { insertionPoint, type View } from './view.ts';
@@ -64,6 +64,7 @@ export class IndexReader implements AccountReader {
   private readonly cache: ReaderCache | undefined;
   private readonly kept = new KeptHeader();
   private readonly textRow = { bytes: Buffer.alloc(0) };
+  private lastFacts: { readonly id: EmailNumber; readonly seq: number; readonly row: FactsRow } | undefined;
   private readonly lastWire = {
     id: undefined as EmailNumber | undefined,
     seq: 0,
@@ -248,8 +249,19 @@ export class IndexReader implements AccountReader {
     }
   }
 
+  /** Whoever asks for one part of it mostly asks for others next. It never changes, but a mutation may have removed it a moment ago. */
+  private factsRow(id: EmailNumber): FactsRow | undefined {
+    if (this.view.layers.length > 0) return this.view.get(tables.facts, factsKey(id));
+    const { seq } = this.view.meta();
+    if (this.lastFacts?.id !== id || this.lastFacts.seq !== seq) {
+      const row = this.view.get(tables.facts, factsKey(id));
+      this.lastFacts = row === undefined ? undefined : { id, seq, row };
+    }
+    return this.lastFacts?.row;
+  }
+
   facts(id: EmailNumber): MessageFacts | undefined {
-    const row = this.view.get(tables.facts, factsKey(id));
+    const row = this.factsRow(id);
     if (row === undefined) return undefined;
     return { ...row.facts, header: this.keptHeader(id)?.text ?? '' };
   }
@@ -269,7 +281,7 @@ export class IndexReader implements AccountReader {
   }
 
   bodyWire(id: EmailNumber): Uint8Array | undefined {
-    const row = this.view.get(tables.facts, factsKey(id));
+    const row = this.factsRow(id);
     return row === undefined ? undefined : encodeBody(row.facts);
   }
 
@@ -284,15 +296,15 @@ export class IndexReader implements AccountReader {
   }
 
   blob(id: EmailNumber): BlobRef | undefined {
-    return this.view.get(tables.facts, factsKey(id))?.blob;
+    return this.factsRow(id)?.blob;
   }
 
   preview(id: EmailNumber): string | undefined {
-    return this.view.get(tables.facts, factsKey(id))?.preview;
+    return this.factsRow(id)?.preview;
   }
 
   delivery(id: EmailNumber): DeliveryFacts | undefined {
-    return this.view.get(tables.facts, factsKey(id))?.delivery;
+    return this.factsRow(id)?.delivery;
   }
 
   text(id: EmailNumber): string {
