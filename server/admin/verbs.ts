@@ -7,6 +7,7 @@ import { maintenanceVerbs } from './maintenance-verbs.ts';
 import { messageVerbs } from './message-verbs.ts';
 import { outboxVerbs } from './outbox-verbs.ts';
 import { ruleVerbs } from './rule-verbs.ts';
+import { sendAsVerbs } from './send-as-verbs.ts';
 import { senderVerbs } from './sender-verbs.ts';
 import { shareVerbs } from './share-verbs.ts';
 import { sieveVerbs } from './sieve-verbs.ts';
@@ -25,6 +26,7 @@ export const verbs: readonly Verb[] = [
   ...dkimVerbs,
   ...ruleVerbs,
   ...senderVerbs,
+  ...sendAsVerbs,
   ...shareVerbs,
   ...sieveVerbs,
   ...statusVerbs,

@@ -28,7 +28,7 @@ export interface JmapServices {
   /** Who may send as whom, and who may know whom. */
   readonly directory: Pick<
     Directory,
-    'addressesOf' | 'accountById' | 'credential' | 'principals' | 'principal' | 'principalIdOf' | 'areNeighbours' | 'history' | 'noteShares'
+    'addressesOf' | 'maySendAs' | 'accountById' | 'credential' | 'principals' | 'principal' | 'principalIdOf' | 'areNeighbours' | 'history' | 'noteShares'
   >;
   readonly authenticator: Authenticator;
   /** Reads a message, off the event loop where it may be large. Must not reject for what a message says. */

@@ -6,17 +6,17 @@
 import { mailDate } from '../../indexer/outbox/delivery-report.ts';
 import { withoutPrivateFields } from '../../indexer/outbox/outgoing-message.ts';
 import type { ParsedMessage } from '../../indexer/parse-message.ts';
+import { type IdentityRecord, identityType } from '../../protocol/jmap/schema/identity.ts';
 import { MailError, StorageError } from '../../protocol/mail/errors.ts';
 import { decodeXtext, heldUntil } from '../../protocol/smtp/commands/submission-parameters.ts';
 import type { AuthStep, MailTransaction, ReceivedMessage, SmtpHandler, SmtpPort } from '../../protocol/smtp/handler.ts';
 import { isAsciiOnly } from '../../protocol/smtp/path.ts';
 import { type Reply, reply, SmtpRefusal } from '../../protocol/smtp/reply.ts';
 import { SmtpSession } from '../../protocol/smtp/session.ts';
-import type { Account, Accounts, Upload } from '../../storage/account/api.ts';
+import type { Account, AccountReader, Accounts, Upload } from '../../storage/account/api.ts';
 import type { Clock } from '../../storage/clock.ts';
-import { canonicalDomain } from '../../storage/directory/address.ts';
+import { canonicalAddress, canonicalDomain } from '../../storage/directory/address.ts';
 import type { Directory } from '../../storage/directory/directory.ts';
-import { maySendAs } from '../../storage/directory/sender.ts';
 import { admitUserMail, requireMaySend, type SendingLimits } from '../../storage/outbox/history.ts';
 import { enqueue } from '../../storage/outbox/outbox.ts';
 import type { EnvelopeAddress } from '../../storage/outbox/record.ts';
@@ -30,7 +30,7 @@ import { readUserMessage } from './user-message.ts';
 
 export interface SubmissionOptions {
   readonly accounts: Accounts;
-  readonly directory: Pick<Directory, 'addressesOf' | 'resolveRecipient' | 'isLocalDomain'>;
+  readonly directory: Pick<Directory, 'maySendAs' | 'resolveRecipient' | 'isLocalDomain'>;
   readonly authenticator: Authenticator;
   /** Marks an account before work is enqueued in it. */
   readonly announce: (account: Identity['accountId']) => Promise<void>;
@@ -118,7 +118,7 @@ export class SubmissionService {
 
   async #sender(identity: Identity, { sender }: MailTransaction<EnvelopeAddress>): Promise<Reply | undefined> {
     // The null path: notices, such as MDNs (RFC 8098 §3).
-    if (sender === '' || (await this.#maySendAs(identity, sender))) return undefined;
+    if (sender === '' || (await this.#options.directory.maySendAs(identity.accountId, sender))) return undefined;
     return reply(553, '5.7.1', 'you may not send from this address');
   }
 
@@ -169,7 +169,8 @@ export class SubmissionService {
     const domain = identity.address.slice(identity.address.lastIndexOf('@') + 1);
     const { messageId, added, senders } = readUserMessage(message, { messageId: `${token}@${domain}`, date: mailDate(clock.now()) });
     for (const sender of senders) {
-      if (!(await this.#maySendAs(identity, sender))) throw new SmtpRefusal(550, '5.7.1', `you may not send as ${sender}`);
+      if (!(await this.#options.directory.maySendAs(identity.accountId, sender)))
+        throw new SmtpRefusal(550, '5.7.1', `you may not send as ${sender}`);
     }
     const id = `s${token}`;
     const account = await accounts.open(identity.accountId);
@@ -179,14 +180,16 @@ export class SubmissionService {
     const asSent = Buffer.concat([Buffer.from(added), message]);
     const upload = await account.upload(Buffer.concat([this.#trace(transaction, id), withoutPrivateFields(asSent)]));
     const copy = keepsSent ? await this.#copy(account, asSent) : undefined;
+    const sendAt = heldUntil(transaction.parameters, clock.now());
     await announce(identity.accountId);
     await account.transact(
       (tx) => {
         admitUserMail(tx, recipients, limits);
         const kept = copy?.(tx);
-        const sendAt = heldUntil(transaction.parameters, clock.now());
-        const made = { id, origin: 'smtp', blob: upload.ref, messageId, envelope, thread: kept?.thread ?? null } as const;
-        enqueue(tx, { ...made, email: kept?.id ?? null, ...(sendAt === undefined ? {} : { sendAt }) });
+        const made = { id, origin: 'smtp', blob: upload.ref, messageId, envelope, ...(sendAt === undefined ? {} : { sendAt }) } as const;
+        // With a copy in Sent it has all that JMAP shows of a submission (RFC 8621 §7), and can be taken back there.
+        if (kept === undefined) enqueue(tx, made);
+        else enqueue(tx, { ...made, email: kept.id, thread: kept.thread, identityId: identityFor(tx, senders[0]!) });
       },
       { uploads: [upload, ...(copy === undefined ? [] : [copy.upload])] },
     );
@@ -209,15 +212,6 @@ export class SubmissionService {
   #trace({ isSecure, isSmtpUtf8 }: MailTransaction<EnvelopeAddress>, id: string): Buffer {
     const protocol = `${isSmtpUtf8 ? 'UTF8SMTP' : 'ESMTP'}${isSecure ? 'S' : ''}A`;
     return Buffer.from(`Received: by ${this.#options.hostName} with ${protocol} id ${id};\r\n\t${mailDate(this.#options.clock.now())}\r\n`);
-  }
-
-  /** His addresses, and those of groups that he is in. */
-  async #maySendAs({ accountId }: Identity, address: string): Promise<boolean> {
-    const { directory } = this.#options;
-    if (maySendAs(directory.addressesOf(accountId), address)) return true;
-    if (!directory.isLocalDomain(address)) return false;
-    const resolution = await directory.resolveRecipient(address);
-    return resolution.kind === 'account' && resolution.via === 'group' && resolution.accounts.includes(accountId);
   }
 }
 
@@ -277,6 +271,13 @@ function envelopeOf({ sender, parameters, recipients }: MailTransaction<Envelope
     mailFrom: { email: sender, parameters: named(parameters) },
     rcptTo: recipients.map(({ value, parameters: given }) => ({ email: value.email, parameters: named(given) })),
   };
+}
+
+/** The identity of the author's address; null where JMAP was never asked for identities. */
+function identityFor(tx: AccountReader, author: string): string | null {
+  const wanted = canonicalAddress(author);
+  for (const { id, value } of tx.objects<IdentityRecord>(identityType)) if (canonicalAddress(value.email) === wanted) return id;
+  return null;
 }
 
 function freeName(tx: { mailboxByPath(path: readonly string[]): unknown }, name: string): string {

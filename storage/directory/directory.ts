@@ -20,6 +20,8 @@ import { type AppPassword, type CredentialRecord, type GroupSenders, type Passwo
 import { type GroupMail, groupMail, type Resolution, resolve } from './resolve.ts';
 import { addFlowKey, addRule, moveRule, removeFlowKey, removeRule, sortedRules } from './rule-mutations.ts';
 import type { Rule, RuleRecord } from './rule-records.ts';
+import { parseSendAsId, sendAsId } from './send-as.ts';
+import { maySendAs } from './sender.ts';
 import { dropRightsOf, dropStaleHint, isHintDue, isStale, putHints } from './share-hints.ts';
 import { DirectoryState } from './state.ts';
 
@@ -271,6 +273,33 @@ export class Directory implements Disposable {
 
   removeAlias(alias: string, target?: string): Promise<void> {
     return this.#transact((tx) => mutations.removeAlias(tx, alias, target));
+  }
+
+  /** Whether an account may send as an address: one of its own, one that it has a grant for, or a group's that it is in. */
+  async maySendAs(id: AccountId, address: string): Promise<boolean> {
+    if (maySendAs(this.addressesOf(id), address)) return true;
+    const canonical = canonicalAddress(address);
+    if (canonical === undefined || !this.isLocalDomain(canonical)) return false;
+    if (this.#state.sendAs.has(sendAsId(id, canonical))) return true;
+    const resolution = await this.resolveRecipient(canonical);
+    return resolution.kind === 'account' && resolution.via === 'group' && resolution.accounts.includes(id);
+  }
+
+  /** Who may send as whom beside himself. */
+  listSendAs(): readonly { readonly account: string; readonly as: string }[] {
+    return sorted(this.#state.sendAs).map(([id]) => {
+      const { account, address } = parseSendAsId(id);
+      return { account: this.accountById(account)?.address ?? account, as: address };
+    });
+  }
+
+  /** Resolves to the canonical address. */
+  grantSendAs(account: string, as: string): Promise<string> {
+    return this.#transact((tx) => mutations.grantSendAs(tx, account, as));
+  }
+
+  revokeSendAs(account: string, as: string): Promise<void> {
+    return this.#transact((tx) => mutations.revokeSendAs(tx, account, as));
   }
 
   /** Without `senders` anyone may write to it. */

@@ -20,6 +20,8 @@ export const appPasswordsMax = 50;
 export const rulesMax = 1_000;
 /** Keys for functions' calls: one a function, and a second while it is changed. */
 export const flowKeysMax = 100;
+/** Addresses of others that one account may send as: more are a group's, or a domain's catch-all. */
+export const sendAsMax = 100;
 /** Accounts that may have shared something with one account: a LIST of its opens them all. */
 export const ownersPerShareeMax = 200;
 /** Milliseconds. A hint that leads to nothing is dropped when it is older than any commit can be under way. */

@@ -21,6 +21,7 @@ import type {
   PasswordKeys,
   RecordType,
 } from './records.ts';
+import { dropGrants, putGrant, removeGrant } from './send-as.ts';
 import { dropHintsOf } from './share-hints.ts';
 
 type Tx = AccountTransactor;
@@ -71,6 +72,7 @@ export function beginRemoval(tx: Tx, address: string): AccountId {
     if ('account' in alias.value.to && alias.value.to.account === id) dropAlias(tx, alias.id);
   }
   leaveGroups(tx, record.address);
+  dropGrants(tx, { account: id, address: record.address });
   if (get(tx, 'credential', id)) tx.removeObject('credential', id);
   tx.removeObject('address', record.address);
   tx.putObject('account', id, { ...record, state: 'closing', removedAt: tx.at } satisfies AccountRecord);
@@ -199,11 +201,13 @@ function dropGroup(tx: Tx, address: string): void {
     if ('group' in alias.value.to && alias.value.to.group === address) dropAlias(tx, alias.id);
   }
   leaveGroups(tx, address);
+  dropGrants(tx, { address });
   tx.removeObject('group', address);
 }
 
 function dropAlias(tx: Tx, address: string): void {
   leaveGroups(tx, address);
+  dropGrants(tx, { address });
   tx.removeObject('alias', address);
 }
 
@@ -213,6 +217,20 @@ function leaveGroups(tx: Tx, address: string): void {
     if (!value.members.includes(address)) continue;
     tx.putObject('group', id, { ...value, members: value.members.filter((member) => member !== address) } satisfies GroupRecord);
   }
+}
+
+/** Lets an account send as another account, an alias or a group. Returns the canonical address. */
+export function grantSendAs(tx: Tx, account: string, as: string): string {
+  const id = requireAccount(tx, account);
+  const canonical = canonicalAddress(as);
+  if (canonical === undefined || !isTaken(tx, canonical)) return refuse('notFound', `There is no account, alias or group ${as}.`);
+  putGrant(tx, id, canonical);
+  return canonical;
+}
+
+export function revokeSendAs(tx: Tx, account: string, as: string): void {
+  const id = requireAccount(tx, account);
+  if (!removeGrant(tx, id, canonicalAddress(as) ?? as)) refuse('notFound', `${account} has no grant to send as ${as}.`);
 }
 
 /** The canonical address, if its domain is ours and nobody has it. */

@@ -14,6 +14,7 @@
  * | rule       | drawn              | RuleRecord       |
  * | flowKey    | an access key id   | FlowKeyRecord    |
  * | share      | `<account or anyone>/<owner>` | ShareRecord |
+ * | sendAs     | `<account>/<address>` | SendAsRecord |
  */
 import type { AccountId } from '../../protocol/mail/ids.ts';
 import type { OwnLimits } from '../../protocol/mail/quota.ts';
@@ -106,10 +107,27 @@ export interface ShareRecord {
   readonly at: number;
 }
 
+/** The account may send as the address: see send-as.ts. */
+export interface SendAsRecord {
+  readonly createdAt: number;
+}
+
 /** 32 random bytes in hex, from which unknown logins get a SCRAM salt that is the same on every node and after every restart. */
 export interface DecoyRecord {
   readonly key: string;
 }
 
-export const recordTypes = ['domain', 'account', 'address', 'alias', 'group', 'credential', 'setting', 'rule', 'flowKey', 'share'] as const;
+export const recordTypes = [
+  'domain',
+  'account',
+  'address',
+  'alias',
+  'group',
+  'credential',
+  'setting',
+  'rule',
+  'flowKey',
+  'share',
+  'sendAs',
+] as const;
 export type RecordType = (typeof recordTypes)[number];

@@ -13,6 +13,7 @@ import type {
   FlowKeyRecord,
   GroupRecord,
   RecordType,
+  SendAsRecord,
   ShareRecord,
 } from './records.ts';
 import type { AddressBook } from './resolve.ts';
@@ -30,6 +31,7 @@ export class DirectoryState implements AddressBook {
   readonly rules = new Map<string, RuleRecord>();
   readonly flowKeys = new Map<string, FlowKeyRecord>();
   readonly shares = new Map<string, ShareRecord>();
+  readonly sendAs = new Map<string, SendAsRecord>();
   /** Owners by the account, or anyone, that they may have shared something with. */
   readonly sharers = new Map<AclIdentifier, Set<AccountId>>();
   /** Aliases by the account they name, for `addressesOf`. */
@@ -77,6 +79,7 @@ export class DirectoryState implements AddressBook {
       this.rules,
       this.flowKeys,
       this.shares,
+      this.sendAs,
       this.sharers,
       this.#aliasesOf,
     ];
@@ -113,6 +116,7 @@ export class DirectoryState implements AddressBook {
       rule: this.rules,
       flowKey: this.flowKeys,
       share: this.shares,
+      sendAs: this.sendAs,
     };
     return maps[type] as Map<string, unknown>;
   }

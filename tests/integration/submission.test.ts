@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { dkimVerify } from 'mailauth/lib/dkim/verify.js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { verbs } from '../../server/admin/verbs.ts';
+import { JamSender } from '../support/jmap/jam-sender.ts';
 import { LineClient } from '../support/line-client.ts';
 import { makeServerFolder, password, type RunningServer, type ServerFolder } from '../support/running-server.ts';
 import { SmtpSink } from '../support/smtp-sink.ts';
@@ -176,6 +177,49 @@ describe('a message from a user', () => {
     await verb('outbox cancel', { account: 'me@localhost', id: submissions[0]!.id });
     expect(sink.messages).toEqual([]);
     expect(((await verb('outbox list', {})) as { submissions: unknown[] }).submissions).toEqual([]);
+  });
+});
+
+describe('a message by SMTP whose copy is in Sent', () => {
+  it('is a submission in JMAP too: held by FUTURERELEASE it is taken back there', async () => {
+    const jam = await JamSender.connect(server);
+    expect(await jam.submissionIds()).toEqual([]);
+    const client = LineClient.connect(server.addressOf('submission'));
+    await submit(client, 'me@localhost> HOLDFOR=3600', 'zoe@elsewhere.example', 'From: me@localhost\r\nSubject: Later\r\n\r\nx\r\n');
+    const [id] = await jam.submissionIds();
+    expect(await jam.look(id!)).toMatchObject({
+      undoStatus: 'pending',
+      envelope: { mailFrom: { email: 'me@localhost', parameters: { HOLDFOR: '3600' } }, rcptTo: [{ email: 'zoe@elsewhere.example' }] },
+    });
+    expect(await jam.undo(id!)).toMatchObject({ updated: { [id!]: null } });
+    expect(((await verb('outbox list', {})) as { submissions: unknown[] }).submissions).toEqual([]);
+    expect(sink.messages).toEqual([]);
+  });
+});
+
+describe('a grant to send as somebody else', () => {
+  it('opens the address by SMTP and JMAP, until it is taken away', async () => {
+    await verb('account add', { address: 'boss@localhost', password });
+    const jam = await JamSender.connect(server);
+    const client = LineClient.connect(server.addressOf('submission'));
+    const asBoss = { subject: 'By JMAP', from: 'boss@localhost', to: ['zoe@elsewhere.example'] };
+    await client.send('', /^220 /);
+    await client.send('EHLO c\r\n', /^250 /m);
+    await client.send(`AUTH PLAIN ${Buffer.from(`\0me@localhost\0${password}`).toString('base64')}\r\n`, /^235 /m);
+    expect(await client.send('MAIL FROM:<boss@localhost>\r\n', /^\d{3} .*\r\n/m)).toMatch(/^553 5\.7\.1 /);
+    await expect(jam.send(asBoss)).rejects.toThrow(/forbiddenFrom/);
+    await verb('send-as add', { account: 'me@localhost', as: 'Boss@localhost' });
+    expect(await verb('send-as list', {})).toEqual({ grants: [{ account: 'me@localhost', as: 'boss@localhost' }] });
+    expect(await client.send('MAIL FROM:<boss@localhost>\r\nRCPT TO:<zoe@elsewhere.example>\r\nDATA\r\n', /^354 /m)).toContain('354');
+    await client.send('From: boss@localhost\r\nSubject: By SMTP\r\n\r\nx\r\n.\r\n', /^250 2\.0\.0 queued/m);
+    await jam.send(asBoss);
+    const messages = await sink.received(2);
+    expect(messages.map(({ bytes }) => /^From: (.*)\r$/m.exec(bytes.toString())![1])).toEqual(['boss@localhost', 'boss@localhost']);
+    // RFC 8621 §7: the envelope is the identity's, which is the user's own.
+    expect(messages.map(({ from }) => from)).toEqual(['boss@localhost', 'me@localhost']);
+    await verb('send-as remove', { account: 'me@localhost', as: 'boss@localhost' });
+    expect(await client.send('MAIL FROM:<boss@localhost>\r\n', /^\d{3} .*\r\n/m)).toMatch(/^553 5\.7\.1 /);
+    await expect(jam.send(asBoss)).rejects.toThrow(/forbiddenFrom/);
   });
 });
 

@@ -78,6 +78,12 @@ export class JamSender {
     return list[0];
   }
 
+  async submissionIds(): Promise<readonly string[]> {
+    await this.#jam.api['Identity']!['get']!({ accountId: this.#accountId });
+    const [{ ids }] = await this.#jam.api['EmailSubmission']!['query']!({ accountId: this.#accountId });
+    return ids;
+  }
+
   async undo(id: string): Promise<unknown> {
     const update = { [id]: { undoStatus: 'canceled' } };
     const [answer] = await this.#jam.api['EmailSubmission']!['set']!({ accountId: this.#accountId, update });

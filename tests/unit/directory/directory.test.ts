@@ -258,3 +258,31 @@ describe('the directory', () => {
     });
   });
 });
+
+describe('a grant to send as another', () => {
+  test('goes with the account that has it and with the address that it is for', async () => {
+    const { directory } = await openTestDirectory(new Map());
+    await directory.addDomain('example.com');
+    const ann = await directory.addAccount('ann@example.com');
+    const bob = await directory.addAccount('bob@example.com');
+    await directory.addAlias('info@example.com', 'bob@example.com');
+    await directory.addGroup('team@example.com', ['bob@example.com']);
+    const granted = ['bob@example.com', 'info@example.com', 'team@example.com'];
+    for (const address of granted) await directory.grantSendAs('ann@example.com', address);
+    const may = async (id: typeof ann) => Promise.all(granted.map((address) => directory.maySendAs(id, address)));
+    expect(await may(ann)).toEqual([true, true, true]);
+    expect(await may(bob)).toEqual([true, true, true]);
+    await expect(directory.grantSendAs('ann@example.com', 'nobody@example.com')).rejects.toThrow(/no account, alias or group/);
+    await directory.removeAlias('info@example.com');
+    await directory.removeGroup('team@example.com');
+    expect(directory.listSendAs()).toEqual([{ account: 'ann@example.com', as: 'bob@example.com' }]);
+    await directory.addAlias('info@example.com', 'bob@example.com');
+    expect(await may(ann)).toEqual([true, false, false]);
+    await directory.revokeSendAs('ann@example.com', 'BOB@example.com');
+    expect(await may(ann)).toEqual([false, false, false]);
+    await expect(directory.revokeSendAs('ann@example.com', 'bob@example.com')).rejects.toThrow(/no grant/);
+    await directory.grantSendAs('ann@example.com', 'bob@example.com');
+    await directory.removeAccount('ann@example.com');
+    expect(directory.listSendAs()).toEqual([]);
+  });
+});

@@ -29,7 +29,8 @@ export async function openSubmission(options: Partial<SubmissionOptions> = {}) {
   const service = new SubmissionService({
     accounts: rig.node.accounts,
     directory: {
-      addressesOf: () => ['ada@example.com', 'lovelace@example.com'],
+      maySendAs: async (id: string, address: string) =>
+        ['ada@example.com', 'lovelace@example.com', 'team@example.com'].includes(address.toLowerCase().replace(/\+.*@/, '@')) && id === ada,
       isLocalDomain: (address: string) => address.toLowerCase().endsWith('@example.com'),
       async resolveRecipient(address: string) {
         const resolution = await recipients.resolveRecipient(address);

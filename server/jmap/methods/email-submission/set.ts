@@ -131,8 +131,8 @@ const noEmail = () => invalidProperties('There is no such email.', 'emailId');
 /** What a submission needs beside its place in the log; everything that may be refused is refused here. */
 async function prepare(context: MethodContext, settings: SubmissionSettings) {
   const { account, services, resolveId } = context;
-  const addresses = services.directory.addressesOf(account.id);
-  if (addresses.length === 0) throw new SetFailure({ type: 'forbiddenToSend', description: 'The account has no address to send from.' });
+  const own = services.directory.addressesOf(account.id);
+  if (own.length === 0) throw new SetFailure({ type: 'forbiddenToSend', description: 'The account has no address to send from.' });
   const identityId = resolveId(settings.identityId);
   const identity = account.read((reader) => reader.object<IdentityRecord>(identityType, identityId));
   if (identity === undefined) throw invalidProperties('There is no such identity.', 'identityId');
@@ -146,6 +146,10 @@ async function prepare(context: MethodContext, settings: SubmissionSettings) {
   }
   const fields = await addressFields(context, email);
   const { from, mailFrom } = sendersOf(fields);
+  const addresses = [
+    ...own,
+    ...(await addressesOfOthers(context, [...from, settings.envelope?.mailFrom.email ?? mailFrom, identity.email])),
+  ];
   if (!from.every((address) => maySendAs(addresses, address)))
     throw new SetFailure({ type: 'forbiddenFrom', description: 'The message is from an address that is not one of this account.' });
   const envelope =
@@ -164,6 +168,16 @@ async function prepare(context: MethodContext, settings: SubmissionSettings) {
     envelope: withParameters(envelope),
     ...(sendAt === undefined ? {} : { sendAt }),
   };
+}
+
+/** Those of the addresses that are another's whom the account may send as. */
+async function addressesOfOthers({ account, services }: MethodContext, asked: readonly string[]): Promise<string[]> {
+  const found: string[] = [];
+  for (const address of new Set(asked)) {
+    const canonical = canonicalAddress(address);
+    if (canonical !== undefined && (await services.directory.maySendAs(account.id, canonical))) found.push(canonical);
+  }
+  return found;
 }
 
 const withParameters = ({ mailFrom, rcptTo }: SubmissionEnvelope) => {

@@ -4,7 +4,7 @@ import { changesArguments, getArguments, setArguments } from '../../../../protoc
 import { type IdentityRecord, IdentitySettings, identityType } from '../../../../protocol/jmap/schema/identity.ts';
 import { isMailbox } from '../../../../protocol/smtp/path.ts';
 import { canonicalAddress } from '../../../../storage/directory/address.ts';
-import { maySendAs, maySendAsAnyOf } from '../../../../storage/directory/sender.ts';
+import { maySendAsAnyOf } from '../../../../storage/directory/sender.ts';
 import { bringIdentitiesUp, identities } from '../../identities.ts';
 import { identitiesMax } from '../../limits.ts';
 import { defineMethod, type MethodContext, submissionCapability } from '../../method.ts';
@@ -47,7 +47,7 @@ export const identitySet = defineMethod({
       type: identityType,
       async create(steps, given) {
         const settings = newSettings<IdentitySettings>(IdentitySettings, given, defaults);
-        requireMayUse(context, settings.email);
+        await requireMayUse(context, settings.email);
         const record: IdentityRecord = { ...settings, isDefault: false };
         const id = `i${context.services.random.hex(8)}`;
         await steps.transact((tx) => {
@@ -85,10 +85,10 @@ export const identitySet = defineMethod({
   },
 });
 
-function requireMayUse({ account, services }: MethodContext, email: string): void {
+async function requireMayUse({ account, services }: MethodContext, email: string): Promise<void> {
   const addresses = services.directory.addressesOf(account.id);
   const isAny = email.startsWith('*@');
   if (!isAny && (!isMailbox(email) || canonicalAddress(email) === undefined)) throw invalidProperties('The address is none.', 'email');
-  if (isAny ? maySendAsAnyOf(addresses, email.slice(2)) : maySendAs(addresses, email)) return;
+  if (isAny ? maySendAsAnyOf(addresses, email.slice(2)) : await services.directory.maySendAs(account.id, email)) return;
   throw new SetFailure({ type: 'forbiddenFrom', description: 'The address is not one of this account.' });
 }
