@@ -55,7 +55,9 @@ export class Sweep {
   }
 
   async #list(turn: Turn, signal: AbortSignal | undefined): Promise<void> {
-    const { store, inboundPrefix } = this.#options;
+    const { store, inboundPrefix, eventsEmptyAt } = this.#options;
+    // Nothing is due, and a listing costs what an upload does.
+    if (eventsEmptyAt !== undefined && eventsEmptyAt() === undefined) return;
     let startAfter: string | undefined;
     do {
       const page = await store.listPage(inboundPrefix, { startAfter, signal });
