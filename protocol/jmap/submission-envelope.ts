@@ -1,6 +1,5 @@
 /** The envelope of a submission (RFC 8621 §7): read from what the client gives, or made from the message's header. All throw SetFailure. */
 import { asAddresses } from '../mime/header-forms.ts';
-import { isMailbox } from '../smtp/path.ts';
 import { invalidProperties, SetFailure } from './errors.ts';
 import type { SubmissionEnvelope } from './schema/email-submission.ts';
 import { parseJmapDate } from './utc-date.ts';
@@ -44,8 +43,6 @@ const rcptParameters = new Set(['NOTIFY', 'ORCPT']);
 
 /** An envelope with its parameters checked, their names in upper case. */
 export function checkedEnvelope({ mailFrom, rcptTo }: SubmissionEnvelope): SubmissionEnvelope {
-  // Whatever would end the path of MAIL FROM would begin its parameters.
-  if (mailFrom.email !== '' && !isMailbox(mailFrom.email)) throw invalidProperties('mailFrom is no mail address.', 'envelope');
   return {
     mailFrom: { email: mailFrom.email, parameters: checkedParameters(mailFrom.parameters, mailParameters, checkMailParameter) },
     rcptTo: rcptTo.map(({ email, parameters }) => ({

@@ -198,6 +198,8 @@ function allowedMailFrom(mailFrom: string, identity: IdentityRecord, addresses: 
 }
 
 function requireSendable({ mailFrom, rcptTo }: SubmissionEnvelope, addresses: readonly string[]): void {
+  // Whatever would end the path of MAIL FROM would begin its parameters.
+  if (mailFrom.email !== '' && !isMailbox(mailFrom.email)) throw invalidProperties('mailFrom is no mail address.', 'envelope');
   if (!maySendAs(addresses, mailFrom.email))
     throw new SetFailure({ type: 'forbiddenMailFrom', description: 'The envelope is from an address that is not one of this account.' });
   if (rcptTo.length === 0) throw new SetFailure({ type: 'noRecipients', description: 'There is nobody to send to.' });
