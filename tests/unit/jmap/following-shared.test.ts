@@ -13,8 +13,9 @@ import {
   formatThreadId,
   type MailboxNumber,
 } from '../../../protocol/mail/ids.ts';
+import { mailSharingCapability } from '../../../server/jmap/method.ts';
 import { sharedAccount } from '../../../storage/sharing/shared-account.ts';
-import { type JmapApp, startJmapApp } from '../../support/jmap/app.ts';
+import { core, type JmapApp, mail, startJmapApp } from '../../support/jmap/app.ts';
 import { Follower, type Following } from '../../support/jmap/follower.ts';
 import { deliver, rawMessage } from '../../support/open-accounts.ts';
 
@@ -27,7 +28,7 @@ const named = <T extends string>(...names: T[]) => fc.record({ do: fc.constantFr
 const op = fc.oneof(
   { weight: 5, arbitrary: named('deliver') },
   { weight: 9, arbitrary: named('seen', 'flag', 'move', 'join', 'destroy', 'hide', 'show', 'leave') },
-  { weight: 3, arbitrary: named('viewerSeen', 'viewerMoves', 'viewerDestroys') },
+  { weight: 3, arbitrary: named('viewerSeen', 'viewerMoves', 'viewerDestroys', 'viewerMailbox') },
   { weight: 3, arbitrary: named('mailbox', 'removeMailbox', 'renameMailbox', 'moveMailbox', 'subscribe') },
   { weight: 7, arbitrary: named('rights', 'rightsOfAnyone') },
   { weight: 4, arbitrary: named('sync') },
@@ -136,6 +137,9 @@ class History {
         if (!isKept) await this.#give(mailbox, what === 'rights' ? viewer : anyone, letters[more % letters.length]!);
         return;
       }
+      case 'viewerMailbox':
+        await this.#setAsViewer('Mailbox', this.#changeOfMailbox(formatMailboxId(mailbox), email));
+        return;
       case 'viewerSeen':
       case 'viewerMoves':
       case 'viewerDestroys': {
@@ -157,8 +161,34 @@ class History {
     const update =
       what === 'viewerSeen' ? { 'keywords/$seen': isSeen ? null : true } : { mailboxIds: { [formatMailboxId(mailbox)]: true } };
     const args = what === 'viewerDestroys' ? { destroy: [email] } : { update: { [email]: update } };
-    const { methodResponses } = await this.#app.call([['Email/set', { accountId: owner, ...args }, 's']], { user: 'other@example.com' });
-    expect(methodResponses[0]![0]).toBe('Email/set');
+    await this.#setAsViewer('Email', args);
+  }
+
+  #changeOfMailbox(id: string, how: number): object {
+    const name = `V${(this.#count += 1)}`;
+    const changes = [
+      { create: { k: { name, parentId: id } } },
+      { create: { k: { name, parentId: id, shareWith: { account3: { mayReadItems: true } } } } },
+      { update: { [id]: { name } } },
+      { update: { [id]: { 'shareWith/account3': { mayReadItems: true } } } },
+      { update: { [id]: { 'shareWith/account3': null } } },
+      { update: { [id]: { isSubscribed: how % 2 === 0 } } },
+      { destroy: [id], onDestroyRemoveEmails: true },
+    ];
+    return changes[how % changes.length]!;
+  }
+
+  /** The state that he is told is that of what he reads then. */
+  async #setAsViewer(type: 'Email' | 'Mailbox', args: object): Promise<void> {
+    const { methodResponses } = await this.#app.call(
+      [
+        [`${type}/set`, { accountId: owner, ...args }, 's'],
+        [`${type}/get`, { accountId: owner, ids: [] }, 'g'],
+      ],
+      { user: 'other@example.com', using: [core, mail, mailSharingCapability] },
+    );
+    expect(methodResponses.map(([name]) => name)).toEqual([`${type}/set`, `${type}/get`]);
+    expect(methodResponses[0]![1]['newState']).toBe(methodResponses[1]![1]['state']);
   }
 
   async #change(
