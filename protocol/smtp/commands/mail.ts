@@ -79,9 +79,9 @@ export const mail: readonly SmtpCommand[] = [
       const transaction = context.transaction!;
       requireAscii(address, transaction.isSmtpUtf8);
       if (context.isInChunks) throw new SmtpRefusal(503, '5.5.1', 'the message has begun');
-      // RFC 5321 §4.5.3.1.10: the rest in another transaction.
+      // RFC 5321 §4.5.3.1.10: the rest in another transaction. No error of a client that has sent all of them at once: what was accepted goes on.
       const most = Math.min(recipientsMax, context.options.recipientsMax ?? recipientsMax);
-      if (transaction.recipients.length >= most) throw new SmtpRefusal(452, '4.5.3', `at most ${most} recipients a message`);
+      if (transaction.recipients.length >= most) return reply(452, '4.5.3', `at most ${most} recipients a message`);
       const answer = context.options.handler.recipient(address, transaction);
       const settle = (outcome: Awaited<typeof answer>): Reply => {
         if ('refuse' in outcome) return outcome.refuse;
