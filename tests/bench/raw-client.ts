@@ -2,7 +2,8 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
-const tailBytes = 512;
+/** A greeting or tagged OK with all capabilities fits in. */
+const tailBytes = 4096;
 
 export class RawClient implements Disposable {
   readonly #socket: Socket;
