@@ -19,9 +19,13 @@ export function rightsOn(reader: AccountReader, mailbox: MailboxNumber): RightSe
   return reader instanceof SharedReader ? reader.rightsOn(mailbox) : RightSet.all;
 }
 
-/** null: nobody, or it is not for the reader to know. */
-export function shareWithOf(reader: AccountReader, mailbox: MailboxNumber): Record<string, MailboxRights> | null {
-  const shared = [...aclOf(reader, mailbox)].filter(([identifier]) => identifier !== anyone);
+/** null: nobody, or it is not for the reader to know. Accounts that are gone have no principal. */
+export function shareWithOf(
+  { services: { directory } }: Pick<MethodContext, 'services'>,
+  reader: AccountReader,
+  mailbox: MailboxNumber,
+): Record<string, MailboxRights> | null {
+  const shared = [...aclOf(reader, mailbox)].filter(([id]) => id !== anyone && directory.accountById(id) !== undefined);
   return shared.length === 0 ? null : Object.fromEntries(shared.map(([identifier, rights]) => [identifier, jmapRightsOf(rights)]));
 }
 

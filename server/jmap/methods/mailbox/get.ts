@@ -11,10 +11,13 @@ import { standardGet } from '../../standard/get.ts';
 import { stateString } from '../../states.ts';
 import { threadCounts } from '../../thread-counts.ts';
 
+type MailboxContext = Pick<MethodContext, 'cache' | 'using' | 'services'>;
+
 interface MailboxRow {
   readonly mailbox: Mailbox;
   readonly threads: () => { readonly total: number; readonly unread: number };
   readonly reader: AccountReader;
+  readonly context: MailboxContext;
   /** Whether the request knows of sharing. */
   readonly hasSharing: boolean;
 }
@@ -48,15 +51,15 @@ export const mailboxProperties: { readonly [Name in keyof MailboxObject]: (row: 
 export const shareWithProperty = 'shareWith';
 
 export const mailboxProperty = (row: MailboxRow, name: string): unknown =>
-  name === shareWithProperty ? shareWithOf(row.reader, row.mailbox.id) : mailboxProperties[name as keyof MailboxObject](row);
+  name === shareWithProperty ? shareWithOf(row.context, row.reader, row.mailbox.id) : mailboxProperties[name as keyof MailboxObject](row);
 
 /** Whether a mailbox has the property, to a request with these capabilities. */
 export const isMailboxProperty = (name: string, using: ReadonlySet<string>): boolean =>
   Object.hasOwn(mailboxProperties, name) || (name === shareWithProperty && using.has(mailSharingCapability));
 
-export function mailboxRow(reader: AccountReader, { cache, using }: Pick<MethodContext, 'cache' | 'using'>, mailbox: Mailbox): MailboxRow {
-  const threads = () => threadCounts(reader, cache).get(mailbox.id) ?? { total: 0, unread: 0 };
-  return { mailbox, threads, reader, hasSharing: using.has(mailSharingCapability) };
+export function mailboxRow(reader: AccountReader, context: MailboxContext, mailbox: Mailbox): MailboxRow {
+  const threads = () => threadCounts(reader, context.cache).get(mailbox.id) ?? { total: 0, unread: 0 };
+  return { mailbox, threads, reader, context, hasSharing: context.using.has(mailSharingCapability) };
 }
 
 export const mailboxGet = defineMethod({

@@ -133,7 +133,7 @@ class MailboxSetCall {
         // RFC 8620 §5.3: what is not as the client has it.
         const shown = {
           ...(change.name === undefined || after.name === change.name ? {} : { name: after.name }),
-          ...(isSaid ? {} : { shareWith: shareWithOf(tx, mailbox.id) }),
+          ...(isSaid ? {} : { shareWith: shareWithOf(this.#context, tx, mailbox.id) }),
         };
         this.outcome.updated[id] = Object.keys(shown).length === 0 ? null : shown;
       },
@@ -174,7 +174,7 @@ class MailboxSetCall {
       this.shared.push({ mailbox, before, after: aclOf(this.#tx, mailbox) });
       this.#isChanged = true;
     }
-    return isAsAsked(shareWithOf(this.#tx, mailbox), shareWith);
+    return isAsAsked(shareWithOf(this.#context, this.#tx, mailbox), shareWith);
   }
 
   /** The mailbox as it was; undefined where it is not to be moved. */
