@@ -256,6 +256,12 @@ export interface AccountTransactor extends AccountReader {
   addEmail(email: NewEmail): { readonly id: EmailNumber; readonly thread: ThreadNumber; readonly uids: readonly Uid[] };
   /** IMAP COPY of UIDs that exist (others are passed over), 'overQuota' when they do not fit; a second email on the same blob where the target holds it already. */
   copy(from: MailboxNumber, uids: Ranges, to: MailboxNumber): readonly { readonly from: Uid; readonly to: Uid }[];
+  /** A second email on the same blob, with these keywords; 'overQuota' when it does not fit. */
+  copyAsNew(
+    email: EmailNumber,
+    to: MailboxNumber,
+    flags: { readonly keywords: readonly string[]; readonly deleted: boolean },
+  ): { readonly id: EmailNumber; readonly uid: Uid };
   /** IMAP MOVE: copy and removal in one mutation. */
   move(from: MailboxNumber, uids: Ranges, to: MailboxNumber): readonly { readonly from: Uid; readonly to: Uid }[];
   /** Takes UIDs out of a mailbox. Returns those that were there. */

@@ -153,7 +153,7 @@ export class IndexTransactor extends IndexReader implements AccountTransactor {
         continue;
       }
       flush();
-      pairs.push({ from: uid, to: isThere ? this.copyAsNew(email, to, deleted) : this.joinDeleted(email, to) });
+      pairs.push({ from: uid, to: isThere ? this.addCopy(email, to, deleted).uid : this.joinDeleted(email, to) });
     }
     flush();
     return pairs;
@@ -167,12 +167,17 @@ export class IndexTransactor extends IndexReader implements AccountTransactor {
     return uid;
   }
 
-  private copyAsNew(email: EmailNumber, to: MailboxNumber, deleted: boolean): Uid {
-    const { nextEmail } = this.view.meta();
+  copyAsNew(email: EmailNumber, to: MailboxNumber, flags: { readonly keywords: readonly string[]; readonly deleted: boolean }) {
+    this.mustFit({ octets: this.existingEmail(email).size, messages: 1 });
+    return this.addCopy(email, to, flags.deleted, checkedKeywords(flags.keywords));
+  }
+
+  private addCopy(email: EmailNumber, to: MailboxNumber, deleted: boolean, given?: readonly string[]): { id: EmailNumber; uid: Uid } {
+    const id = this.view.meta().nextEmail as EmailNumber;
     const { thread, keywords } = this.email(email)!;
     const places = this.newPlaces([to], deleted);
-    this.record({ do: 'email.copy', from: email, id: nextEmail as EmailNumber, thread, keywords, in: places });
-    return places[0]!.uid;
+    this.record({ do: 'email.copy', from: email, id, thread, keywords: given ?? keywords, in: places });
+    return { id, uid: places[0]!.uid };
   }
 
   move(from: MailboxNumber, uids: Ranges, to: MailboxNumber): readonly { from: Uid; to: Uid }[] {

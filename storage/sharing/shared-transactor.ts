@@ -7,7 +7,7 @@ import { annotationType, isPrivateAnnotation, sharedAnnotationId, sharedAnnotati
 import { MailError } from '../../protocol/mail/errors.ts';
 import type { AccountId, EmailNumber, MailboxNumber, ThreadNumber, Uid } from '../../protocol/mail/ids.ts';
 import { contains, eachOf, normalizeRanges, type Ranges, rangesOf } from '../../protocol/mail/ranges.ts';
-import type { AccountTransactor, Email, Mailbox, NewEmail, OnJoin } from '../account/api.ts';
+import type { AccountTransactor, Mailbox, NewEmail, OnJoin } from '../account/api.ts';
 import type { MailboxRecord, MailboxRole } from '../log/record.ts';
 import { SharedReader, sharedUploadType, transferPrefix, uploadType } from './shared-reader.ts';
 
@@ -141,30 +141,28 @@ export class SharedTransactor extends SharedReader implements AccountTransactor 
     const rights = this.rightsOn(to);
     if (rights.hasAll('sw')) return this.withoutDeleted(to, this.base.copy(from, uids, to));
     const pairs: { from: Uid; to: Uid }[] = [];
-    for (const uid of [...this.uidsAmong(from, uids)]) {
+    for (const uid of this.uidsAmong(from, uids)) {
       const { email, deleted } = this.base.membership(from, uid)!;
-      const { keywords, ...message } = this.email(email)!;
-      const lost = keywords.filter((keyword) => !rights.has(keyword === seen ? 's' : 'w'));
-      if (lost.length === 0) pairs.push(...this.withoutDeleted(to, this.base.copy(from, [[uid, uid]], to)));
-      else pairs.push({ from: uid, to: this.addAgain(message, keywords, to, deleted) });
+      const { keywords } = this.email(email)!;
+      const kept = keywords.filter((keyword) => rights.has(keyword === seen ? 's' : 'w'));
+      if (kept.length === keywords.length) pairs.push(...this.withoutDeleted(to, this.base.copy(from, [[uid, uid]], to)));
+      else pairs.push({ from: uid, to: this.copyAsNew(email, to, { keywords: kept, deleted }).uid });
     }
     return pairs;
   }
 
-  private addAgain(
-    { id, receivedAt }: Pick<Email, 'id' | 'receivedAt'>,
-    keywords: readonly string[],
+  /** What the owner has seen is a keyword of the email, and of a new one none. */
+  copyAsNew(
+    email: EmailNumber,
     to: MailboxNumber,
-    deleted: boolean,
-  ): Uid {
-    const { base } = this;
-    const delivery = base.delivery(id);
-    const { uids } = this.addEmail({
-      ...{ blob: base.blob(id)!, receivedAt, keywords, mailboxes: [to], deleted },
-      ...{ facts: base.facts(id)!, text: base.text(id), preview: base.preview(id) ?? '' },
-      ...(delivery === undefined ? {} : { delivery }),
-    });
-    return uids[0]!;
+    { keywords, deleted }: { readonly keywords: readonly string[]; readonly deleted: boolean },
+  ) {
+    this.mustSee(email);
+    this.mustHave(to, 'i');
+    const others = keywords.filter((keyword) => keyword !== seen && this.rightsOn(to).has('w'));
+    const copy = this.base.copyAsNew(email, to, { keywords: others, deleted: deleted && this.rightsOn(to).has('t') });
+    this.base.changeSeen(this.viewer, [[copy.id, copy.id]], keywords.includes(seen) && this.rightsOn(to).has('s'));
+    return copy;
   }
 
   private uidsAmong(mailbox: MailboxNumber, uids: Ranges): Uid[] {
