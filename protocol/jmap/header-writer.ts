@@ -55,9 +55,17 @@ function rawValue(value: string): string | undefined {
 }
 
 function formatAddress({ name, email }: { name?: string | null; email: string }): string {
-  const address = oneLine(email).replace(/[<>\s]/g, '');
-  if (name === undefined || name === null || name === '') return address;
-  return `${formatPhrase(name)} <${address}>`;
+  const address = formatAddrSpec(oneLine(email).trim());
+  const isNamed = name !== undefined && name !== null && name !== '';
+  return isNamed ? `${formatPhrase(name)} <${address}>` : /@.*\s/.test(address) ? `<${address}>` : address;
+}
+
+/** What a client has as yet for an address: none may turn into another by what it is written without. */
+function formatAddrSpec(email: string): string {
+  const at = email.lastIndexOf('@');
+  const [local, domain] = at < 0 ? [email, ''] : [email.slice(0, at), email.slice(at).replace(/[<>(),:;"\\]/g, '')];
+  const isPlain = /^[^\s"(),:;<>@[\]\\]*$/.test(local) || /^"(?:[^"\\]|\\.)*"$/.test(local);
+  return (isPlain ? local : `"${local.replace(/["\\]/g, '\\$&')}"`) + domain;
 }
 
 function formatGroup({ name, addresses }: { name?: string | null; addresses: { name?: string | null; email: string }[] }): string {

@@ -126,10 +126,16 @@ function phrase(tokens: readonly Token[]): string {
   return text.trim();
 }
 
-/** Written together: an addr-spec has no spaces, whatever stood around its dots. */
+/** An addr-spec: spaces around its dots (§4.4) are none of it. Between two words nothing may stand, and the space stays: without it they name another. */
 function joined(tokens: readonly Token[]): string {
   let text = '';
-  for (const token of tokens) if (token.kind !== 'comment') text += token.text;
+  let isAfterWord = false;
+  for (const token of tokens) {
+    if (token.kind === 'comment') continue;
+    const isWord = token.kind === 'word';
+    text += (isAfterWord && isWord && token.isSpaced ? ' ' : '') + token.text;
+    isAfterWord = isWord;
+  }
   return text;
 }
 
