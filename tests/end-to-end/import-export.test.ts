@@ -42,8 +42,11 @@ it('the SpamAssassin corpus as mbox, imported twice, is there once, and comes ou
   expect(await client.status('Old/Spam', { messages: true })).toMatchObject({ messages: wanted.length });
   // The files have LF; mail programs get CRLF (RFC 5322 §2.3).
   await client.mailboxOpen('Old/Spam');
-  const { source } = (await client.fetchOne('1', { source: true })) as { source: Buffer };
-  expect(source.toString('latin1')).toBe(corpus[0]!.toString('latin1').replaceAll('\n', '\r\n'));
+  const text = corpus[0]!.toString('latin1');
+  const [, messageId] = /^Message-Id: (.*)/im.exec(text)!;
+  const [uid] = (await client.search({ header: { 'message-id': messageId! } }, { uid: true })) as number[];
+  const { source } = (await client.fetchOne(`${uid}`, { source: true }, { uid: true })) as { source: Buffer };
+  expect(source.toString('latin1')).toBe(text.replaceAll('\n', '\r\n'));
   await client.logout();
 
   const out = join(folder.path, 'out');
