@@ -55,3 +55,6 @@ export const filterMailboxesMax = 1000;
 
 /** Criteria of one SORT: there are nine keys, and each costs at every comparison. */
 export const sortCriteriaMax = 16;
+
+/** Characters of a list of rights (RFC 4314): there are thirteen, and clients may name some twice. */
+export const rightsCharsMax = 64;

@@ -71,6 +71,10 @@ describe('bad input is answered and survived', () => {
     ['an ESEARCH of a hundred filters', `x ESEARCH IN (${'personal '.repeat(99)}personal) ALL\r\n`, /^x BAD/],
     ['UIDBATCHES of one message each', 'x UIDBATCHES 1\r\n', /^x NO \[TOOFEW\]/],
     ['UIDBATCHES of four billion batches', 'x UIDBATCHES 500 1:4294967295\r\n', /^\* UIDBATCHES/],
+    ['an identifier of controls', 'x SETACL INBOX {3+}\r\na\x07b lr\r\n', /^x BAD/],
+    ['rights without end', `x SETACL INBOX anyone ${'l'.repeat(60_000)}\r\n`, /^x BAD/],
+    ['a name of nothing but delimiters', `x MYRIGHTS "Other Users/${'/'.repeat(5_000)}"\r\n`, /^x NO \[NONEXISTENT\]/],
+    ['an owner who is escaped and nobody', 'x STATUS "Other Users/=2F=25=zz/INBOX" (MESSAGES)\r\n', /^x NO \[NONEXISTENT\]/],
     ['a quota root that is none', 'x GETQUOTA {3+}\r\n\0\0\0\r\n', /^x BAD/],
     [
       'a CATENATE of a thousand parts',

@@ -5,6 +5,7 @@
  *   myrights = "MYRIGHTS" SP mailbox; identifier = astring
  */
 import { RightSet } from '../../mail/acl.ts';
+import { rightsCharsMax } from '../limits.ts';
 import { decodeMailbox } from '../mailbox-name.ts';
 import { CommandWriter } from '../wire/command-writer.ts';
 import type { Scanner } from '../wire/scanner.ts';
@@ -24,6 +25,7 @@ export function decodeSetAcl(scanner: Scanner, context: DecodeContext): SetAclAr
   const subject = decodeSubject(scanner, context);
   scanner.space();
   const text = scanner.astringText();
+  if (text.length > rightsCharsMax) scanner.fail(`rights of at most ${rightsCharsMax} characters`);
   const how = text.startsWith('+') ? 'add' : text.startsWith('-') ? 'remove' : 'replace';
   // RFC 4314 §3.1: a right that is none of ours must not be passed over.
   const rights = RightSet.parse(how === 'replace' ? text : text.slice(1)) ?? scanner.fail('rights of lrswipkxteacd');
