@@ -168,6 +168,7 @@ export async function compose(config: Config, ports: Ports, { mode }: ComposeOpt
       directory,
       shares,
       sendingLimits: sendingLimitsOf(config),
+      announce: (account) => outbox.dispatcher.announce(account),
       messageBytesMax: config.limits.messageBytesMax,
     });
     const certificate = () => certificates.current;

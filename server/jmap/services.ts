@@ -1,5 +1,6 @@
 /** What the JMAP face is given by who composes the process. */
 
+import type { AccountId } from '../../protocol/mail/ids.ts';
 import type { MessageFacts } from '../../protocol/mime/facts.ts';
 import type { Accounts } from '../../storage/account/api.ts';
 import type { Clock } from '../../storage/clock.ts';
@@ -28,7 +29,16 @@ export interface JmapServices {
   /** Who may send as whom, and who may know whom. */
   readonly directory: Pick<
     Directory,
-    'addressesOf' | 'maySendAs' | 'accountById' | 'credential' | 'principals' | 'principal' | 'principalIdOf' | 'areNeighbours' | 'history' | 'noteShares'
+    | 'addressesOf'
+    | 'maySendAs'
+    | 'accountById'
+    | 'credential'
+    | 'principals'
+    | 'principal'
+    | 'principalIdOf'
+    | 'areNeighbours'
+    | 'history'
+    | 'noteShares'
   >;
   readonly authenticator: Authenticator;
   /** Reads a message, off the event loop where it may be large. Must not reject for what a message says. */
@@ -49,6 +59,8 @@ export interface JmapServices {
   readonly hostname: string;
   /** What an account may send in a day. */
   readonly sendingLimits: SendingLimits;
+  /** Before a commit that puts mail into an account's outbox: resolves when it would be found again after a crash right after it. */
+  readonly announce: (account: AccountId) => Promise<void>;
   /** Octets of a message that may be added. */
   readonly messageBytesMax: number;
 }

@@ -43,6 +43,8 @@ const addresses = {
 export type User = keyof typeof users;
 
 export interface JmapApp extends AsyncDisposable {
+  /** Accounts that were announced to have mail on its way out. */
+  readonly announced: readonly string[];
   readonly server: FastifyInstance;
   readonly account: Account;
   readonly other: Account;
@@ -91,6 +93,7 @@ export async function startJmapApp({ publicUrl, authenticator, messagesMax = nul
     }),
   );
   const directory = await openDirectory(accounts);
+  const announced: string[] = [];
   const shares = openShares({ accounts, directory, defaultDomain: 'example.com', random: systemRandom, logger: silentLogger });
   const sender = createPushSender({ key: freshVapidKey(), contact: 'mailto:postmaster@example.com', allowsPrivate: true });
   const pusher = new Pusher({ sender, directory, clock: systemClock, logger: silentLogger, open: (id) => accounts.open(id) });
@@ -119,6 +122,9 @@ export async function startJmapApp({ publicUrl, authenticator, messagesMax = nul
     random: systemRandom,
     hostname: 'mail.example.com',
     sendingLimits: { messagesPerDayMax: 1000, recipientsPerDayMax: 10_000 },
+    announce: async (id) => {
+      announced.push(id);
+    },
     messageBytesMax: 2 * 1024 * 1024,
   });
   await server.ready();
@@ -131,6 +137,7 @@ export async function startJmapApp({ publicUrl, authenticator, messagesMax = nul
     directory,
     shares,
     pusher,
+    announced,
     authorization,
     async call(methodCalls, { user = 'me@example.com', using = [core, mail], createdIds } = {}) {
       const response = await server.inject({

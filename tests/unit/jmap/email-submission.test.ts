@@ -31,6 +31,14 @@ const change = (app: JmapApp, id: string, by: Partial<SubmissionRecord>) =>
   app.account.transact((tx) => tx.putObject(submissionType, id, { ...submission(tx, id)!, ...by }));
 
 describe('a submission', () => {
+  it('is announced before it is taken, so that a crash right after it leaves it to be found', async () => {
+    await using app = await startJmapApp();
+    const settings = await draft(app);
+    const before = app.announced.length;
+    await send(app, settings);
+    expect(app.announced.slice(before)).toEqual([app.account.id]);
+  });
+
   it('cannot be unsent once it has begun to leave', async () => {
     await using app = await startJmapApp();
     const { created } = await send(app, await draft(app));

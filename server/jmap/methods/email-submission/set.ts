@@ -47,6 +47,7 @@ export const emailSubmissionSet = defineMethod({
         const settings = newSettings<SubmissionSettings>(SubmissionSettings, given, { envelope: null });
         const prepared = await prepare(context, settings);
         const id = `s${context.services.random.hex(12)}`;
+        await context.services.announce(context.account.id);
         const record = await steps.transact((tx) => {
           // The email may have gone since it was looked at.
           const blob = tx.blob(prepared.email);
