@@ -34,8 +34,8 @@ interface Subscriber {
   readonly types: string;
   readonly watched: readonly StateType[];
   readonly watch: StateWatch;
-  /** Of accounts of which something is shared and that have changed. */
-  readonly shared: Map<SharedAccount, StateWatch>;
+  /** Of accounts of which something is shared and that have changed, by their owners: those go out of memory and come back as others. */
+  readonly shared: Map<AccountId, { readonly of: SharedAccount; readonly states: StateWatch }>;
   isBusy: boolean;
 }
 
@@ -143,9 +143,10 @@ export class Pusher implements AsyncDisposable {
   async #tellSharee(owner: Account, viewer: AccountId, heard: number): Promise<void> {
     const sharee = await this.#ports.open(viewer);
     this.attach(sharee);
-    const shared = sharedAccount(owner, viewer);
+    const of = sharedAccount(owner, viewer);
     for (const subscriber of this.#attached.get(viewer)?.subscribers.values() ?? []) {
-      if (!subscriber.shared.has(shared)) subscriber.shared.set(shared, new StateWatch(shared, cacheOf(shared), subscriber.watched, heard));
+      const { shared, watched } = subscriber;
+      if (!shared.has(owner.id)) shared.set(owner.id, { of, states: new StateWatch(of, cacheOf(of), watched, heard) });
       this.#tell(sharee, subscriber);
     }
   }
@@ -234,9 +235,9 @@ export class Pusher implements AsyncDisposable {
 function* newsOf(account: Account, { watch, shared }: Subscriber): Generator<readonly [AccountId, Readonly<Record<string, string>>]> {
   const own = watch.news();
   if (own !== undefined) yield [account.id, own.changed];
-  for (const [of, states] of shared) {
-    if (!of.owner.read(subscribersOf).has(of.viewer)) shared.delete(of);
-    const news = shared.has(of) ? states.news() : undefined;
+  for (const [owner, { of, states }] of shared) {
+    if (!of.owner.read(subscribersOf).has(of.viewer)) shared.delete(owner);
+    const news = shared.has(owner) ? states.news() : undefined;
     if (news !== undefined) yield [of.id, news.changed];
   }
 }
