@@ -28,7 +28,10 @@ describe('a token of the provider', () => {
   });
 
   test('may be for several audiences, and may have no type', async () => {
-    expect(await provider.verify(await idp.sign({ aud: ['other', 'satchel'] }, { typ: undefined }))).toEqual({ login: 'ann@example.com', until: expect.any(Number) });
+    expect(await provider.verify(await idp.sign({ aud: ['other', 'satchel'] }, { typ: undefined }))).toEqual({
+      login: 'ann@example.com',
+      until: expect.any(Number),
+    });
   });
 
   test.each<[claim: string, claims: () => JWTPayload, header: object, refusal: RegExp]>([
