@@ -4,9 +4,9 @@
  * notification, not the right.
  */
 import { type AclIdentifier, anyone, RightSet } from '../../protocol/mail/acl.ts';
-import { type AccountId, formatMailboxId } from '../../protocol/mail/ids.ts';
+import { type AccountId, formatMailboxId, type MailboxNumber } from '../../protocol/mail/ids.ts';
 import { type ShareNotificationRecord, shareNotificationType } from '../../protocol/mail/share-notification.ts';
-import type { Accounts, AccountTransactor } from '../account/api.ts';
+import type { Account, AccountReader, Accounts, AccountTransactor } from '../account/api.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { Random } from '../random.ts';
 import { shareNotificationsMax } from './limits.ts';
@@ -65,6 +65,19 @@ export class ShareNotifier {
     if (account === undefined) return { name: 'Administrator', email: null, principalId: null };
     return { name: account.name === '' ? account.address : account.name, email: account.address, principalId: account.id };
   }
+}
+
+/** RFC 9670 §3.1: who subscribes to something has taken note of it. `own`: his account. */
+export async function dismissNotifications(own: Account, owner: AccountId, mailboxes: readonly MailboxNumber[]): Promise<void> {
+  const ids = new Set<string>(mailboxes.map((mailbox) => formatMailboxId(mailbox)));
+  const about = (reader: AccountReader) =>
+    Array.from(reader.objects<ShareNotificationRecord>(shareNotificationType)).filter(
+      ({ value }) => value.objectAccountId === owner && ids.has(value.objectId),
+    );
+  if (own.read(about).length === 0) return;
+  await own.transact((tx) => {
+    for (const { id } of about(tx)) tx.removeObject(shareNotificationType, id);
+  });
 }
 
 /** What somebody may by his own name and by that of anyone. */

@@ -73,7 +73,6 @@ export class SharedTransactor extends SharedReader implements AccountTransactor 
   updateMailbox(id: MailboxNumber, change: Partial<Pick<MailboxRecord, 'name' | 'parent' | 'role' | 'order' | 'subscribed'>>): Mailbox {
     const record = this.mustHave(id, '');
     const shown = this.mailbox(id)!;
-    if (change.subscribed !== undefined) this.subscribe(id, change.subscribed);
     if (change.role !== undefined && change.role !== record.role)
       throw new MailError('forbidden', 'only the owner gives roles to mailboxes');
     const name = change.name === undefined || change.name === shown.name ? record.name : change.name;
@@ -82,6 +81,7 @@ export class SharedTransactor extends SharedReader implements AccountTransactor 
     if (name !== record.name || parent !== record.parent) this.mayBecome(record, parent);
     if (order !== record.order) this.mustHave(id, 'x');
     this.base.updateMailbox(id, { name, parent, order });
+    if (change.subscribed !== undefined) this.subscribe(id, change.subscribed);
     return this.mailbox(id)!;
   }
 

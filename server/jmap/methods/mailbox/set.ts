@@ -8,6 +8,7 @@ import { type AccountId, formatMailboxId, type MailboxNumber, parseMailboxId } f
 import type { AccountReader, AccountTransactor, Mailbox } from '../../../../storage/account/api.ts';
 import type { MailboxRole } from '../../../../storage/log/record.ts';
 import { aclOf, setRights } from '../../../../storage/sharing/rights.ts';
+import { dismissNotifications } from '../../../../storage/sharing/share-notifier.ts';
 import { SharedReader } from '../../../../storage/sharing/shared-reader.ts';
 import type { RightsChanged } from '../../../../storage/sharing/shares.ts';
 import { isAsAsked, namedInShareWith, readShareWith, shareWithOf } from '../../mailbox-sharing.ts';
@@ -39,11 +40,15 @@ export const mailboxSet = defineMethod({
         return { value: call, isChanged: call.settle(args, maySetAside) };
       });
     if (context.using.has(mailSharingCapability)) await noteSharees(context, args);
-    const { outcome, created, shared } = await attempt(true).catch((error: unknown) => {
+    const { outcome, created, shared, subscribed } = await attempt(true).catch((error: unknown) => {
       if (error instanceof NotSettled) return attempt(false);
       throw error;
     });
     for (const [key, id] of created) context.createdIds.set(key, id);
+    if (subscribed.length > 0) {
+      const own = await context.services.accounts.open(context.identity.accountId);
+      await dismissNotifications(own, account.id, subscribed);
+    }
     for (const change of shared) await context.services.shares.tell({ owner: account.id, by: context.identity.accountId, ...change });
     return outcome.response(args.accountId, steps.oldState, steps.newState);
   },
@@ -66,6 +71,8 @@ class MailboxSetCall {
   readonly outcome = new SetOutcome();
   /** Ids by creation id. */
   readonly created = new Map<string, string>();
+  /** Mailboxes of another account that it subscribed to. */
+  readonly subscribed: MailboxNumber[] = [];
   /** Mailboxes whose rights it changed. */
   readonly shared: Pick<RightsChanged, 'mailbox' | 'before' | 'after'>[] = [];
   readonly #context: MethodContext;
@@ -129,6 +136,7 @@ class MailboxSetCall {
         const after = tx.updateMailbox(mailbox.id, { ...restored, ...change });
         // What a sharee subscribes to is no part of the owner's record.
         if (after.recordModSeq > tx.modSeq || after.subscribed !== mailbox.subscribed) this.#isChanged = true;
+        if (tx instanceof SharedReader && after.subscribed && !mailbox.subscribed) this.subscribed.push(mailbox.id);
         const isSaid = changes === undefined || this.#share(mailbox.id, changes, shareWith);
         // RFC 8620 §5.3: what is not as the client has it.
         const shown = {
