@@ -3,9 +3,11 @@ import { anyone, RightSet } from '../../../protocol/mail/acl.ts';
 import type { EmailNumber, MailboxNumber, ModSeq, Uid } from '../../../protocol/mail/ids.ts';
 import { deriveFacts } from '../../../protocol/mime/facts.ts';
 import type { AccountTransactor, Effect } from '../../../storage/account/api.ts';
+import { Directory } from '../../../storage/directory/directory.ts';
 import { aclOf, rightsOf } from '../../../storage/sharing/rights.ts';
 import type { SharedAccount } from '../../../storage/sharing/shared-account.ts';
-import { dump, rawMessage } from '../../support/open-accounts.ts';
+import { Shares } from '../../../storage/sharing/shares.ts';
+import { countingRandom, dump, rawMessage } from '../../support/open-accounts.ts';
 import { SharingRig } from './rig.ts';
 
 const flagsAt = (account: SharedAccount | SharingRig['ann'], mailbox: MailboxNumber, uid: Uid) =>
@@ -98,6 +100,26 @@ describe('hints', () => {
     rig.bucket.clock.advance(25 * 3_600_000);
     await rig.shares.openAll(bob.id);
     expect(rig.directory.sharersWith(bob.id)).toEqual([]);
+  });
+
+  test('lead another node to what was shared on this one', async () => {
+    await using rig = await SharingRig.open();
+    const { ann, bob } = rig;
+    await using other = rig.bucket.node();
+    const { accounts } = other;
+    const ports = { accounts, clock: rig.bucket.clock, random: countingRandom(9), catchUp: accounts.catchUp };
+    using directory = await Directory.open(ports);
+    const shares = new Shares({ accounts, directory });
+    expect(await shares.openAll(bob.id)).toEqual([]);
+    const box = await rig.make(ann, 'Plans');
+    const uid = await rig.deliver(ann, box);
+    await rig.give(ann, box, bob.id, 'lrs');
+    await directory.refresh();
+    const [shared] = await shares.openAll(bob.id);
+    await shared!.account.transact((tx) => tx.changeFlags(box, [[uid, uid]], { add: ['$seen'] }));
+    await accounts.catchUp(ann);
+    await rig.node.accounts.catchUp(ann);
+    expect(flagsAt((await rig.shares.open(bob.id, ann.id))!, box, uid)).toEqual(['$seen']);
   });
 
   test('are renewed by the next grant when they are old', async () => {
