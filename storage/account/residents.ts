@@ -76,9 +76,12 @@ export class Residents implements AsyncDisposable {
   }
 
   async #openAnew(id: AccountId): Promise<LogAccount> {
-    const index = await this.#ports.openIndex(id);
-    // Whoever still held it may have brought it back meanwhile.
-    const resident = this.#residents.get(id) ?? this.#moveIn(id, index);
+    let resident = this.#residents.get(id);
+    if (resident === undefined) {
+      const index = await this.#ports.openIndex(id);
+      // Whoever still held it may have brought it back meanwhile.
+      resident = this.#residents.get(id) ?? this.#moveIn(id, index);
+    }
     const { live } = resident;
     try {
       if (!live.log.isFresh) await live.log.refresh();
