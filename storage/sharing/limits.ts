@@ -6,3 +6,5 @@ export const aclIdentifiersMax = 500;
 export const openedTogetherMax = 16;
 /** Share notifications that an account keeps: as many as somebody might still look through. The oldest go. */
 export const shareNotificationsMax = 500;
+/** Milliseconds that knowledge of the directory may be old when somebody is said to be unknown: whoever asks for many names asks the store once. */
+export const unknownNameAgeMsMax = 1_000;

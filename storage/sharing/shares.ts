@@ -7,7 +7,7 @@ import { MailError, StorageError } from '../../protocol/mail/errors.ts';
 import type { AccountId, MailboxNumber } from '../../protocol/mail/ids.ts';
 import type { Account, Accounts } from '../account/api.ts';
 import type { Directory, DirectoryAccount } from '../directory/directory.ts';
-import { openedTogetherMax } from './limits.ts';
+import { openedTogetherMax, unknownNameAgeMsMax } from './limits.ts';
 import { aclOf, setRights } from './rights.ts';
 import { SharedAccount, sharedAccount } from './shared-account.ts';
 
@@ -88,6 +88,14 @@ export class Shares {
     if (name === anyone) return anyone;
     const { directory, defaultDomain } = this.#ports;
     return directory.accountByAddress(name.includes('@') || defaultDomain === undefined ? name : `${name}@${defaultDomain}`)?.id;
+  }
+
+  /** The same, and a look at what other nodes have added before it is nobody. */
+  async find(name: string): Promise<AclIdentifier | undefined> {
+    const known = this.identifier(name);
+    if (known !== undefined) return known;
+    await this.#ports.directory.refresh({ maxAgeMs: unknownNameAgeMsMax });
+    return this.identifier(name);
   }
 
   /** The address of an account that is there still. */

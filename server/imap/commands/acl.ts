@@ -49,7 +49,7 @@ async function changeRights(session: Session, { mailbox: name, identifier: given
   const located = await mustLocate(session, name);
   mustHave(located, 'a');
   const { account, mailbox } = located;
-  const identifier = mustKnow(session, given);
+  const identifier = mustBeKnown(await session.services.shares.find(prepared(given)));
   if (identifier === account.id) {
     if (change(RightSet.all) !== RightSet.all) throw new MailError('invalidArguments', 'The owner has all rights, always.');
     return;
@@ -57,14 +57,17 @@ async function changeRights(session: Session, { mailbox: name, identifier: given
   await shares.setRights(account, mailbox.id, new Map([[identifier, change]]), session.account.id);
 }
 
-function mustKnow(session: Session, identifier: string): AclIdentifier {
+/** RFC 4314 §3. */
+function prepared(identifier: string): string {
   if (identifier.startsWith('-')) throw new MailError('unsupported', 'Negative rights are not kept here.');
-  // RFC 4314 §3.
-  const prepared = saslPrep(identifier);
-  if (prepared === undefined || prepared === '') throw new ProtocolError('expected an identifier that SASLprep lets pass');
-  const known = session.services.shares.identifier(prepared);
-  if (known === undefined) throw new MailError('notFound', 'There is no account of this address here.');
-  return known;
+  const name = saslPrep(identifier);
+  if (name === undefined || name === '') throw new ProtocolError('expected an identifier that SASLprep lets pass');
+  return name;
+}
+
+function mustBeKnown(identifier: AclIdentifier | undefined): AclIdentifier {
+  if (identifier === undefined) throw new MailError('notFound', 'There is no account of this address here.');
+  return identifier;
 }
 
 export const getAcl = defineCommand({
@@ -111,7 +114,7 @@ export const listRights = defineCommand<AclSubject>({
   run: ({ session }, { mailbox: name, identifier: given }) =>
     withMailbox(session, name, (located) => {
       mustHave(located, 'a');
-      const isOwner = mustKnow(session, given) === located.account.id;
+      const isOwner = mustBeKnown(session.services.shares.identifier(prepared(given))) === located.account.id;
       const { output } = session;
       output.ascii('* LISTRIGHTS ');
       session.writeMailboxName(name);
