@@ -49,6 +49,15 @@ class SlowStore extends MemoryStore {
   }
 }
 
+class AwayStore extends MemoryStore {
+  isAway = false;
+
+  override async listPage(...request: Parameters<MemoryStore['listPage']>) {
+    if (this.isAway) throw new StorageError('unavailable', 'the store is away');
+    return super.listPage(...request);
+  }
+}
+
 const folder = mkdtempSync(join(tmpdir(), 'satchel-residents-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -225,6 +234,27 @@ describe('an account that somebody holds', () => {
     expect(countIn(held)).toBe(1);
     await send(held);
     expect(countIn(await opening)).toBe(2);
+    expect(accounts.openAccounts()).toHaveLength(1);
+  });
+
+  test('can be read while it cannot be opened, and is opened when the store is back', async () => {
+    const store = new AwayStore({ clock: new ManualClock() });
+    const { bucket, node, accounts, idle } = openNode({}, store);
+    const held = await openProvisioned(node);
+    await send(held);
+    idle();
+    bucket.clock.advance(tailSeenMsMax);
+    store.isAway = true;
+    using _ = held.watch(() => {});
+    await expect(accounts.open(testAccount)).resolves.toBeDefined();
+    _[Symbol.dispose]();
+    idle();
+    bucket.clock.advance(tailSeenMsMax);
+    await expect(accounts.open(testAccount)).rejects.toThrow('away');
+    expect(countIn(held)).toBe(1);
+    store.isAway = false;
+    await send(await accounts.open(testAccount));
+    expect(countIn(held)).toBe(2);
     expect(accounts.openAccounts()).toHaveLength(1);
   });
 
