@@ -84,7 +84,8 @@ export class Dispatcher implements AsyncDisposable {
     const attached: Attached = {
       account,
       due: new Map(),
-      working: new Set(),
+      // What is being handed over goes on, and must not be taken for a claim that was left behind.
+      working: before?.working ?? new Set(),
       watch: account.watch(
         (effects) => this.#follow(attached, effects),
         () => this.#lookThrough(attached),

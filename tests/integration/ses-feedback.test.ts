@@ -1,4 +1,9 @@
 /** Mail out through SES's API, and what SES tells of it: what the sender sees of it over IMAP and JMAP, and what a run of complaints does to him. */
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { verbs } from '../../server/admin/verbs.ts';
 import { countSending, ofDomain } from '../../storage/outbox/history.ts';
@@ -129,6 +134,35 @@ it('a message by JMAP goes out through SES; a bounce is in deliveryStatus, in th
   ses.suppressed.push('Zoe@elsewhere.example');
   expect(await verb('suppression remove', { address: 'zoe@elsewhere.example' })).toMatchObject({ isRemoved: true, isRemovedAtRelay: true });
   expect(await verb('suppression list', {})).toMatchObject({ addresses: [] });
+});
+
+it.skipIf(!existsSync('/usr/bin/swaks'))('swaks sends inside and outside through SES', async () => {
+  const count = ses.messages.length;
+  const { port } = server.addressOf('submission');
+  const login = ['-tls', '--auth', 'PLAIN', '--auth-user', 'me@localhost', '--auth-password', password];
+  const message = ['--from', 'me@localhost', '--to', 'me@localhost,wim@elsewhere.example', '--h-Subject', 'By swaks'];
+  const options = { timeout: 20_000 };
+  await promisify(execFile)('swaks', ['--server', `127.0.0.1:${port}`, ...login, ...message], options);
+  expect((await sentBySes(count + 1)).to).toEqual(['wim@elsewhere.example']);
+  await expect.poll(inbox).toContain('By swaks');
+});
+
+it.skipIf(!existsSync('/usr/bin/curl'))('curl sends outside through SES', async () => {
+  const count = ses.messages.length;
+  const { port } = server.addressOf('submission');
+  const file = join(folder.path, 'mail.eml');
+  await writeFile(file, 'From: Me <me@localhost>\r\nTo: wim@elsewhere.example\r\nSubject: By curl\r\n\r\nHello\r\n');
+  const login = ['-sS', '--insecure', '--ssl-reqd', '--user', `me@localhost:${password}`, `smtp://127.0.0.1:${port}`];
+  await promisify(execFile)('curl', [
+    ...login,
+    '--mail-from',
+    'me@localhost',
+    '--mail-rcpt',
+    'wim@elsewhere.example',
+    '--upload-file',
+    file,
+  ]);
+  expect((await sentBySes(count + 1)).bytes.toString()).toContain('Subject: By curl');
 });
 
 it('a reply, which knows the message by the name that SES gave it, comes into its thread', async () => {

@@ -211,6 +211,32 @@ describe('the dispatcher', () => {
     expect(outbox.record(account, id)!.recipients[0]!.smtpReply).toMatch(/^554 5\.4\.6 /);
   });
 
+  test('an account that takes the place of another does not have under way handed over again', async () => {
+    const outbox = await openOutbox();
+    const account = await outbox.open();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    outbox.relay.answer = async () => {
+      await promise;
+      return { kind: 'relayed', smtpReply: '250 2.0.0 Ok' };
+    };
+    const id = await outbox.send(account, [to('zoe@elsewhere.example')]);
+    const turn = outbox.dispatcher.turn();
+    await expect.poll(() => outbox.relay.sent.length).toBe(1);
+    const replacement = new Proxy(account, {
+      get: (target, name) => {
+        const member: unknown = Reflect.get(target, name);
+        return typeof member === 'function' ? member.bind(target) : member;
+      },
+    });
+    outbox.dispatcher.attach(replacement);
+    const again = outbox.dispatcher.turn();
+    resolve();
+    await Promise.all([turn, again]);
+    await outbox.dispatcher.turn();
+    expect(outbox.relay.sent).toHaveLength(1);
+    expect(outbox.record(account, id)!.recipients[0]).toMatchObject({ state: 'relayed', attempts: 1 });
+  });
+
   test('splits what has more recipients than the relay takes at once', async () => {
     const outbox = await openOutbox();
     const account = await outbox.open();
