@@ -59,3 +59,5 @@ export const pushSendMsMax = 10_000;
 export const pushRetriesMs: readonly number[] = [2_000, 15_000, 60_000, 300_000, 1_200_000];
 /** Seconds that a push service keeps a push for a device that is away: the newest states are in the next one. */
 export const pushTtlSeconds = 24 * 60 * 60;
+/** Octets that are read of a body though it is refused for its size, so that its sender sees why and not a broken connection: some uploads. */
+export const refusedBodyBytesMax = 200_000_000;

@@ -16,7 +16,7 @@ import { readEventSourceQuery, serveEvents } from './http/event-source.ts';
 import { isLoginOver, type Stream } from './http/stream.ts';
 import { acceptUpgrades, type Upgrades } from './http/upgrades.ts';
 import { serveWebSocket } from './http/websocket.ts';
-import { eventSourcesMax, streamLooksMs, webSocketsMax } from './limits.ts';
+import { eventSourcesMax, refusedBodyBytesMax, streamLooksMs, webSocketsMax } from './limits.ts';
 import { ReachWatch } from './reach-watch.ts';
 import type { JmapServices } from './services.ts';
 import { sessionOf } from './session.ts';
@@ -204,6 +204,8 @@ function answerError(reply: FastifyReply, error: unknown, { logger }: JmapServic
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
     const isUpload = reply.request.url.startsWith('/jmap/upload');
     const limit = new RequestProblem('limit', 'The request is too large.', isUpload ? 'maxSizeUpload' : 'maxSizeRequest');
+    // Who still sends would otherwise learn of the end of the connection only; on one that stays open Node reads what is left.
+    if (Number(reply.request.headers['content-length']) <= refusedBodyBytesMax) reply.removeHeader('connection');
     return reply
       .code(413)
       .type('application/problem+json')

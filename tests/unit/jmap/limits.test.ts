@@ -53,6 +53,19 @@ describe('a request', () => {
     ]);
   });
 
+  it('over the size is told so, and the connection goes on, whatever of it has been sent by then', async () => {
+    await using app = await startJmapApp();
+    const url = `${await app.server.listen({ port: 0, host: '127.0.0.1' })}/jmap/api`;
+    const headers = { authorization: app.authorization(), 'content-type': 'application/json' };
+    const body = ' '.repeat(3 * maxSizeRequest);
+    for (let i = 0; i < 8; i++) {
+      const response = await fetch(url, { method: 'POST', headers, body });
+      expect(response.status).toBe(413);
+      expect(response.headers.get('connection')).not.toBe('close');
+      await response.text();
+    }
+  });
+
   it('beside too many others is refused, and accepted when they are done', async () => {
     await using app = await startJmapApp();
     const headers = { authorization: app.authorization(), 'content-type': 'application/json' };
