@@ -55,7 +55,7 @@ export function readShareWith(
     const is = rightsFromJmap(rights, was);
     if (is.letters !== was.letters) changes.set(identifier, is);
   }
-  if (wanted.size > aclIdentifiersMax)
+  if (wanted.size + Number(before.has(anyone)) > aclIdentifiersMax)
     throw new SetFailure({ type: 'overQuota', description: `A mailbox is shared with at most ${aclIdentifiersMax} accounts.` });
   for (const identifier of before.keys()) if (identifier !== anyone && !wanted.has(identifier)) changes.set(identifier, RightSet.none);
   return changes;
