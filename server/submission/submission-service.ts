@@ -96,7 +96,7 @@ export class SubmissionService {
         },
       },
       sender: (transaction) => this.#sender(identity!, transaction),
-      recipient: (address, transaction) => this.#recipient(address, transaction),
+      recipient: (address, transaction) => this.#recipient(identity!, address, transaction),
       message: (transaction, message) => this.#message(identity!, transaction, message),
       onError: (error) => logger.error('A submission failed.', { error }),
     };
@@ -123,20 +123,21 @@ export class SubmissionService {
   }
 
   async #recipient(
+    identity: Identity,
     address: string,
     { isSmtpUtf8 }: MailTransaction<EnvelopeAddress>,
   ): Promise<{ readonly accept: EnvelopeAddress } | { readonly refuse: Reply }> {
-    const { directory, hostName, relay } = this.#options;
-    const at = address.lastIndexOf('@');
-    const whole = at < 0 ? `${address}@${hostName}` : address;
+    const { directory, relay } = this.#options;
+    // RFC 5321 §4.5.1: `postmaster` alone is ours, of the domain of who asks.
+    const whole = address.includes('@') ? address : `${address}@${domainOf(identity.address)}`;
     const accept = (email: string) => ({ accept: { email, parameters: null } });
-    const domain = canonicalDomain(whole.slice(whole.lastIndexOf('@') + 1));
+    const domain = canonicalDomain(domainOf(whole));
     if (domain === undefined) return { refuse: reply(553, '5.1.3', 'mail goes to names, not to this') };
     try {
       if (!directory.isLocalDomain(whole)) {
         if (!relay.isThere) return { refuse: reply(550, '5.7.1', 'this server sends no mail to other servers') };
         const local = whole.slice(0, whole.lastIndexOf('@'));
-        if (isAsciiOnly(local)) return accept(isAsciiOnly(whole) || !relay.takesUtf8 ? `${local}@${domain}` : whole);
+        if (isAsciiOnly(local)) return accept(`${local}@${domain}`);
         if (!relay.takesUtf8 || !isSmtpUtf8) return { refuse: reply(553, '5.6.7', 'the relay takes no such address') };
         return accept(whole);
       }
@@ -166,8 +167,10 @@ export class SubmissionService {
   async #take(identity: Identity, transaction: MailTransaction<EnvelopeAddress>, message: Buffer): Promise<Reply> {
     const { accounts, random, clock, announce, limits, keepsSent } = this.#options;
     const token = random.hex(10);
-    const domain = identity.address.slice(identity.address.lastIndexOf('@') + 1);
-    const { messageId, added, senders } = readUserMessage(message, { messageId: `${token}@${domain}`, date: mailDate(clock.now()) });
+    const { messageId, added, senders } = readUserMessage(message, {
+      messageId: `${token}@${domainOf(identity.address)}`,
+      date: mailDate(clock.now()),
+    });
     for (const sender of senders) {
       if (!(await this.#options.directory.maySendAs(identity.accountId, sender)))
         throw new SmtpRefusal(550, '5.7.1', `you may not send as ${sender}`);
@@ -214,6 +217,8 @@ export class SubmissionService {
     return Buffer.from(`Received: by ${this.#options.hostName} with ${protocol} id ${id};\r\n\t${mailDate(this.#options.clock.now())}\r\n`);
   }
 }
+
+const domainOf = (address: string) => address.slice(address.lastIndexOf('@') + 1);
 
 type Outcome =
   | Extract<SaslReply, { kind: 'done' }>
