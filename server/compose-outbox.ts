@@ -17,7 +17,7 @@ import type { Clock } from '../storage/clock.ts';
 import type { Directory } from '../storage/directory/directory.ts';
 import { activeKeys } from '../storage/directory/dkim.ts';
 import { directoryAccountId } from '../storage/objects/object-keys.ts';
-import type { SendingLimits } from '../storage/outbox/history.ts';
+import { domainHistories, type SendingLimits } from '../storage/outbox/history.ts';
 import { serviceOutboxId } from '../storage/outbox/outbox.ts';
 import type { Random } from '../storage/random.ts';
 import type { Authenticator } from './auth/authenticator.ts';
@@ -82,6 +82,7 @@ export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
     now: () => clock.now(),
     onFault: (error) => logger.error('The journal of what relays answer cannot be written: a crash may send copies twice.', { error }),
   });
+  const service = await accounts.open(serviceOutboxId);
   const standing = new DomainStanding({ accounts, directory });
   const dispatcher = new Dispatcher({
     accounts,
@@ -98,10 +99,13 @@ export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
     rules: options.rules,
     directory,
     relay,
-    restraint: new Restraint(await accounts.open(serviceOutboxId), clock),
+    restraint: new Restraint(service, clock),
     observe: (event) => tell(event, logger, metrics),
   });
   metrics.gauge('satchel_outbox_pending', 'Submissions with copies left to hand over, in the open accounts.', () => dispatcher.pending);
+  metrics.gauge('satchel_domains_restrained', 'Domains that are warned, slowed or stopped in sending.', () =>
+    service.read((reader) => [...domainHistories(reader)].filter(({ history }) => history.containment !== null).length),
+  );
   return {
     dispatcher,
     relay,
