@@ -4,11 +4,11 @@
  * them (`satchel sender`). They decide between INBOX and Junk only: what policy drops, holds or refuses they do not bring back.
  */
 import { MailError } from '../protocol/mail/errors.ts';
-import type { EmailNumber, MailboxNumber } from '../protocol/mail/ids.ts';
+import type { AccountId, EmailNumber, MailboxNumber } from '../protocol/mail/ids.ts';
 import { eachOf, type Ranges } from '../protocol/mail/ranges.ts';
 import { isGroup } from '../protocol/mime/address.ts';
 import type { MessageFacts } from '../protocol/mime/facts.ts';
-import type { AccountReader, AccountTransactor } from '../storage/account/api.ts';
+import type { AccountReader, AccountTransactor, OnJoin } from '../storage/account/api.ts';
 import { canonicalAddress } from '../storage/directory/address.ts';
 import type { DeliveryFacts } from '../storage/log/record.ts';
 import { sendersMax, taughtAtOnceMax } from './limits.ts';
@@ -40,8 +40,13 @@ export function placementBySender(
   return record?.kind === 'safe' && dmarc !== 'FAIL' ? 'inbox' : placement;
 }
 
-/** What a mutation of the account calls before emails that are in it get a place in `to`, their old places still theirs. */
-export function learnFromMove(tx: AccountTransactor, emails: Ranges, to: MailboxNumber): void {
+/** For the accounts: what their owners' moves teach. `isOwn` says whether an address, canonical, is one of the account's. */
+export function lessonsOfMoves(isOwn: (account: AccountId, address: string) => boolean): OnJoin {
+  return (tx, emails, to, account) => learnFromMove(tx, emails, to, (address) => isOwn(account, address));
+}
+
+/** Before the emails get a place in `to`, their old places still theirs. */
+function learnFromMove(tx: AccountTransactor, emails: Ranges, to: MailboxNumber, isOwn: (address: string) => boolean): void {
   const junk = tx.mailboxByRole('junk')?.id;
   if (junk === undefined) return;
   const isIntoJunk = to === junk;
@@ -55,15 +60,15 @@ export function learnFromMove(tx: AccountTransactor, emails: Ranges, to: Mailbox
     if (wasJunk === undefined || wasJunk === isIntoJunk) continue;
     // A folder that is moved as a whole is a tidying-up: the first authors of it are lesson enough.
     if (++lessons > taughtAtOnceMax) return;
-    learn(tx, id, isIntoJunk ? 'blocked' : 'safe');
+    learn(tx, id, isIntoJunk ? 'blocked' : 'safe', isOwn);
   }
 }
 
-function learn(tx: AccountTransactor, email: EmailNumber, kind: SenderKind): void {
+function learn(tx: AccountTransactor, email: EmailNumber, kind: SenderKind, isOwn: (address: string) => boolean): void {
   const facts = tx.facts(email);
   const author = facts && authorOf(facts);
   // Spam that pretends to come from its own recipient says nothing about him.
-  if (author === undefined || author === ownAddress(tx, email)) return;
+  if (author === undefined || isOwn(author) || author === addressedTo(tx, email)) return;
   const known = tx.object<SenderRecord>(senderType, author);
   if (known?.kind === kind) return;
   if (known?.by === 'move' && known.email === email && known.before !== undefined) {
@@ -75,7 +80,8 @@ function learn(tx: AccountTransactor, email: EmailNumber, kind: SenderKind): voi
   tx.putObject(senderType, author, { kind, at: tx.at, by: 'move', email, before: known?.kind ?? null } satisfies SenderRecord);
 }
 
-const ownAddress = (tx: AccountReader, email: EmailNumber) => {
+/** Of mail that came in; also where the account has lost that address since. */
+const addressedTo = (tx: AccountReader, email: EmailNumber) => {
   const envelopeTo = tx.delivery(email)?.envelopeTo;
   return envelopeTo === undefined ? undefined : canonicalAddress(envelopeTo);
 };

@@ -1,6 +1,6 @@
 /** The accounts of this node: LMDB under them, the log's events in the log, and what is done to whole accounts: upkeep, verify, rebuild. */
 
-import { learnFromMove } from '../indexer/senders.ts';
+import { lessonsOfMoves } from '../indexer/senders.ts';
 import { MailError } from '../protocol/mail/errors.ts';
 import type { AccountId } from '../protocol/mail/ids.ts';
 import { limitsWith, noLimits, type QuotaLimits } from '../protocol/mail/quota.ts';
@@ -35,10 +35,12 @@ export interface AccountsOptions {
   readonly quotaLimits: QuotaLimits;
 }
 
+type Heeded = Pick<Directory, 'quotaOf' | 'accountByAddress'>;
+
 export interface NodeAccounts extends Maintenance, AsyncDisposable {
   readonly accounts: LogAccounts;
-  /** From now on an account's own limits hold: the directory knows them, which is itself an account. */
-  heed(directory: Pick<Directory, 'quotaOf'>): void;
+  /** From now on an account's own limits and addresses are known: by the directory, which is itself an account. */
+  heed(directory: Heeded): void;
   /** Snapshots, search blocks, the scrubber; and what is not used goes out of memory. */
   beginWork(background: Background, directory: Directory): void;
 }
@@ -51,7 +53,7 @@ export function openAccounts({ store, nodeId, folder, clock, random, logger, met
     onDiscard: (path, reason) =>
       logger.warn('A part of the index is thrown away; its accounts are rebuilt as they are opened.', { path, reason }),
   });
-  let heeded: Pick<Directory, 'quotaOf'> | undefined;
+  let heeded: Heeded | undefined;
   const accounts = new LogAccounts({
     store: store.of('accounts'),
     clock,
@@ -60,7 +62,7 @@ export function openAccounts({ store, nodeId, folder, clock, random, logger, met
     kv: (account) => environments.kv(account),
     cache: new MemoryBlobCache(),
     quotaLimits: (account) => limitsWith(quotaLimits, heeded?.quotaOf(account)),
-    onJoin: learnFromMove,
+    onJoin: lessonsOfMoves((account, address) => heeded?.accountByAddress(address)?.id === account),
     onEvent: (account, event) => tell(account, event, logger, metrics),
     onDamage: (account, { key, error }) => logger.error('A snapshot is damaged; an older one is used.', { account, key, error }),
   });

@@ -238,7 +238,7 @@ export interface NewEmail {
 /** Reads what a mutation has done so far and records changes. Every method throws MailError for what cannot be; the mutation then leaves nothing. */
 export interface AccountTransactor extends AccountReader {
   /** Told of emails that are there, before they get a place in another mailbox: what is to be learned from a move goes into its commit. */
-  onJoin?: OnJoin | undefined;
+  onJoin?: ((tx: AccountTransactor, emails: Ranges, mailbox: MailboxNumber) => void) | undefined;
   /** Time of the commit. */
   readonly at: number;
   createMailbox(mailbox: {
@@ -285,7 +285,7 @@ export interface AccountTransactor extends AccountReader {
   close(): void;
 }
 
-export type OnJoin = (tx: AccountTransactor, emails: Ranges, mailbox: MailboxNumber) => void;
+export type OnJoin = (tx: AccountTransactor, emails: Ranges, mailbox: MailboxNumber, account: AccountId) => void;
 
 /** Bytes uploaded for a mutation, with the store's date of the upload: a commit names only blobs that live or were uploaded within the day. */
 export interface Upload {

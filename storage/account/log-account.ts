@@ -46,7 +46,7 @@ export class LogAccount implements Account {
     const carried = uploads.flatMap(({ ref }) => (ref instanceof CarriedBytes ? [ref] : []));
     const run = (tx: AccountTransactor) => {
       for (const bytes of carried) bytes.placed = undefined;
-      tx.onJoin = onJoin;
+      tx.onJoin = onJoin && ((joined, emails, mailbox) => onJoin(joined, emails, mailbox, this.id));
       return mutation(tx);
     };
     const value = await live.log.transact(run, { uploads: uploads.filter(isUploaded) });

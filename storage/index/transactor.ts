@@ -8,7 +8,7 @@ import { MailError } from '../../protocol/mail/errors.ts';
 import type { AccountId, EmailNumber, MailboxNumber, ModSeq, ThreadNumber, Uid } from '../../protocol/mail/ids.ts';
 import { mustFit, noLimits, type QuotaUsage } from '../../protocol/mail/quota.ts';
 import { eachOf, normalizeRanges, type Range, type Ranges, rangesOf } from '../../protocol/mail/ranges.ts';
-import type { AccountTransactor, Mailbox, NewEmail, OnJoin } from '../account/api.ts';
+import type { AccountTransactor, Mailbox, NewEmail } from '../account/api.ts';
 import { CarriedBytes, type CarriedFrame } from '../log/carried.ts';
 import type { Change, MailboxRecord, MailboxRole } from '../log/record.ts';
 import { Applier } from './apply.ts';
@@ -23,7 +23,7 @@ export class IndexTransactor extends IndexReader implements AccountTransactor {
   readonly at: number;
   readonly applier: Applier;
   readonly changes: Change[] = [];
-  onJoin: OnJoin | undefined;
+  onJoin: AccountTransactor['onJoin'];
 
   private readonly carried: CarriedFrame;
 

@@ -41,7 +41,11 @@ export class SharedAccount implements Account {
   }
 
   transact<T>(mutation: (tx: AccountTransactor) => T, options?: { uploads?: readonly PreparedBlob[] }): Promise<T> {
-    return this.owner.transact((tx) => mutation(new SharedTransactor(tx, this.viewer)), options);
+    return this.owner.transact((tx) => {
+      // What others move teaches the owner's lists nothing.
+      tx.onJoin = undefined;
+      return mutation(new SharedTransactor(tx, this.viewer));
+    }, options);
   }
 
   watch(onEffects: (effects: readonly Effect[]) => void, onReset?: () => void, loose?: LooseWatcher): Disposable {

@@ -7,7 +7,7 @@ import { annotationType, isPrivateAnnotation, sharedAnnotationId, sharedAnnotati
 import { MailError } from '../../protocol/mail/errors.ts';
 import type { AccountId, EmailNumber, MailboxNumber, ThreadNumber, Uid } from '../../protocol/mail/ids.ts';
 import { contains, eachOf, normalizeRanges, type Ranges, rangesOf } from '../../protocol/mail/ranges.ts';
-import type { AccountTransactor, Mailbox, NewEmail, OnJoin } from '../account/api.ts';
+import type { AccountTransactor, Mailbox, NewEmail } from '../account/api.ts';
 import type { MailboxRecord, MailboxRole } from '../log/record.ts';
 import { SharedReader, sharedUploadType, transferPrefix, uploadType } from './shared-reader.ts';
 
@@ -30,11 +30,11 @@ export class SharedTransactor extends SharedReader implements AccountTransactor 
     return this.base.at;
   }
 
-  get onJoin(): OnJoin | undefined {
+  get onJoin(): AccountTransactor['onJoin'] {
     return this.base.onJoin;
   }
 
-  set onJoin(onJoin: OnJoin | undefined) {
+  set onJoin(onJoin: AccountTransactor['onJoin']) {
     this.base.onJoin = onJoin;
   }
 

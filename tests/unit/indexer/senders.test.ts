@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { sendersMax } from '../../../indexer/limits.ts';
-import { learnFromMove, listSenders, removeSender, setSender } from '../../../indexer/senders.ts';
+import { lessonsOfMoves, listSenders, removeSender, setSender } from '../../../indexer/senders.ts';
 import type { EmailNumber, Uid } from '../../../protocol/mail/ids.ts';
 import type { Account } from '../../../storage/account/api.ts';
 import { fixture, idOf } from './fixtures.ts';
@@ -11,7 +11,7 @@ type Role = 'inbox' | 'junk' | 'trash' | 'archive';
 let drops = 0;
 
 async function openAda() {
-  const rig = await openRig({ onJoin: learnFromMove });
+  const rig = await openRig({ onJoin: lessonsOfMoves((account, address) => account === ada && address === 'ada.alias@example.com') });
   return { rig, account: await rig.node.accounts.open(ada) };
 }
 
@@ -50,6 +50,13 @@ describe("the owner's move", () => {
     expect(list(account)).toEqual([['noor@sender.example', 'blocked', 'move']]);
     expect(await receive(rig, account)).toBe('junk');
     expect(await receive(rig, account, { from: 'other@sender.example' })).toBe('inbox');
+  });
+
+  test('teaches nothing of an address of their own, whoever the mail was for', async () => {
+    const { rig, account } = await openAda();
+    await receive(rig, account, { from: 'ada.alias@example.com' });
+    await move(account, newest(account), 'junk');
+    expect(list(account)).toEqual([]);
   });
 
   test('and back again takes the lesson back', async () => {
