@@ -1,6 +1,7 @@
 /** What the face remembers of an open account: nothing that could not be read again. It goes with the account. */
 import type { Account, AccountReader } from '../../storage/account/api.ts';
 import { rememberedEmailsMax, rememberedListsMax, rememberedVerdictsMax, smimeRememberedMax } from './limits.ts';
+import type { BitSet } from './search/bit-set.ts';
 import type { SmimeResult } from './smime/status.ts';
 import { statesOf, type TypeStates } from './states.ts';
 
@@ -31,10 +32,12 @@ export class Remembered<V> {
 
 /** A result list before paging, at a state of Email. */
 export interface RememberedList {
-  readonly emailState: number;
+  emailState: number;
   readonly emails: Uint32Array;
   readonly threads: Uint32Array;
   collapsed?: Uint32Array;
+  /** The same emails, to look one up. */
+  members?: BitSet;
 }
 
 export interface ThreadCounts {

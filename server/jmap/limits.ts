@@ -61,3 +61,6 @@ export const pushRetriesMs: readonly number[] = [2_000, 15_000, 60_000, 300_000,
 export const pushTtlSeconds = 24 * 60 * 60;
 /** Octets that are read of a body though it is refused for its size, so that its sender sees why and not a broken connection: some uploads. */
 export const refusedBodyBytesMax = 200_000_000;
+
+/** Emails with changed keywords that are looked at one by one to keep a remembered list; with more it is made anew, which costs no more than they do. */
+export const emailsLookedAgainMax = 1_000;

@@ -2,6 +2,12 @@
 export class BitSet {
   #words = new Uint32Array(2048);
 
+  static of(numbers: Iterable<number>): BitSet {
+    const set = new BitSet();
+    for (const number of numbers) set.add(number);
+    return set;
+  }
+
   /** Whether the number was not in it before. */
   add(number: number): boolean {
     const word = number >>> 5;

@@ -1,9 +1,11 @@
 /** The whole result of a query on emails, before paging: filtered, sorted, threads collapsed if asked; remembered until an email changes. */
 import type { Filter } from '../../../protocol/jmap/filter.ts';
 import type { EmailFilter } from '../../../protocol/jmap/schema/email.ts';
-import { parseMailboxId } from '../../../protocol/mail/ids.ts';
+import { type EmailNumber, type ModSeq, parseMailboxId } from '../../../protocol/mail/ids.ts';
+import { eachOf, type Range, sizeOf } from '../../../protocol/mail/ranges.ts';
 import type { AccountReader } from '../../../storage/account/api.ts';
 import type { AccountCache, RememberedList } from '../account-cache.ts';
+import { emailsLookedAgainMax } from '../limits.ts';
 import { looksAtVerification } from '../smime/status.ts';
 import { BitSet } from './bit-set.ts';
 import { type Columns, columnsOfAll, columnsOfMailbox } from './columns.ts';
@@ -21,7 +23,9 @@ export function listEmails(reader: AccountReader, cache: AccountCache, { filter,
   const key = JSON.stringify([filter, sort, looksAtVerification(filter) ? cache.smimeVersion : 0]);
   const emailState = cache.states(reader).Email;
   let list = cache.lists.get(key);
-  if (list?.emailState !== emailState) list = cache.lists.set(key, { emailState, ...runQuery(reader, cache, filter, sort) });
+  if (list === undefined || (list.emailState !== emailState && !isStillTrue(reader, list, filter, sort)))
+    list = cache.lists.set(key, { emailState, ...runQuery(reader, cache, filter, sort) });
+  list.emailState = emailState;
   return collapseThreads ? (list.collapsed ??= collapse(list)) : list.emails;
 }
 
@@ -33,8 +37,7 @@ function runQuery(
 ): Pick<RememberedList, 'emails' | 'threads'> {
   const columns = columnsFor(reader, filter);
   const context = filterContext(reader, cache, columns, mailboxOf(filter));
-  const isOnlyMailbox = filter?.operator === undefined && filter !== undefined && Object.keys(filter.condition).join() === 'inMailbox';
-  const test = filter === undefined || isOnlyMailbox ? () => true : filterTest(context, filter);
+  const test = filter === undefined || wholeMailbox(filter) !== undefined ? () => true : filterTest(context, filter);
   const rows = new Uint32Array(columns.count);
   let count = 0;
   for (let at = 0; at < columns.count; at += 1) if (test(at)) rows[count++] = at;
@@ -46,6 +49,43 @@ function runQuery(
     threads[at] = columns.thread[sorted[at]!]!;
   }
   return { emails, threads };
+}
+
+/** The mailbox of which the filter takes all emails. */
+function wholeMailbox(filter: Filter<EmailFilter> | undefined): string | undefined {
+  const condition = filter?.operator === undefined ? filter?.condition : undefined;
+  return condition !== undefined && Object.keys(condition).join() === 'inMailbox' ? condition.inMailbox : undefined;
+}
+
+/**
+ * Whether the list of a whole mailbox holds at the reader's state: what changed since are keywords of a few emails, at which neither filter nor sort looks.
+ * Reading mail changes them all the time, and the list of a large mailbox takes milliseconds.
+ */
+function isStillTrue(
+  reader: AccountReader,
+  list: RememberedList,
+  filter: Filter<EmailFilter> | undefined,
+  sort: readonly Comparator[],
+): boolean {
+  const mailbox = parseMailboxId(wholeMailbox(filter) ?? '');
+  if (mailbox === undefined || sort.some(({ property }) => property.endsWith('Keyword'))) return false;
+  const changed: Range[] = [];
+  const effects = reader.effectsSince(list.emailState as ModSeq);
+  if (effects === undefined) return false;
+  for (const { emails, mailboxes } of effects) {
+    if (emails.added.length > 0 || emails.removed.length > 0) return false;
+    const own = mailboxes.find((effect) => effect.mailbox === mailbox);
+    if (own !== undefined && (own.record !== undefined || own.added.length > 0 || own.removed.length > 0)) return false;
+    changed.push(...emails.changed);
+  }
+  if (sizeOf(changed) > emailsLookedAgainMax) return false;
+  list.members ??= BitSet.of(list.emails);
+  for (const email of eachOf(changed) as Iterable<EmailNumber>) {
+    // That its \Deleted has come or gone is told in the same way as a change of keywords.
+    const isIn = reader.email(email)?.memberships.some((place) => place.mailbox === mailbox && !place.deleted) === true;
+    if (isIn !== list.members.has(email)) return false;
+  }
+  return true;
 }
 
 function columnsFor(reader: AccountReader, filter: Filter<EmailFilter> | undefined): Columns {
