@@ -59,6 +59,8 @@ export class AccountCache {
   /** By email number: 0 not known, 1 no, 2 yes. */
   attachments = new Uint8Array(0);
   threadCounts: ThreadCounts | undefined;
+  /** What was uploaded since it was last seen to that not too much is kept. */
+  readonly uploadRoom = { count: 0, bytes: 0, lookedAt: Number.NEGATIVE_INFINITY };
   requests = 0;
   uploads = 0;
   eventSources = 0;

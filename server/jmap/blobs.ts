@@ -11,9 +11,11 @@ import type { Account, AccountReader, AccountTransactor, Upload } from '../../st
 import type { BlobRef } from '../../storage/log/record.ts';
 import { submission } from '../../storage/outbox/outbox.ts';
 import { scripts } from '../../storage/sieve/scripts.ts';
-import { uploadFreshMs, uploadKeptMs, uploadsBytesMax, uploadsMax } from './limits.ts';
+import { cacheOf } from './account-cache.ts';
+import { uploadFreshMs, uploadKeptMs, uploadsBytesMax, uploadsMax, uploadsUnlookedBytesMax, uploadsUnlookedMax } from './limits.ts';
 
 const uploadType = 'upload';
+const minuteMs = 60_000;
 const hourMs = 60 * 60 * 1000;
 
 /** What is kept of an upload. */
@@ -36,9 +38,16 @@ export interface FoundBlob {
 export async function storeUpload(account: Account, bytes: Buffer, type: string): Promise<string> {
   const upload = await account.upload(bytes);
   const { sha256 } = upload.ref;
+  const room = cacheOf(account).uploadRoom;
+  room.count += 1;
+  room.bytes += bytes.length;
   await account.transact(
     (tx) => {
-      makeRoom(tx, bytes.length);
+      const isDue = room.count >= uploadsUnlookedMax || room.bytes >= uploadsUnlookedBytesMax || tx.at - room.lookedAt >= minuteMs;
+      if (isDue) {
+        makeRoom(tx, bytes.length);
+        Object.assign(room, { count: 0, bytes: 0, lookedAt: tx.at });
+      }
       const record: UploadRecord = { ref: upload.ref, date: upload.date, type, at: tx.at, expires: tx.at + uploadKeptMs };
       tx.putObject(uploadType, sha256, record);
     },

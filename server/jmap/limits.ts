@@ -64,3 +64,6 @@ export const refusedBodyBytesMax = 200_000_000;
 
 /** Emails with changed keywords that are looked at one by one to keep a remembered list; with more it is made anew, which costs no more than they do. */
 export const emailsLookedAgainMax = 1_000;
+/** Uploads and their octets, after which (and after a minute) it is seen to that not too many are kept: to look through a thousand takes longer than to store one. */
+export const uploadsUnlookedMax = 32;
+export const uploadsUnlookedBytesMax = 32 * 1024 * 1024;
