@@ -4,6 +4,7 @@
  */
 import type { AccountId, EmailNumber, MailboxNumber, ModSeq, ThreadNumber, Uid } from '../../protocol/mail/ids.ts';
 import { type Quota, usageOf } from '../../protocol/mail/quota.ts';
+import type { Range } from '../../protocol/mail/ranges.ts';
 import { encodeBody, type MessageFacts } from '../../protocol/mime/facts.ts';
 import { KeptHeader } from '../../protocol/mime/kept-header.ts';
 import type {
@@ -12,6 +13,7 @@ import type {
   Effect,
   Email,
   Mailbox,
+  MailboxEffect,
   Membership,
   MembershipRow,
   ObjectList,
@@ -52,6 +54,10 @@ interface Remembered<T> {
   readonly modSeq: number;
   readonly value: T;
 }
+
+/** Mutations that are gone through to carry on what is remembered of a mailbox. */
+const newsMax = 64;
+const everyUid: Range = [1, 0xffffffff];
 
 export class ReaderCache {
   readonly uids = new Map<number, Remembered<Uint32Array>>();
@@ -133,11 +139,21 @@ export class IndexReader implements AccountReader {
     const modSeq = this.view.mailbox(mailbox)?.highestModSeq ?? 0;
     const known = this.cache?.uids.get(mailbox);
     if (known?.modSeq === modSeq) return known.value;
-    const uids = this.readUids(mailbox);
     // Flag changes raise the modSeq too; the same list stays shared then.
-    const value = known !== undefined && sameNumbers(known.value, uids) ? known.value : uids;
+    const news = known && this.newsSince(mailbox, known.modSeq);
+    const isSame = known !== undefined && news?.every(({ added, removed }) => added.length === 0 && removed.length === 0) === true;
+    const uids = isSame ? known.value : this.readUids(mailbox);
+    const value = known !== undefined && !isSame && sameNumbers(known.value, uids) ? known.value : uids;
     this.cache?.uids.set(mailbox, { modSeq, value });
     return value;
+  }
+
+  /** What came to a mailbox after that; undefined where that is not known, or so much that the mailbox itself is read as fast. */
+  private newsSince(mailbox: MailboxNumber, since: number): readonly MailboxEffect[] | undefined {
+    const effects = this.modSeq - since > newsMax ? undefined : this.effectsSince(since as ModSeq);
+    if (effects === undefined) return undefined;
+    const news = Array.from(effects).flatMap(({ mailboxes }) => mailboxes.filter((effect) => effect.mailbox === mailbox));
+    return news.some(({ record }) => record === 'added' || record === 'removed') ? undefined : news;
   }
 
   private readUids(mailbox: MailboxNumber): Uint32Array {
@@ -210,7 +226,9 @@ export class IndexReader implements AccountReader {
     const known = this.cache?.keywords.get(mailbox);
     if (known?.modSeq === modSeq) return known.value;
     const sets = new Set<number>();
-    this.forEachMembership(mailbox, 1, 0xffffffff, (row) => sets.add(row.keywordSet));
+    const news = known && this.newsSince(mailbox, known.modSeq);
+    for (const [first, last] of news?.flatMap(({ added, changed }) => [...added, ...changed]) ?? [everyUid])
+      this.forEachMembership(mailbox, first, last, (row) => sets.add(row.keywordSet));
     const keywords = new Set(known?.value);
     for (const set of sets) for (const keyword of this.keywordsOf(set)) keywords.add(keyword);
     const value = [...keywords].sort();
