@@ -1,17 +1,29 @@
 /** The client's end of a connection, as tests see it: responses one by one, literals inside them, CRLF shown as it is. */
 import type { Duplex } from 'node:stream';
+import { connect as connectTls } from 'node:tls';
 
 const waitMs = 5_000;
 
 export class ImapTestClient {
   greeting = '';
-  readonly #stream: Duplex;
+  #stream: Duplex;
   #input = Buffer.alloc(0);
   #hasEnded = false;
   #wake: (() => void) | undefined;
 
   constructor(stream: Duplex) {
     this.#stream = stream;
+    this.#listen(stream);
+  }
+
+  /** After the server's OK to STARTTLS. Its certificate is not looked at. */
+  startTls(): void {
+    this.#stream.removeAllListeners('data');
+    this.#stream = connectTls({ socket: this.#stream, rejectUnauthorized: false });
+    this.#listen(this.#stream);
+  }
+
+  #listen(stream: Duplex): void {
     stream.on('data', (chunk: Buffer) => {
       this.#input = Buffer.concat([this.#input, chunk]);
       this.#wake?.();

@@ -10,7 +10,10 @@
  *
  *   other 2 3                                connections 2 and 3 are those of another user; $me and $you are the addresses of the two
  *
- *   server {"quotaLimits": …}                options of this server for the transcript, which other servers are not asked then
+ *   tls                                      connection 1 turns to TLS, as STARTTLS was answered
+ *
+ *   server {"quotaLimits": …}                options of this server for the transcript, which other servers are not asked then; `hasTls`: it offers
+ *                                            STARTTLS; `writeMs`: each write to its store takes so long
  *
  * Connections open with their first line. They are logged in, unless `anonymous` stands at the top. `ours: why` keeps a transcript from other servers.
  */
@@ -38,13 +41,18 @@ export interface Transcript {
 }
 
 /** What of the server a transcript may set. */
-export type ServerOptions = Pick<Partial<ImapServerOptions>, 'nonSynchronizingLiterals' | 'messagesMax' | 'jmapSessionUrl'> & {
+export type ServerOptions = Pick<
+  Partial<ImapServerOptions>,
+  'nonSynchronizingLiterals' | 'messagesMax' | 'jmapSessionUrl' | 'progressMs'
+> & {
   readonly quotaLimits?: QuotaLimits;
+  readonly hasTls?: boolean;
+  readonly writeMs?: number;
 };
 
 interface Step {
   readonly lineNumber: number;
-  readonly kind: 'C' | 'S' | 'N' | 'mailbox';
+  readonly kind: 'C' | 'S' | 'N' | 'mailbox' | 'tls';
   readonly connection: string;
   readonly text: string;
 }
@@ -61,6 +69,7 @@ export function parseTranscript(source: string): Transcript {
     if (said !== null) steps.push({ lineNumber: at + 1, kind: said[1] as 'C' | 'S' | 'N', connection: said[2] || '1', text });
     else if (line.startsWith('mailbox ')) steps.push({ lineNumber: at + 1, kind: 'mailbox', connection: '', text });
     else if (line.startsWith('other ')) for (const connection of line.slice(6).split(' ')) others.add(connection);
+    else if (line === 'tls') steps.push({ lineNumber: at + 1, kind: 'tls', connection: '1', text });
     else if (line === 'anonymous') isAnonymous = true;
     else if (line.startsWith('ours: ')) ours = line.slice(6);
     else if (line.startsWith('server ')) {
@@ -123,7 +132,8 @@ class Speaker {
       const said = text.replace(/\$(\w+)/g, (name, key: string) => this.#names.get(key) ?? name);
       const counted = said.replace(/\{=\+\}\r\n([\s\S]*)$/, (_, literal: string) => `{${Buffer.byteLength(literal)}+}\r\n${literal}`);
       this.client.write(`${counted}\r\n`);
-    } else if (kind === 'N') this.#mustNotHave(text);
+    } else if (kind === 'tls') this.client.startTls();
+    else if (kind === 'N') this.#mustNotHave(text);
     else if (text.startsWith('* ')) await this.#hearUntagged(text);
     else await this.#hearTagged(text);
   }

@@ -5,9 +5,13 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createSecureContext } from 'node:tls';
 import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../../server/clock.ts';
+import { makeSelfSigned } from '../../../server/tls/self-signed.ts';
+import { MemoryStore } from '../../../storage/objects/memory.ts';
 import { otherUser, password, startImapApp, user } from '../../support/imap/app.ts';
-import { otherServer, parseTranscript, runTranscript } from '../../support/imap/transcript.ts';
+import { otherServer, parseTranscript, runTranscript, type ServerOptions } from '../../support/imap/transcript.ts';
 
 const folder = import.meta.dirname;
 const target = process.env['IMAP_TRANSCRIPT_TARGET'];
@@ -21,6 +25,32 @@ const differences = new Map(
   [...readFileSync(join(folder, 'dovecot.md'), 'utf8').matchAll(/^\| ([a-z0-9-]+) \| (.+) \|$/gm)].map(([, name, why]) => [name!, why!]),
 );
 
+/** A store whose writes take a while. */
+class SlowStore extends MemoryStore {
+  readonly #writeMs: number;
+
+  constructor(writeMs: number) {
+    super({ clock: systemClock });
+    this.#writeMs = writeMs;
+  }
+
+  override async putIfAbsent(...args: Parameters<MemoryStore['putIfAbsent']>): ReturnType<MemoryStore['putIfAbsent']> {
+    await systemClock.sleep(this.#writeMs);
+    return super.putIfAbsent(...args);
+  }
+}
+
+function optionsOf({ hasTls, writeMs, ...options }: ServerOptions): Parameters<typeof startImapApp>[0] {
+  return {
+    ...options,
+    ...(writeMs === undefined ? {} : { store: new SlowStore(writeMs) }),
+    ...(hasTls === true ? { secureContext: () => secureContext } : {}),
+  };
+}
+
+const selfSigned = makeSelfSigned({ names: ['localhost'], serial: '01020304', now: Date.now() });
+const secureContext = createSecureContext({ cert: selfSigned.cert, key: selfSigned.key });
+
 describe('IMAP transcripts', () => {
   it('are what dovecot.md speaks of', () => {
     const shared = transcripts.filter(({ transcript }) => transcript.ours === undefined).map(({ name }) => name);
@@ -30,7 +60,7 @@ describe('IMAP transcripts', () => {
   for (const { name, transcript } of transcripts) {
     if (target === undefined) {
       it(name, async () => {
-        await using app = await startImapApp(transcript.server);
+        await using app = await startImapApp(optionsOf(transcript.server));
         await runTranscript(transcript, { user, password, other: { user: otherUser, password }, open: () => app.connect() });
       });
       continue;
