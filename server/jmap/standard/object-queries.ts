@@ -1,0 +1,136 @@
+/** /query and /queryChanges of types that are objects of the account's log, beside objects.ts. Rows are few: each result is made anew. */
+import type { Static, TObject } from 'typebox';
+import { Value } from 'typebox/value';
+import { MethodError } from '../../../protocol/jmap/errors.ts';
+import { passes, readFilter } from '../../../protocol/jmap/filter.ts';
+import { comparatorsMax } from '../../../protocol/jmap/limits.ts';
+import { type QueryWindowArguments, queryWindow } from '../../../protocol/jmap/query-window.ts';
+import { parseJmapDate } from '../../../protocol/jmap/utc-date.ts';
+import type { AccountReader } from '../../../storage/account/api.ts';
+import type { MethodContext } from '../method.ts';
+import type { Comparator } from '../search/email-sort.ts';
+import { effectsAfter, stateString } from '../states.ts';
+import { type ObjectType, shownObjects, touchedObjects } from './objects.ts';
+import { standardQueryChanges } from './query-changes.ts';
+
+export interface ObjectQuery<Kept, Filter extends TObject> {
+  readonly objects: ObjectType<Kept>;
+  /** In a sentence: `Submissions`. */
+  readonly noun: string;
+  /** Its `before` and `after` are UTCDates. */
+  readonly filter: Filter;
+  readonly matches: (condition: Static<Filter>, value: Kept) => boolean;
+  /** What each property is sorted by. */
+  readonly sorts: Readonly<Record<string, (value: Kept) => number>>;
+  /** The order of what is equal in all that is asked, and of everything where nothing is. */
+  readonly usual: (value: Kept) => number;
+}
+
+interface SharedArguments {
+  readonly accountId: string;
+  readonly filter?: unknown;
+  readonly sort?: readonly Comparator[] | null;
+  readonly calculateTotal?: boolean;
+}
+
+type QueryArguments = SharedArguments & QueryWindowArguments;
+
+interface QueryChangesArguments extends SharedArguments {
+  readonly sinceQueryState: string;
+  readonly maxChanges?: number | null;
+}
+
+export function queryObjects<Kept, Filter extends TObject>(
+  { account, cache }: MethodContext,
+  args: QueryArguments,
+  row: ObjectQuery<Kept, Filter>,
+): object {
+  const query = readQuery(args.filter, args.sort, row);
+  return account.read((reader) => {
+    const ids = query(reader);
+    const { position, end, ...limit } = queryWindow(args, ids.length, (id) => ids.indexOf(id));
+    return {
+      accountId: args.accountId,
+      queryState: stateString(cache.states(reader), row.objects.type),
+      canCalculateChanges: true,
+      position,
+      ids: ids.slice(position, end),
+      ...limit,
+      ...(args.calculateTotal === true ? { total: ids.length } : {}),
+    };
+  });
+}
+
+export function queryChangesOfObjects<Kept, Filter extends TObject>(
+  { account, cache }: MethodContext,
+  args: QueryChangesArguments,
+  row: ObjectQuery<Kept, Filter>,
+): object {
+  const query = readQuery(args.filter, args.sort, row);
+  return account.read((reader) => {
+    const { touched, isNew } = touchedObjects(effectsAfter(reader, args.sinceQueryState).effects, row.objects.type);
+    return standardQueryChanges<string>({
+      accountId: args.accountId,
+      oldQueryState: args.sinceQueryState,
+      newQueryState: stateString(cache.states(reader), row.objects.type),
+      maxChanges: args.maxChanges,
+      calculateTotal: args.calculateTotal,
+      results: query(reader),
+      touched,
+      existed: (id) => !isNew.has(id),
+      format: (id) => id,
+    });
+  });
+}
+
+/** Dates are compared as they are shown, in whole seconds. `before` is exclusive, `after` inclusive. */
+export function isWithin(ms: number, { before, after }: { readonly before?: string; readonly after?: string }): boolean {
+  const shown = Math.floor(ms / 1000) * 1000;
+  if (before !== undefined && shown >= parseJmapDate(before, true)!) return false;
+  return after === undefined || shown >= parseJmapDate(after, true)!;
+}
+
+/** Checks filter and sort; gives what finds the ids of the result. Throws MethodError. */
+function readQuery<Kept, Filter extends TObject>(
+  filter: unknown,
+  sort: readonly Comparator[] | null | undefined,
+  row: ObjectQuery<Kept, Filter>,
+): (reader: AccountReader) => string[] {
+  const read = readFilter(filter, (condition) => readCondition(condition, row));
+  if ((sort?.length ?? 0) > comparatorsMax) throw new MethodError('unsupportedSort', `A sort has at most ${comparatorsMax} comparators.`);
+  const keys = (sort ?? []).map(({ property, isAscending = true }) => {
+    if (!Object.hasOwn(row.sorts, property))
+      throw new MethodError('unsupportedSort', `${row.noun} are not sorted by ${JSON.stringify(property.slice(0, 100))}.`);
+    return { keyOf: row.sorts[property]!, sign: isAscending ? 1 : -1 };
+  });
+  const compare = (a: { id: string; value: Kept }, b: { id: string; value: Kept }): number => {
+    for (const { keyOf, sign } of [...keys, { keyOf: row.usual, sign: 1 }]) {
+      const order = sign * (keyOf(a.value) - keyOf(b.value));
+      if (order !== 0) return order;
+    }
+    return a.id < b.id ? -1 : 1;
+  };
+  return (reader) =>
+    Array.from(shownObjects(reader, row.objects))
+      .filter(({ value }) => read === undefined || passes(read, (condition) => row.matches(condition, value)))
+      .sort(compare)
+      .map(({ id }) => id);
+}
+
+function readCondition<Filter extends TObject>(
+  condition: Record<string, unknown>,
+  { filter, noun }: Pick<ObjectQuery<never, Filter>, 'filter' | 'noun'>,
+): Static<Filter> {
+  const unknown = Object.keys(condition).find((name) => !Object.hasOwn(filter.properties, name));
+  if (unknown !== undefined)
+    throw new MethodError('unsupportedFilter', `${noun} are not filtered by ${JSON.stringify(unknown.slice(0, 100))}.`);
+  // null stands for a property that is not given.
+  const given = Object.fromEntries(Object.entries(condition).filter(([, member]) => member !== null));
+  const [fault] = Value.Errors(filter, given);
+  if (fault !== undefined) throw new MethodError('invalidArguments', `The filter's ${fault.instancePath.slice(1)} ${fault.message}.`);
+  for (const date of [given['before'], given['after']]) {
+    if (typeof date === 'string' && parseJmapDate(date, true) === undefined)
+      throw new MethodError('invalidArguments', `${JSON.stringify(date.slice(0, 50))} is not a UTCDate.`);
+  }
+  return given as Static<Filter>;
+}
