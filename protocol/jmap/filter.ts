@@ -45,3 +45,11 @@ export function* conditionsOf<C>(filter: Filter<C> | undefined): Generator<C> {
   if (filter.operator === undefined) yield filter.condition;
   else for (const inner of filter.conditions) yield* conditionsOf(inner);
 }
+
+/** The conditions that a match may hold for: those under an odd number of NOTs say what it is not. */
+export function* heldConditionsOf<C>(filter: Filter<C> | undefined, isNegated = false): Generator<C> {
+  if (filter === undefined) return;
+  if (filter.operator !== undefined) {
+    for (const inner of filter.conditions) yield* heldConditionsOf(inner, isNegated !== (filter.operator === 'NOT'));
+  } else if (!isNegated) yield filter.condition;
+}

@@ -1,7 +1,7 @@
 /** SearchSnippet/get (RFC 8621 §5.1). */
 import { Type } from 'typebox';
 import { MethodError } from '../../../../protocol/jmap/errors.ts';
-import { conditionsOf } from '../../../../protocol/jmap/filter.ts';
+import { heldConditionsOf } from '../../../../protocol/jmap/filter.ts';
 import { maxObjectsInGet } from '../../../../protocol/jmap/limits.ts';
 import { AskedId, maybe, onAccount } from '../../../../protocol/jmap/schema/common.ts';
 import { markText, parseSearchText } from '../../../../protocol/jmap/search-text.ts';
@@ -19,7 +19,8 @@ export const searchSnippetGet = defineMethod({
   run(context, args) {
     if (args.emailIds.length > maxObjectsInGet)
       throw new MethodError('requestTooLarge', `At most ${maxObjectsInGet} snippets are given at once.`);
-    const conditions = [...conditionsOf(readEmailFilter(args.filter, context.using))];
+    // RFC 8621 §5: marked is what matches, so nothing of what must not be there.
+    const conditions = [...heldConditionsOf(readEmailFilter(args.filter, context.using))];
     const wordsOf = (...texts: (string | undefined)[]) => texts.flatMap((text) => (text === undefined ? [] : parseSearchText(text)));
     const inSubject = conditions.flatMap(({ subject, text }) => wordsOf(subject, text));
     const inBody = conditions.flatMap(({ body, text }) => wordsOf(body, text));
