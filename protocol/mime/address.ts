@@ -1,6 +1,7 @@
 /**
  * Address lists: RFC 5322 §3.4 with the obsolete syntax of §4.4 (routes, empty members, spaces around dots, a name in a comment) and what mail really
- * holds (unquoted dots and commas in encoded words, quotes that never end, `;` between addresses). Nothing throws; linear in the value.
+ * holds (unquoted dots and commas in encoded words, quotes that never end, `;` between addresses, brackets or commas forgotten). Where an address may
+ * be read out of words that were none, it is not: an answer would go to somebody else. Nothing throws; linear in the value.
  * Names and addresses are kept as latin1 strings of the message's bytes, encoded words undecoded: IMAP sends them so, JMAP decodes.
  */
 
@@ -34,6 +35,7 @@ interface Token {
   kind: 'special' | 'word' | 'comment';
   text: string;
   isSpaced: boolean;
+  isQuoted: boolean;
 }
 
 /** The addresses of an unfolded value (latin1 string), at most `max` in all groups together. */
@@ -44,12 +46,13 @@ export function parseAddresses(value: string, max = addressesMax): Address[] {
   let item = emptyItem();
 
   const endItem = () => {
-    const mailbox = item.tokens.length > 0 ? readMailbox(item.tokens) : undefined;
+    for (const mailbox of readMailboxes(item.tokens)) {
+      if (count >= max) break;
+      count++;
+      if (group === undefined) list.push(mailbox);
+      else group.members.push(mailbox);
+    }
     item = emptyItem();
-    if (mailbox === undefined) return;
-    count++;
-    if (group === undefined) list.push(mailbox);
-    else group.members.push(mailbox);
   };
 
   for (const token of tokens(value)) {
@@ -78,6 +81,7 @@ export function parseAddresses(value: string, max = addressesMax): Address[] {
       endItem();
       item.tokens = next;
     }
+    if (special === ':' && item.tokens.length === 0) continue;
     item.tokens.push(token);
     if (token.kind === 'word') item.hasWord = true;
     if (special === '@') {
@@ -111,10 +115,14 @@ function emptyItem(): Item {
   return { tokens: [], isAngled: false, isInRoute: false, hasAt: false, hasWord: false, closed: 0 };
 }
 
-const isOpening = (token: Token | undefined) => token?.kind === 'special' && token.text === '<';
-const isColon = (token: Token) => token.kind === 'special' && token.text === ':';
-const isAt = (token: Token) => token.kind === 'special' && token.text === '@';
-const isDot = (token: Token) => token.kind === 'special' && token.text === '.';
+const isSpecial =
+  (text: string) =>
+  (token: Token | undefined): boolean =>
+    token?.kind === 'special' && token.text === text;
+const isOpening = isSpecial('<');
+const isClosing = isSpecial('>');
+const isColon = isSpecial(':');
+const isAt = isSpecial('@');
 
 /** Words with the spaces that stood between them, as one name. */
 function phrase(tokens: readonly Token[]): string {
@@ -139,41 +147,85 @@ function joined(tokens: readonly Token[]): string {
   return text;
 }
 
-function readMailbox(item: readonly Token[]): Mailbox | undefined {
-  const open = item.findIndex((token) => token.kind === 'special' && token.text === '<');
-  if (open >= 0) return readAngled(item, open);
-  const at = item.findLastIndex(isAt);
-  const comment = item.findLast((token) => token.kind === 'comment')?.text.trim();
-  if (at < 0) {
-    const words = phrase(item);
-    return words === '' ? undefined : named(comment, { mailbox: words, host: '' });
-  }
-  let start = at;
-  // The local part reaches back over words joined by dots (or a second `@`); words before it are a name that lacks its brackets.
-  while (start > 0) {
-    const previous = item[start - 1]!;
-    const here = item[start]!;
-    if (previous.kind === 'comment') break;
-    if (start < at && previous.kind === 'word' && here.kind === 'word') break;
-    start--;
-  }
-  let end = at + 1;
-  while (end < item.length) {
-    const token = item[end]!;
-    if (token.kind === 'comment') break;
-    if (end > at + 1 && token.kind === 'word' && !isDot(item[end - 1]!)) break;
-    end++;
-  }
-  const name = phrase([...item.slice(0, start), ...item.slice(end)]);
-  return named(name === '' ? comment : name, { mailbox: joined(item.slice(start, at)), host: joined(item.slice(at + 1, end)) });
+/** One mailbox, or several between which commas were forgotten. */
+function readMailboxes(item: readonly Token[]): Mailbox[] {
+  const close = item.findIndex(isClosing);
+  const open = item.findLastIndex((token, i) => isOpening(token) && (close < 0 || i < close));
+  if (open < 0) return readBare(item);
+  const before = item.slice(0, open).filter((token) => !isOpening(token));
+  const inner = item.slice(open + 1, close < 0 ? item.length : close);
+  // `joe@x <`: the address is what stands before.
+  if (before.some(isAt) && inner.every(({ kind }) => kind !== 'word')) return readBare(before);
+  const mailbox = readAngled(before, inner, close < 0 ? [] : item.slice(close + 1));
+  return mailbox === undefined ? [] : [mailbox];
 }
 
-function readAngled(item: readonly Token[], open: number): Mailbox | undefined {
-  const close = item.findIndex((token, i) => i > open && token.kind === 'special' && token.text === '>');
-  let inner = item.slice(open + 1, close < 0 ? item.length : close);
-  let name = phrase(item.slice(0, open));
+/** Words that dots and at signs hold together, and the last comment among or after them. */
+interface Run {
+  tokens: Token[];
+  comment?: string;
+}
+
+function runsOf(item: readonly Token[]): Run[] {
+  const runs: Run[] = [];
+  let run: Run | undefined;
+  let comment: string | undefined;
+  for (const token of item) {
+    if (token.kind === 'comment') {
+      comment = token.text.trim();
+      if (run !== undefined) run.comment = comment;
+      continue;
+    }
+    if (isOpening(token) || isClosing(token)) continue;
+    if (run === undefined || (token.kind === 'word' && run.tokens.at(-1)!.kind === 'word')) {
+      run = runs.length === 0 && comment !== undefined ? { tokens: [], comment } : { tokens: [] };
+      runs.push(run);
+    }
+    run.tokens.push(token);
+  }
+  return runs;
+}
+
+/** Addresses without brackets. */
+function readBare(item: readonly Token[]): Mailbox[] {
+  const list: Mailbox[] = [];
+  let words: Run[] = [];
+  for (const run of runsOf(item)) {
+    const at = run.tokens.findLastIndex(isAt);
+    if (at < 0) {
+      words.push(run);
+      continue;
+    }
+    let local = run.tokens.slice(0, at);
+    if (words.length === 1 && isHalfLocalPart(words[0]!)) {
+      local = [...words[0]!.tokens, ...local];
+      words = [];
+    }
+    const name = phrase(words.flatMap(({ tokens }) => tokens));
+    list.push(named(name === '' ? run.comment : name, { mailbox: joined(local), host: joined(run.tokens.slice(at + 1)) }));
+    words = [];
+  }
+  const rest = phrase(words.flatMap(({ tokens }) => tokens));
+  const last = list.at(-1);
+  if (rest !== '' && last === undefined) list.push(named(words.findLast(({ comment }) => comment)?.comment, { mailbox: rest, host: '' }));
+  else if (rest !== '' && last !== undefined) last.name ??= rest;
+  return list;
+}
+
+/**
+ * `foo bar@x` may be foo.bar's or foobar's as well as bar's: the space stays in the local part, as Cyrus and Thunderbird have it. A name that lacks
+ * its brackets shows by more than one word, by quotes, an encoded word or a comment.
+ */
+function isHalfLocalPart({ tokens, comment }: Run): boolean {
+  if (comment !== undefined || tokens.at(-1)!.kind !== 'word') return false;
+  return tokens.every(({ isQuoted, isSpaced, text }, i) => !isQuoted && !(i > 0 && isSpaced) && !text.startsWith('=?'));
+}
+
+function readAngled(before: readonly Token[], given: readonly Token[], after: readonly Token[]): Mailbox | undefined {
+  let inner = given;
+  let name = phrase(before);
   // What stands inside the brackets is no name of anybody.
-  if (name === '') name = item.find((token, i) => token.kind === 'comment' && (i < open || (close >= 0 && i > close)))?.text.trim() ?? '';
+  if (name === '') name = [...before, ...after].find(({ kind }) => kind === 'comment')?.text.trim() ?? '';
   let route: string | undefined;
   const colon = inner.length > 0 && isAt(inner[0]!) ? inner.findIndex(isColon) : -1;
   if (colon >= 0) {
@@ -244,7 +296,7 @@ function* tokens(value: string): Generator<Token> {
       continue;
     }
     // An empty quoted string says nothing, but `""@host` has a local part.
-    if (kind !== 'word' || text !== '' || value[end] === '@') yield { kind, text, isSpaced };
+    if (kind !== 'word' || text !== '' || value[end] === '@') yield { kind, text, isSpaced, isQuoted: char === '"' };
     position = end;
     isSpaced = false;
   }
