@@ -6,7 +6,8 @@ import { MethodError } from '../../protocol/jmap/errors.ts';
 import { formatState, parseState, type State } from '../../protocol/jmap/state.ts';
 import { mailboxAclType } from '../../protocol/mail/acl.ts';
 import type { ModSeq } from '../../protocol/mail/ids.ts';
-import type { AccountReader, Effect } from '../../storage/account/api.ts';
+import type { Account, AccountReader, Effect } from '../../storage/account/api.ts';
+import { SharedAccount } from '../../storage/sharing/shared-account.ts';
 
 /** Types that are objects of the account's log of the same name. */
 export const objectStateTypes = ['Identity', 'EmailSubmission', 'VacationResponse', 'SieveScript', 'ShareNotification'] as const;
@@ -73,6 +74,14 @@ const isAny = ({ added, changed, removed }: Effect['emails']) => added.length > 
 
 export function stateString(states: TypeStates, type: StateType): string {
   return formatState({ modSeq: states[type] as ModSeq, upTo: 0 });
+}
+
+/** The state that a change of one's own led to, `modSeq` being the change's: that of `before` where a sharee has changed what he does not see. */
+export function stateAfter(account: Account, type: StateType, { before, modSeq }: { before: string; modSeq: number }): string {
+  if (!(account instanceof SharedAccount)) return String(modSeq);
+  const effects = account.read((reader) => [...(reader.effectsSince((modSeq - 1) as ModSeq) ?? [])]);
+  const isSeen = effects.some((effect) => effect.modSeq === modSeq && [...typesOf(effect)].includes(type));
+  return isSeen ? String(modSeq) : before;
 }
 
 /** Throws MethodError 'stateMismatch' where a client names a state after which the type has changed (RFC 8620 §5.3). */

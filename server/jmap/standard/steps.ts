@@ -4,7 +4,7 @@
  */
 import type { AccountTransactor, Upload } from '../../../storage/account/api.ts';
 import type { MethodContext } from '../method.ts';
-import { type StateType, stateString } from '../states.ts';
+import { type StateType, stateAfter, stateString } from '../states.ts';
 
 export class Steps {
   oldState: string;
@@ -26,19 +26,20 @@ export class Steps {
     uploads: readonly Upload[] = [],
   ): Promise<T> {
     const { account, cache } = this.#context;
-    const { value, before, after } = await account.transact(
+    const { made, isChanged, before, modSeq } = await account.transact(
       (tx) => {
         const state = stateString(cache.statesInside(tx), this.#type);
         // A mutation's change gets the account's next modSeq.
         const next = tx.modSeq + 1;
-        const { value: made, isChanged } = mutation(tx);
-        return { value: made, before: state, after: isChanged ? String(next) : state };
+        const { value, isChanged: is } = mutation(tx);
+        return { made: value, isChanged: is, before: state, modSeq: next };
       },
       { uploads },
     );
+    const after = isChanged ? stateAfter(account, this.#type, { before, modSeq }) : before;
     if (this.#isFirst) this.oldState = before;
     if (this.#isFirst || before === this.newState) this.newState = after;
     this.#isFirst = false;
-    return value;
+    return made;
   }
 }

@@ -17,7 +17,7 @@ import { type FoundBlob, readBlob } from '../../blobs.ts';
 import { readKeywords, readMailboxIds, readReceivedAt } from '../../email-changes.ts';
 import { defineMethod, type MethodContext, mailCapability } from '../../method.ts';
 import { notFoundError, requireSetSize, type SetArguments, SetOutcome, willBeDestroyed } from '../../standard/set.ts';
-import { requireState, stateString } from '../../states.ts';
+import { requireState, stateAfter, stateString } from '../../states.ts';
 import { isVisible, keywordsOf, mailboxIdsOf } from '../../visible.ts';
 import { bodyOptions, metadata } from './get.ts';
 
@@ -70,22 +70,25 @@ export async function commitEmails(
   more?: (tx: AccountTransactor, applied: Applied) => void,
 ): Promise<{ outcome: SetOutcome; oldState: string; newState: string; created: ReadonlyMap<string, string> }> {
   const uploads = Array.from(prepared.values(), ({ upload }) => upload);
-  return await context.account.transact(
+  const { account } = context;
+  const { isChanged, modSeq, ...committed } = await account.transact(
     (tx) => {
       const oldState = stateString(context.cache.statesInside(tx), 'Email');
       // A mutation's change gets the account's next modSeq.
-      const modSeq = tx.modSeq;
+      const modSeq = tx.modSeq + 1;
       const applied: Applied = { outcome: new SetOutcome(), created: new Map(), touched: new Set(), hasDestroyed: false };
       for (const [key, one] of prepared) applied.outcome.attemptNow('notCreated', key, () => create(context, tx, applied, key, one));
       more?.(tx, applied);
       const isChanged =
         applied.created.size > 0 ||
         applied.hasDestroyed ||
-        Array.from(applied.touched).some((id) => (tx.email(id)?.modSeq ?? modSeq + 1) > modSeq);
-      return { outcome: applied.outcome, oldState, newState: isChanged ? String(modSeq + 1) : oldState, created: applied.created };
+        Array.from(applied.touched).some((id) => (tx.email(id)?.modSeq ?? modSeq) >= modSeq);
+      return { outcome: applied.outcome, created: applied.created, oldState, isChanged, modSeq };
     },
     { uploads },
   );
+  const before = committed.oldState;
+  return { ...committed, newState: isChanged ? stateAfter(account, 'Email', { before, modSeq }) : before };
 }
 
 function create(context: MethodContext, tx: AccountTransactor, { outcome, created }: Applied, key: string, one: PreparedEmail): void {
