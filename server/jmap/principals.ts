@@ -7,6 +7,7 @@ import { anyone } from '../../protocol/mail/acl.ts';
 import type { AccountId } from '../../protocol/mail/ids.ts';
 import type { Effect } from '../../storage/account/api.ts';
 import type { Principal as Known } from '../../storage/directory/principals.ts';
+import { parseHintId } from '../../storage/directory/share-hints.ts';
 import type { Identity } from '../auth/authenticator.ts';
 import type { JmapServices } from './services.ts';
 import { accountObjectsOf } from './session.ts';
@@ -47,11 +48,12 @@ export function touchedPrincipals({ directory }: JmapServices, { accountId }: Id
   const touched = new Map<string, How>();
   for (const { type, id, how } of objects) {
     if (type === 'share') {
-      const [sharee, owner = ''] = id.split('/');
-      if ((sharee !== accountId && sharee !== anyone) || touched.has(owner)) continue;
-      // Who has no address in a domain of ours is known by what he shares, and for as long.
-      const isNew = how === 'added' && !directory.areNeighbours(accountId, owner as AccountId);
-      touched.set(owner, isNew ? 'added' : 'changed');
+      const { sharee, owner } = parseHintId(id);
+      const other = sharee === accountId || sharee === anyone ? owner : owner === accountId ? sharee : undefined;
+      if (other === undefined || touched.has(other)) continue;
+      // Who has no address in a domain of ours is known by what is shared, and for as long.
+      const isNew = how === 'added' && !directory.areNeighbours(accountId, other);
+      touched.set(other, isNew ? 'added' : 'changed');
       continue;
     }
     const principal = directory.principalIdOf(accountId, { type, id });

@@ -1,9 +1,9 @@
 /**
- * Whom an account may know (RFC 9670 §2): the accounts and groups in the domains of its own addresses, and those who share something with it. Several
- * organisations may share one directory; a domain is where one ends. An account's principal has the account's id, a group's one that follows from its address.
+ * Whom an account may know (RFC 9670 §2): the accounts and groups in the domains of its own addresses, and those who share something with it, or it with
+ * them. Several organisations may share one directory; a domain is where one ends. An account's principal has the account's id, a group's one that follows from its address.
  */
 import { hash } from 'node:crypto';
-import { anyone } from '../../protocol/mail/acl.ts';
+import { type AclIdentifier, anyone } from '../../protocol/mail/acl.ts';
 import type { AccountId } from '../../protocol/mail/ids.ts';
 import type { DirectoryState } from './state.ts';
 
@@ -30,9 +30,10 @@ export function areNeighbours(state: DirectoryState, viewer: AccountId, account:
   return address !== undefined && domainsOf(state, viewer).has(domainOf(address));
 }
 
-/** Those who share something with an account are known to it too, wherever their address is. */
+/** Between whom something is shared they know each other, wherever their addresses are: who shares by an address knew that already. */
 function knows(state: DirectoryState, viewer: AccountId, domains: ReadonlySet<string>, account: AccountId, address: string): boolean {
-  return domains.has(domainOf(address)) || [viewer, anyone].some((sharee) => state.sharers.get(sharee as AccountId)?.has(account) === true);
+  const isSharer = (sharee: AclIdentifier, owner: AccountId) => state.sharers.get(sharee)?.has(owner) === true;
+  return domains.has(domainOf(address)) || isSharer(viewer, account) || isSharer(anyone, account) || isSharer(account, viewer);
 }
 
 export function* principalsFor(state: DirectoryState, viewer: AccountId): Generator<Principal> {

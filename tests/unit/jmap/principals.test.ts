@@ -70,6 +70,18 @@ describe('Principal/changes', () => {
     expect(await ask('Principal/changes', { sinceState: later })).toMatchObject({ created: [], destroyed: [stranger] });
   });
 
+  it('tells of those of other domains whom one shares with by their address', async () => {
+    const sinceState = await stateOf();
+    const friend = await app.directory.addAccount('named@elsewhere.example', { name: 'Named' });
+    expect(await ask('Principal/get', { ids: [friend] })).toMatchObject({ list: [], notFound: [friend] });
+    await app.directory.noteShares([friend], accountId as AccountId);
+    expect(await ask('Principal/changes', { sinceState })).toMatchObject({ created: [friend], updated: [], destroyed: [] });
+    expect(await ask('Principal/get', { ids: [friend] })).toMatchObject({ list: [{ name: 'Named', email: 'named@elsewhere.example' }] });
+    const later = await stateOf();
+    await app.directory.removeAccount('named@elsewhere.example');
+    expect(await ask('Principal/changes', { sinceState: later })).toMatchObject({ created: [], destroyed: [friend] });
+  });
+
   it('gives them in portions', async () => {
     let sinceState = await stateOf();
     const wanted = [await app.directory.addAccount('a@example.com'), await app.directory.addAccount('b@example.com')];
