@@ -28,21 +28,46 @@ export class AccountTurns {
     }
   }
 
-  /** Resolves when there was room, in the order of asking; whoever was woken and came too late asks with `isNext`. */
-  room(account: AccountId, isNext: boolean): Promise<void> {
-    if (this.hasRoom(account)) return Promise.resolve();
-    return new Promise((resolve) => {
-      const waiting = this.#waiting.get(account);
-      if (waiting === undefined) this.#waiting.set(account, [resolve]);
-      else if (isNext) waiting.unshift(resolve);
-      else waiting.push(resolve);
-    });
+  /** Resolves when there was room, in the order of asking, or when the signal is given; whoever was woken and came too late asks with `isNext`. */
+  async room(account: AccountId, isNext: boolean, signal?: AbortSignal): Promise<void> {
+    if (this.hasRoom(account) || signal?.aborted === true) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const waiting = this.#waiting.get(account) ?? [];
+    this.#waiting.set(account, waiting);
+    if (isNext) waiting.unshift(resolve);
+    else waiting.push(resolve);
+    const giveUp = () => {
+      const place = waiting.indexOf(resolve);
+      // Woken already: the next one has the room.
+      if (place < 0) this.#wake(account);
+      else waiting.splice(place, 1);
+      resolve();
+    };
+    signal?.addEventListener('abort', giveUp, { once: true });
+    await promise;
+    signal?.removeEventListener('abort', giveUp);
+  }
+
+  /** Resolves when each of them has room. */
+  async roomForAll(accounts: readonly AccountId[]): Promise<void> {
+    for (let woken: AccountId | undefined; ; ) {
+      const busy = accounts.find((account) => !this.hasRoom(account));
+      // Whoever was woken and goes on waiting for another account lets the next one pass.
+      if (woken !== undefined && busy !== undefined && woken !== busy) this.#wake(woken);
+      if (busy === undefined) return;
+      await this.room(busy, woken === busy);
+      woken = busy;
+    }
   }
 
   #leave(account: AccountId): void {
     const left = this.#inFlight.get(account)! - 1;
     if (left === 0) this.#inFlight.delete(account);
     else this.#inFlight.set(account, left);
+    this.#wake(account);
+  }
+
+  #wake(account: AccountId): void {
     const waiting = this.#waiting.get(account);
     const next = waiting?.shift();
     if (waiting?.length === 0) this.#waiting.delete(account);

@@ -36,14 +36,27 @@ export const dnsSilencesMax = 4;
 /** Milliseconds before a resolver that was away is tried again: what comes meanwhile has no results, so it must not be long. */
 export const dnsPauseMs = 30_000;
 
-/** Messages of an SQS queue in hand at once; each holds its event, some 5 KB. Past it the queue itself is where they wait. */
+/** Messages of an SQS queue being worked on at once; each holds its event, some 5 KB. Past it the queue itself is where they wait. */
 export const queueOutstandingMax = 1000;
+/** Bytes of a queue's messages that wait for busy accounts, and what one counts without what it carries: some 8000 then wait here, half of them for one account. */
+export const waitingBytesMax = 32 * 1024 * 1024;
+export const waitingBytesEach = 4096;
+/** Messages of busy accounts that are hidden in the queue at once: SQS lets 120,000 be received and not deleted, by all readers together. */
+export const returnedMax = 40_000;
+/** Times a message is given back unless the queue's redrive policy is known: each counts towards its dead letters, which take a message no sooner than at the third. */
+export const returnsMax = 1;
+/** Messages after which those given back stay away for as much longer again, so that they do not all come back at once: about what waits here for one account. */
+export const returnedStep = 4096;
+/** Milliseconds for which a message is hidden from other readers at most: in steps of what it is kept for while it is worked on. */
+export const hiddenMsMax = 120_000;
 /** Requests for messages at once while a queue is full: each brings 10 in some 20 ms. */
 export const queueReadersMax = 6;
 /** Seconds that a request waits at an empty queue: SQS's most, and so the fewest requests. */
 export const queueWaitSeconds = 20;
 /** Milliseconds a received message is kept from other readers; renewed at each third. After a crash it comes again when they are over. */
 export const queueVisibilityMs = 60_000;
+/** The same for what waits, as a multiple: it is renewed seldom, since there may be thousands. */
+export const waitingVisibilityFactor = 2;
 /** Milliseconds between attempts at a message while the store is away. */
 export const queueBackoffMsMin = 500;
 export const queueBackoffMsMax = 30_000;

@@ -56,6 +56,16 @@ export interface InboundObject {
   readonly isKept?: boolean;
   /** Rather than wait for an account that is busy, answer so. */
   readonly mayBePutOff?: boolean;
+  /** Asked before the object waits for an account that is busy. Without one it waits however many others do. */
+  readonly waitingRoom?: WaitingRoom;
+}
+
+/** Where mail of busy accounts waits, as far as there is room: the source bounds it. */
+export interface WaitingRoom {
+  /** How to leave it; undefined when there is no room, and the answer is `busy`. */
+  enter(account: AccountId): (() => void) | undefined;
+  /** Ends waiting: the answer is `busy`. */
+  readonly signal: AbortSignal;
 }
 
 export type IntakeOutcome =
@@ -68,6 +78,7 @@ export type IntakeOutcome =
   | { readonly kind: 'skipped' }
   /** There is no such object (any more). */
   | { readonly kind: 'gone' }
+  /** This account has no room now; those that had are done with. */
   | { readonly kind: 'busy'; readonly account: AccountId };
 
 /** A message that came with its recipients resolved: LMTP, and later our own submission. */
@@ -98,7 +109,8 @@ export interface Entry {
   readonly arrival: Arrival;
   readonly receivedAt: number;
   readonly rules: readonly VerdictRule[];
-  readonly mayBePutOff: boolean;
+  /** Accounts whose turn it has; another that is busy puts it off. Undefined: it goes to all at once. */
+  readonly turns: ReadonlySet<AccountId> | undefined;
 }
 
 /** What all accounts' copies share. */

@@ -49,7 +49,7 @@ export class Pipeline {
   readonly #remover: Remover;
   readonly #gate = new Gate({ bytesMax: bytesInFlightMax, messagesMax: messagesInFlightMax });
   /** Objects being worked on: an event and the sweep do not work on one at once. */
-  readonly #working = new Map<string, Promise<unknown>>();
+  readonly #working = new Map<string, Working>();
   readonly #turns = new AccountTurns(accountInFlightMax);
 
   constructor(ports: PipelinePorts, options: PipelineOptions) {
@@ -74,25 +74,73 @@ export class Pipeline {
   /** Takes an object in. Rejects with a StorageError when the store or an account is away: the object is where it was; try again later. */
   async ingest(object: InboundObject): Promise<IntakeOutcome> {
     const { key } = object;
-    while (this.#working.has(key)) await this.#working.get(key);
-    const work = this.#ingestInTurn(object);
-    const settled = work.then(
-      () => this.#working.delete(key),
-      () => this.#working.delete(key),
-    );
-    this.#working.set(key, settled);
+    for (let other = this.#working.get(key); other !== undefined; other = this.#working.get(key)) {
+      const account = await Promise.race([other.settled, other.waits.promise]);
+      if (account === undefined) continue;
+      if (object.mayBePutOff === true) return { kind: 'busy', account };
+      if (!(await this.#wait(object, account, () => other.settled))) return { kind: 'busy', account };
+    }
+    const waits = Promise.withResolvers<AccountId>();
+    const work = this.#ingestInTurn(object, waits.resolve);
+    const end = () => void this.#working.delete(key);
+    this.#working.set(key, { waits, settled: work.then(end, end) });
     return work;
   }
 
-  /** What finds its account busy gives its place away, and comes again when there is room. */
-  async #ingestInTurn(object: InboundObject): Promise<IntakeOutcome> {
-    const size = object.size ?? (await this.#sizeOf(object.key));
-    if (size === undefined) return { kind: 'gone' };
-    const bytes = Math.min(size, this.#options.messageBytesMax);
+  /** In the source's waiting room, where it has one. False: there is no room, or waiting was ended. */
+  async #wait({ waitingRoom }: InboundObject, account: AccountId, until: (signal?: AbortSignal) => Promise<void>): Promise<boolean> {
+    if (waitingRoom === undefined) {
+      await until();
+      return true;
+    }
+    const { signal } = waitingRoom;
+    const leave = signal.aborted ? undefined : waitingRoom.enter(account);
+    if (leave === undefined) return false;
+    await until(signal).finally(leave);
+    return !signal.aborted;
+  }
+
+  /**
+   * What finds an account busy gives its place away, and comes again when there is room. Whose accounts are known before it is read takes its turn
+   * first: a busy account's mail then waits without a request to the store, and nobody waits behind it.
+   */
+  async #ingestInTurn(object: InboundObject, onWait: (account: AccountId) => void): Promise<IntakeOutcome> {
+    const turns = new Set(await this.#accountsNamed(object));
     for (let isNext = false; ; isNext = true) {
-      const outcome = await this.#gate.pass(bytes, () => this.#ingestWithRetries({ ...object, size, mayBePutOff: true }));
+      const outcome = await this.#ingestWithTurns(object, turns);
       if (outcome.kind !== 'busy' || object.mayBePutOff === true) return outcome;
-      await this.#turns.room(outcome.account, isNext);
+      const { account } = outcome;
+      turns.add(account);
+      if (this.hasRoom(account)) continue;
+      onWait(account);
+      if (!(await this.#wait(object, account, (signal) => this.#turns.room(account, isNext, signal)))) return outcome;
+    }
+  }
+
+  /** For those of the accounts that have room; `busy` when it is not done for all. */
+  async #ingestWithTurns(object: InboundObject, accounts: ReadonlySet<AccountId>): Promise<IntakeOutcome> {
+    const turns = new Set([...accounts].filter((account) => this.hasRoom(account)));
+    const busy = [...accounts].find((account) => !turns.has(account));
+    if (busy !== undefined && turns.size === 0) return { kind: 'busy', account: busy };
+    return this.#turns.take(turns, async () => {
+      const size = object.size ?? (await this.#sizeOf(object.key));
+      if (size === undefined) return { kind: 'gone' };
+      const bytes = Math.min(size, this.#options.messageBytesMax);
+      return this.#gate.pass(bytes, () => this.#ingestWithRetries({ ...object, size, turns }));
+    });
+  }
+
+  /** As far as the source knows them, or the object's name does. */
+  async #accountsNamed({ key, receipts = [] }: InboundObject): Promise<Iterable<AccountId>> {
+    const address = parseInboundKey(this.#options.inboundPrefix, key)?.address;
+    const addresses = receipts.length > 0 ? receipts.flatMap(({ recipients }) => recipients) : address === undefined ? [] : [address];
+    if (addresses.length === 0) return [];
+    try {
+      const named = await route(this.#ports.directory, [{ source: 'receipt', isEnvelope: true, addresses: [...new Set(addresses)] }]);
+      return named.targets.keys();
+    } catch (error) {
+      if (error instanceof StorageError) this.#observe({ kind: 'postponed', key, error });
+      throw error;
     }
   }
 
@@ -108,8 +156,10 @@ export class Pipeline {
 
   /** Delivers to each account; what to answer for each is in the results. Never rejects for what an account or the store does. */
   async deliver(message: HandedMessage): Promise<ReadonlyMap<AccountId, DeliveryResult>> {
-    return this.#gate.pass(message.bytes.length, () =>
-      this.#turns.take(message.targets.keys(), () =>
+    // Room first: mail that waits for a busy account must not fill the gate.
+    await this.#turns.roomForAll([...message.targets.keys()]);
+    return this.#turns.take(message.targets.keys(), () =>
+      this.#gate.pass(message.bytes.length, () =>
         deliverByScope(this.#options.verdicts, message, (part, rules) => this.#deliverHanded(part, rules)),
       ),
     );
@@ -143,7 +193,7 @@ export class Pipeline {
         },
         receivedAt: Date.parse(record?.receivedAt ?? '') || this.#ports.clock.now(),
         rules: this.#options.verdicts.filter((rule) => rule.action === 'inbox' || rule.action === 'junk'),
-        mayBePutOff: false,
+        turns: undefined,
       }),
     );
     if (outcome.kind === 'delivered') await this.held.remove(name);
@@ -199,7 +249,7 @@ export class Pipeline {
       isAsStored: opened === stored.body,
       receivedAt: stored.lastModified,
       rules: verdicts,
-      mayBePutOff: object.mayBePutOff === true,
+      turns: object.turns,
     });
   }
 
@@ -239,15 +289,19 @@ export class Pipeline {
     if (destination.targets.size === 0) {
       return found.unknown.length > destination.unknown.length ? { kind: 'bounced' } : this.#holder.unroutable(entry, destination);
     }
-    if (entry.mayBePutOff) {
-      const busy = [...destination.targets.keys()].find((account) => !this.hasRoom(account));
-      if (busy !== undefined) return { kind: 'busy', account: busy };
-    }
     const placement = verdict.action;
-    return this.#turns.take(destination.targets.keys(), () => this.#deliverAdmitted(entry, destination, placement));
+    const { turns } = entry;
+    if (turns === undefined)
+      return this.#turns.take(destination.targets.keys(), () => this.#deliverAdmitted(entry, destination, placement));
+    const now = new Map([...destination.targets].filter(([account]) => turns.has(account) || this.hasRoom(account)));
+    const busy = [...destination.targets.keys()].find((account) => !now.has(account));
+    if (busy !== undefined && now.size === 0) return { kind: 'busy', account: busy };
+    const others = [...now.keys()].filter((account) => !turns.has(account));
+    return this.#turns.take(others, () => this.#deliverAdmitted(entry, { ...destination, targets: now }, placement, busy));
   }
 
-  async #deliverAdmitted(entry: Entry, destination: Route, placement: 'inbox' | 'junk'): Promise<IntakeOutcome> {
+  /** `busy`: an account for whose turn the message comes again; what is to be said of it as a whole is said then. */
+  async #deliverAdmitted(entry: Entry, destination: Route, placement: 'inbox' | 'junk', busy?: AccountId): Promise<IntakeOutcome> {
     const { key, bytes, arrival } = entry;
     const isCopied =
       key !== undefined &&
@@ -279,6 +333,7 @@ export class Pipeline {
       ingestKey: arrival.ingestKey,
     });
     for (const result of results.values()) if (result.kind === 'unavailable') throw result.error;
+    if (busy !== undefined) return { kind: 'busy', account: busy };
     const refused = addressesMissed(destination.targets, results);
     const byRule = passage?.missed ?? [];
     const missed = [...destination.unknown, ...refused, ...byRule.map(({ address }) => address)];
@@ -414,7 +469,14 @@ export class Pipeline {
   }
 }
 
-type SizedObject = InboundObject & { readonly size: number };
+/** An object being worked on. */
+interface Working {
+  readonly settled: Promise<void>;
+  /** Resolves when it waits for an account that is busy. */
+  readonly waits: PromiseWithResolvers<AccountId>;
+}
+
+type SizedObject = InboundObject & { readonly size: number } & Pick<Entry, 'turns'>;
 
 function undefinedIfMissing(error: unknown): undefined {
   if (error instanceof StorageError && error.code === 'missing') return undefined;

@@ -11,7 +11,8 @@ import { inboundKey, parseInboundKey } from '../../storage/objects/object-keys.t
 import type { ObjectStore } from '../../storage/objects/object-store.ts';
 import type { IntakeObserver } from '../intake-events.ts';
 import { lookAgainMs } from '../limits.ts';
-import type { IntakeOutcome, Pipeline } from '../pipeline.ts';
+import type { InboundObject, IntakeOutcome, Pipeline } from '../pipeline.ts';
+import type { WaitingRoom } from '../pipeline-types.ts';
 import type { RecipientDirectory } from '../routing.ts';
 import { decodeEvents, type FeedbackEvent, type InboundEvent, type ObjectEvent, type ReceiptEvent } from '../ses/events.ts';
 
@@ -38,22 +39,27 @@ export class AnnouncedMail {
     this.#options = options;
   }
 
-  /** Resolves when all of it is in the store, or needs nothing. Rejects with a StorageError: ask again. */
-  async take(events: readonly InboundEvent[]): Promise<void> {
+  /**
+   * Resolves to 'done' when all of it is in the store, or needs nothing; to 'busy' when some of it found no place in the waiting room, and is to
+   * come again. Without one it waits. Rejects with a StorageError: ask again.
+   */
+  async take(events: readonly InboundEvent[], waitingRoom?: WaitingRoom): Promise<'done' | 'busy'> {
     const receipts = new Map<string, ReceiptEvent[]>();
-    const work: Promise<void>[] = [];
+    const work: Promise<IntakeOutcome | undefined>[] = [];
     for (const event of events) {
-      if (event.kind === 'object') work.push(this.#takeObject(event));
-      else if (event.kind === 'feedback') work.push(this.#options.onFeedback?.(event) ?? Promise.resolve());
+      if (event.kind === 'object') work.push(this.#takeObject(event, waitingRoom));
+      else if (event.kind === 'feedback') work.push(this.#takeFeedback(event));
       else if (event.kind === 'receipt') {
         const sameMessage = receipts.get(event.sesMessageId);
         if (sameMessage === undefined) receipts.set(event.sesMessageId, [event]);
         else sameMessage.push(event);
       }
     }
-    for (const sameMessage of receipts.values()) work.push(this.#takeReceipts(sameMessage));
+    for (const sameMessage of receipts.values()) work.push(this.#takeReceipts(sameMessage, waitingRoom));
     // All are waited for: none goes on after the answer.
-    for (const result of await Promise.allSettled(work)) if (result.status === 'rejected') throw result.reason;
+    const results = await Promise.allSettled(work);
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
+    return results.some((result) => result.status === 'fulfilled' && result.value?.kind === 'busy') ? 'busy' : 'done';
   }
 
   /** Takes in after all what a held event announces: what made it fail may have been mended. Undefined when what is held is mail. */
@@ -67,23 +73,29 @@ export class AnnouncedMail {
     return { kind: 'delivered', results: new Map() };
   }
 
-  async #takeObject({ bucket, key, size }: ObjectEvent): Promise<void> {
-    const name = this.#nameOf(bucket, key);
-    if (name === undefined) return;
-    await this.#options.pipeline.ingest({ key: name, isKept: this.#options.hasReceipts, ...(size === undefined ? {} : { size }) });
+  async #takeFeedback(event: FeedbackEvent): Promise<undefined> {
+    await this.#options.onFeedback?.(event);
   }
 
-  async #takeReceipts(all: readonly ReceiptEvent[]): Promise<void> {
+  async #takeObject({ bucket, key, size }: ObjectEvent, waitingRoom: WaitingRoom | undefined): Promise<IntakeOutcome | undefined> {
+    const name = this.#nameOf(bucket, key);
+    if (name === undefined) return undefined;
+    const { pipeline, hasReceipts } = this.#options;
+    return pipeline.ingest({ key: name, isKept: hasReceipts, ...(size !== undefined && { size }), ...(waitingRoom && { waitingRoom }) });
+  }
+
+  async #takeReceipts(all: readonly ReceiptEvent[], waitingRoom: WaitingRoom | undefined): Promise<IntakeOutcome | undefined> {
     // A rule that writes into another bucket announces a copy that is not ours; another receipt, or none, is for ours.
     const receipts = all.filter(({ object }) => object === undefined || this.#isOurBucket(object.bucket, object.key));
     const [first] = receipts;
-    if (first === undefined) return;
+    if (first === undefined) return undefined;
     const keys = await this.#keysOf(receipts);
     for (const key of keys) {
-      const outcome = await this.#ingest(key, receipts);
-      if (outcome.kind !== 'gone') return;
+      const outcome = await this.#ingest({ key, receipts, isKept: true, ...(waitingRoom && { waitingRoom }) });
+      if (outcome.kind !== 'gone') return outcome;
     }
     await this.#reportGone(first, [...new Set(receipts.flatMap(({ recipients }) => recipients))], keys);
+    return undefined;
   }
 
   /** Where the message may lie, most likely first. A message that came inside its receipt is put there. */
@@ -104,8 +116,7 @@ export class AnnouncedMail {
     return [byId];
   }
 
-  async #ingest(key: string, receipts: readonly ReceiptEvent[]) {
-    const object = { key, receipts, isKept: true };
+  async #ingest(object: InboundObject): Promise<IntakeOutcome> {
     const outcome = await this.#options.pipeline.ingest(object);
     if (outcome.kind !== 'gone') return outcome;
     // SES says that it has written after it has written. A store that lags gets a moment.

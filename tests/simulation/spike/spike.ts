@@ -44,7 +44,7 @@ export interface SpikeReport {
   readonly events: { readonly posted: number; readonly queued: number };
   /** From the start until nothing waits. */
   readonly seconds: number;
-  /** Of these, those in which messages were delivered: the sweep leaves the objects to the queue until that has been empty for a minute. */
+  /** Of these, those in which messages were delivered: the sweep leaves the objects to the queue until that has been empty for two minutes. */
   readonly busySeconds: number;
   /** Of all processes of the server. */
   readonly cpuSeconds: number;
