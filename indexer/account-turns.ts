@@ -48,13 +48,14 @@ export class AccountTurns {
     signal?.removeEventListener('abort', giveUp);
   }
 
-  /** Resolves when each of them has room. */
-  async roomForAll(accounts: readonly AccountId[]): Promise<void> {
+  /** The same once each of them has room; until then none of them is taken. */
+  async takeInTurn<T>(accounts: Iterable<AccountId>, work: () => Promise<T>): Promise<T> {
+    const wanted = [...accounts];
     for (let woken: AccountId | undefined; ; ) {
-      const busy = accounts.find((account) => !this.hasRoom(account));
+      const busy = wanted.find((account) => !this.hasRoom(account));
       // Whoever was woken and goes on waiting for another account lets the next one pass.
       if (woken !== undefined && busy !== undefined && woken !== busy) this.#wake(woken);
-      if (busy === undefined) return;
+      if (busy === undefined) return this.take(wanted, work);
       await this.room(busy, woken === busy);
       woken = busy;
     }

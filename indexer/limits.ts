@@ -19,8 +19,10 @@ export const bytesInFlightMax = 128 * 1024 * 1024;
 export const messagesInFlightMax = 64;
 /** Messages for one account being worked on at once, so that a slow or busy account leaves room for the others. */
 export const accountInFlightMax = 48;
-/** Names of objects a sweep holds back because their account is busy. Past it the sweep waits. About 100 bytes each. */
+/** Names of objects a sweep holds back because their account is busy; some 200 bytes each. Past it they are passed over, and listed again. */
 export const parkedMax = 4096;
+/** Milliseconds of working off what was held back after which a sweep looks for what has come meanwhile; longer where listing took long. */
+export const relistAfterMs = 5_000;
 
 /** Safe and blocked senders of one account; some 150 bytes each. The one taught longest ago makes room. */
 export const sendersMax = 1000;

@@ -157,8 +157,7 @@ export class Pipeline {
   /** Delivers to each account; what to answer for each is in the results. Never rejects for what an account or the store does. */
   async deliver(message: HandedMessage): Promise<ReadonlyMap<AccountId, DeliveryResult>> {
     // Room first: mail that waits for a busy account must not fill the gate.
-    await this.#turns.roomForAll([...message.targets.keys()]);
-    return this.#turns.take(message.targets.keys(), () =>
+    return this.#turns.takeInTurn(message.targets.keys(), () =>
       this.#gate.pass(message.bytes.length, () =>
         deliverByScope(this.#options.verdicts, message, (part, rules) => this.#deliverHanded(part, rules)),
       ),

@@ -2,7 +2,8 @@
  * Looks through the inbound prefix, so that mail is found however it got there and however many events were lost. One turn lists by pages and
  * takes in what is ready; it holds one page and the messages in flight, however many wait.
  *
- * Objects of an account that is busy are put off to let others pass, and taken up as soon as there is room. Where an event source is configured,
+ * Objects of an account that is busy are put off to let others pass, and taken up as soon as there is room; past a limit they are passed over, and the
+ * turn lists again when there is room for their names. It does so too when working off takes long, for what has come meanwhile. Where an event source is configured,
  * an object is left to it for an hour, and until the source was found empty since: a sweep that ran ahead of the receipt would not know the
  * recipients that only the receipt names.
  */
@@ -10,7 +11,7 @@ import { StorageError } from '../../protocol/mail/errors.ts';
 import type { AccountId } from '../../protocol/mail/ids.ts';
 import type { Clock } from '../../storage/clock.ts';
 import type { ObjectInfo, ObjectStore } from '../../storage/objects/object-store.ts';
-import { eventGraceMs, messagesInFlightMax, parkedMax, stillMs } from '../limits.ts';
+import { eventGraceMs, messagesInFlightMax, parkedMax, relistAfterMs, stillMs } from '../limits.ts';
 import type { IntakeOutcome, Pipeline } from '../pipeline.ts';
 
 export interface SweepOptions {
@@ -22,6 +23,8 @@ export interface SweepOptions {
   readonly mustBeStill: boolean;
   /** Given when events announce mail: when their source was last found empty, by our clock; undefined when not yet. */
   readonly eventsEmptyAt?: () => number | undefined;
+  /** Default: the limit's. Tests take less. */
+  readonly parkedMax?: number;
 }
 
 export interface SweepReport {
@@ -46,8 +49,8 @@ export class Sweep {
   async run(signal?: AbortSignal): Promise<SweepReport> {
     const turn = new Turn(this.#options, signal);
     try {
-      await this.#list(turn, signal);
-      await turn.finish();
+      do await this.#list(turn, signal);
+      while (await turn.workOff());
     } finally {
       await turn.settle();
     }
@@ -58,11 +61,12 @@ export class Sweep {
     const { store, inboundPrefix, eventsEmptyAt } = this.#options;
     // Nothing is due, and a listing costs what an upload does.
     if (eventsEmptyAt !== undefined && eventsEmptyAt() === undefined) return;
-    let startAfter: string | undefined;
+    let startAfter = turn.beginList();
     do {
       const page = await store.listPage(inboundPrefix, { startAfter, signal });
       const young: ObjectInfo[] = [];
       for (const info of page.objects) {
+        if (!turn.isNew(info.key)) continue;
         turn.seen++;
         if (!this.#isDue(info, page.date)) continue;
         if (this.#options.mustBeStill && page.date - info.lastModified < stillMs) young.push(info);
@@ -92,12 +96,20 @@ export class Sweep {
 
 /** The messages in flight of one turn, and those put off. */
 class Turn {
+  /** Objects listed, each once; those passed over when they are listed again. */
   seen = 0;
   readonly #options: SweepOptions;
   readonly #signal: AbortSignal | undefined;
+  readonly #parkedMax: number;
   readonly #running = new Set<Promise<void>>();
   readonly #parked = new Map<AccountId, ObjectInfo[]>();
+  /** Keys of both. */
+  readonly #taken = new Set<string>();
   #parkedCount = 0;
+  /** Where the next list begins, for what was passed over. */
+  #passedOver: { readonly after: string } | undefined;
+  #listedAt = 0;
+  #listMs = 0;
   readonly #outcomes: Partial<Record<IntakeOutcome['kind'], number>> = {};
   #postponed = 0;
   #failuresInARow = 0;
@@ -105,6 +117,7 @@ class Turn {
   constructor(options: SweepOptions, signal: AbortSignal | undefined) {
     this.#options = options;
     this.#signal = signal;
+    this.#parkedMax = options.parkedMax ?? parkedMax;
   }
 
   get isStopped(): boolean {
@@ -115,20 +128,42 @@ class Turn {
     return { seen: this.seen, outcomes: this.#outcomes, postponed: this.#postponed };
   }
 
+  /** Gives the name behind which to list: for what has come meanwhile all of it, for what was passed over the rest. */
+  beginList(): string | undefined {
+    const after = this.#isLate ? undefined : this.#passedOver?.after;
+    this.#listedAt = this.#options.clock.monotonic();
+    this.#passedOver = undefined;
+    return after;
+  }
+
+  isNew(key: string): boolean {
+    return !this.#taken.has(key);
+  }
+
   /** Begins with the object once there is a place; first come those put off whose account has room again. */
   async take(info: ObjectInfo): Promise<void> {
     await this.#place();
     while (this.#takeParked()) await this.#place();
-    // Past the limit an object waits in the pipeline for its account, and the listing with it.
-    this.#begin(info, this.#parkedCount < parkedMax);
+    this.#begin(info, true);
   }
 
-  /** Those put off, as room comes. */
-  async finish(): Promise<void> {
+  /** Those put off, as room comes. True: it is time to list again. */
+  async workOff(): Promise<boolean> {
+    const { clock } = this.#options;
+    this.#listMs = clock.monotonic() - this.#listedAt;
     while ((this.#parkedCount > 0 || this.#running.size > 0) && !this.isStopped) {
+      if (this.#isLate || (this.#passedOver !== undefined && this.#parkedCount <= this.#parkedMax / 2)) return true;
       if (this.#takeParked()) await this.#place();
-      else await this.#next();
+      else if (this.#running.size > 0) await this.#next();
+      // Others have the account busy: one of its objects waits for them.
+      else this.#takeParked(true);
     }
+    return this.#passedOver !== undefined && !this.isStopped;
+  }
+
+  /** Objects that are put off hold the turn up for long. */
+  get #isLate(): boolean {
+    return this.#parkedCount > 0 && this.#options.clock.monotonic() - this.#listedAt > Math.max(relistAfterMs, this.#listMs * 4);
   }
 
   /** Waits for what is in flight; begins nothing. */
@@ -136,9 +171,9 @@ class Turn {
     await Promise.all(this.#running);
   }
 
-  #takeParked(): boolean {
+  #takeParked(evenIfBusy = false): boolean {
     for (const [account, waiting] of this.#parked) {
-      if (!this.#options.pipeline.hasRoom(account)) continue;
+      if (!evenIfBusy && !this.#options.pipeline.hasRoom(account)) continue;
       const info = waiting.shift()!;
       this.#parkedCount--;
       // To the end of the line: accounts take turns.
@@ -150,7 +185,15 @@ class Turn {
     return false;
   }
 
+  /** Past the limit it is left for the next list. */
   #park(account: AccountId, info: ObjectInfo): void {
+    if (this.#parkedCount >= this.#parkedMax) {
+      this.seen--;
+      this.#taken.delete(info.key);
+      const after = justBefore(info.key);
+      if (this.#passedOver === undefined || after < this.#passedOver.after) this.#passedOver = { after };
+      return;
+    }
     const waiting = this.#parked.get(account);
     if (waiting === undefined) this.#parked.set(account, [info]);
     else waiting.push(info);
@@ -168,6 +211,7 @@ class Turn {
   }
 
   #begin(info: ObjectInfo, mayBePutOff: boolean): void {
+    this.#taken.add(info.key);
     const running = this.#ingest(info, mayBePutOff).finally(() => this.#running.delete(running));
     this.#running.add(running);
   }
@@ -176,12 +220,22 @@ class Turn {
     try {
       const outcome = await this.#options.pipeline.ingest({ key: info.key, size: info.size, mayBePutOff });
       this.#failuresInARow = 0;
-      if (outcome.kind === 'busy') this.#park(outcome.account, info);
-      else this.#outcomes[outcome.kind] = (this.#outcomes[outcome.kind] ?? 0) + 1;
+      if (outcome.kind === 'busy') {
+        this.#park(outcome.account, info);
+        return;
+      }
+      this.#taken.delete(info.key);
+      this.#outcomes[outcome.kind] = (this.#outcomes[outcome.kind] ?? 0) + 1;
     } catch (error) {
+      this.#taken.delete(info.key);
       // The pipeline has told its observer; the object stays for the next turn.
       this.#postponed++;
       if (!(error instanceof StorageError) || error.code === 'unavailable') this.#failuresInARow++;
     }
   }
+}
+
+/** A name that sorts before this one, and behind all that do not begin as it does. */
+function justBefore(key: string): string {
+  return [...key].slice(0, -1).join('');
 }

@@ -159,6 +159,90 @@ describe('a sweep', () => {
     expect(new Set(done).size).toBe(320);
   });
 
+  test('passes over what is more than it may hold back, gets to the others behind it, and takes in all of it in the end', async () => {
+    const busy = 'busy' as AccountId;
+    const done: string[] = [];
+    const release: (() => void)[] = [];
+    let inFlight = 0;
+    const isBusy = (key: string) => key.startsWith('inbound/a');
+    const { store, sweep } = openSweep({
+      parkedMax: 10,
+      pipeline: {
+        hasRoom: () => inFlight < 4,
+        async ingest({ key, mayBePutOff }: InboundObject): Promise<IntakeOutcome> {
+          if (!isBusy(key)) done.push(key);
+          else {
+            if (inFlight >= 4 && mayBePutOff) return { kind: 'busy', account: busy };
+            inFlight++;
+            // Nothing of the busy account ends before the last of the others.
+            if (!done.includes('inbound/z')) await new Promise<void>((resolve) => release.push(resolve));
+            inFlight--;
+            done.push(key);
+          }
+          await store.deleteMany([key]);
+          if (key === 'inbound/z') for (const go of release.splice(0)) go();
+          return { kind: 'dropped' };
+        },
+      },
+    });
+    for (let i = 0; i < 3_000; i++) await store.put(`inbound/a${i}`, Buffer.from('x'));
+    for (const name of ['b0', 'b1', 'z']) await store.put(`inbound/${name}`, Buffer.from('x'));
+    expect(await sweep.run()).toEqual({ seen: 3_003, outcomes: { dropped: 3_003 }, postponed: 0 });
+    expect(done.slice(0, 3)).toEqual(['inbound/b0', 'inbound/b1', 'inbound/z']);
+    expect(new Set(done).size).toBe(3_003);
+  });
+
+  test('gets to what comes while it works off a busy account', async () => {
+    const busy = 'busy' as AccountId;
+    const done: string[] = [];
+    let inFlight = 0;
+    const { store, clock } = openSweep();
+    const inTurn = new Sweep({
+      store,
+      clock,
+      inboundPrefix: 'inbound/',
+      mustBeStill: false,
+      pipeline: {
+        hasRoom: () => inFlight < 1,
+        async ingest({ key, mayBePutOff }: InboundObject): Promise<IntakeOutcome> {
+          if (key.includes('/a')) {
+            if (inFlight >= 1 && mayBePutOff) return { kind: 'busy', account: busy };
+            inFlight++;
+            clock.advance(1_000);
+            await new Promise((resolve) => setImmediate(resolve));
+            inFlight--;
+            if (done.length === 20) await store.put('inbound/late', Buffer.from('x'));
+          }
+          done.push(key);
+          await store.deleteMany([key]);
+          return { kind: 'dropped' };
+        },
+      },
+    });
+    for (let i = 0; i < 200; i++) await store.put(`inbound/a${i}`, Buffer.from('x'));
+    await inTurn.run();
+    expect(done.length).toBe(201);
+    expect(done.indexOf('inbound/late')).toBeLessThan(40);
+  });
+
+  test('waits for a busy account although it has nothing under way itself', async () => {
+    let isBusy = true;
+    const { store, sweep } = openSweep({
+      pipeline: {
+        hasRoom: () => !isBusy,
+        async ingest({ mayBePutOff }: InboundObject): Promise<IntakeOutcome> {
+          if (isBusy && mayBePutOff) return { kind: 'busy', account: 'busy' as AccountId };
+          // As the pipeline does, it waits for those who have the account busy.
+          await new Promise((resolve) => setImmediate(resolve));
+          isBusy = false;
+          return { kind: 'dropped' };
+        },
+      },
+    });
+    for (const name of ['a', 'b']) await store.put(`inbound/${name}`, Buffer.from('x'));
+    expect(await sweep.run()).toEqual({ seen: 2, outcomes: { dropped: 2 }, postponed: 0 });
+  });
+
   test('stops when it is told to, and waits for what it began', async () => {
     const controller = new AbortController();
     let finished = 0;
