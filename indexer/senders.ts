@@ -25,7 +25,7 @@ export interface SenderRecord {
   readonly before?: SenderKind | null;
 }
 
-export const senderType = 'Sender';
+const senderType = 'Sender';
 
 /** The list's word on the author of a message. A safe sender is believed to be the author unless DMARC says that he is not. */
 export function placementBySender(

@@ -10,7 +10,7 @@ interface Scope {
 }
 
 /** In the order of their first addresses; one, of all, where no rule tells them apart. */
-export function scopesOf(rules: readonly VerdictRule[], addresses: readonly string[]): readonly Scope[] {
+function scopesOf(rules: readonly VerdictRule[], addresses: readonly string[]): readonly Scope[] {
   if (rules.every(({ recipients }) => recipients === undefined)) return [{ rules, addresses }];
   const scopes = new Map<string, { rules: readonly VerdictRule[]; addresses: string[] }>();
   for (const address of addresses) {

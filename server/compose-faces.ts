@@ -131,7 +131,7 @@ export function jmapRoutes(
 }
 
 /** Addresses and networks (10.0.0.0/8) of the configuration. */
-export function parseNetworks(networks: readonly string[]): BlockList {
+function parseNetworks(networks: readonly string[]): BlockList {
   const list = new BlockList();
   for (const network of networks) {
     const [address = '', bits] = network.split('/');

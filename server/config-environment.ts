@@ -50,7 +50,7 @@ export function environmentLayer(
 }
 
 /** The variable of a key. */
-export function environmentName(path: readonly string[]): string {
+function environmentName(path: readonly string[]): string {
   return prefix + path.map((key) => key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()).join('_');
 }
 

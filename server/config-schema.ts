@@ -318,7 +318,6 @@ export const ConfigSchema = Type.Object(
 
 /** The configuration in effect: every default filled in, paths absolute. */
 export type Config = Static<typeof ConfigSchema>;
-export type StoreConfig = Config['store'];
 
 /** satchel.schema.json: the schema as editors want it, with nothing required that has a default. */
 export function configJsonSchema(): object {

@@ -10,7 +10,7 @@ import { environmentLayer } from './config-environment.ts';
 import { type Config, ConfigSchema, type SchemaNode } from './config-schema.ts';
 import { nearest } from './nearest.ts';
 
-export type { Config, StoreConfig } from './config-schema.ts';
+export type { Config } from './config-schema.ts';
 
 export class ConfigError extends Error {
   constructor(message: string, options?: ErrorOptions) {

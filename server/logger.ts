@@ -57,7 +57,7 @@ function wrap(inner: pino.Logger): Logger {
 }
 
 /** `09:15:04 warn  The store does not answer. store="s3 mail"`, an error's stack indented below. */
-export function formatLine(line: string): string {
+function formatLine(line: string): string {
   const { level, time, msg, error, ...fields } = JSON.parse(line) as Record<string, unknown>;
   const name = typeof level === 'number' ? (levelNames[level] ?? level) : level;
   const rest = Object.entries(fields).map(

@@ -7,7 +7,7 @@ import type { MailboxRole } from '../../storage/log/record.ts';
 
 const roles: readonly MailboxRole[] = ['archive', 'drafts', 'flagged', 'important', 'junk', 'sent', 'trash', 'all'];
 
-export const pathOf = (mailbox: string): string[] =>
+const pathOf = (mailbox: string): string[] =>
   mailbox
     .normalize('NFC')
     .split('/')

@@ -3,7 +3,7 @@ import { hash } from 'node:crypto';
 import type { AccountReader, AccountTransactor } from '../../storage/account/api.ts';
 import { memoriesMax } from './limits.ts';
 
-export const memoryType = 'SieveMemory';
+const memoryType = 'SieveMemory';
 
 interface Memory {
   /** Milliseconds since the epoch. */

@@ -7,7 +7,7 @@ import type { HandoverResult } from './relay.ts';
 export type Outcome = HandoverResult | { readonly kind: 'delivered'; readonly smtpReply: string };
 
 /** Milliseconds until the next attempt, when `attempts` have been made. A quarter of it is left to chance, so that what failed together is not tried together. */
-export function retryDelayMs(attempts: number, fraction: number): number {
+function retryDelayMs(attempts: number, fraction: number): number {
   return Math.min(retryLargestMs, retryFirstMs * 2 ** Math.min(attempts - 1, 20)) * (0.75 + 0.25 * fraction);
 }
 
@@ -37,7 +37,7 @@ export function settle(record: SubmissionRecord, outcomes: ReadonlyMap<number, O
 }
 
 /** RFC 5321 §4.5.5: nobody is told of the null path. */
-export const hasSender = ({ envelope }: Pick<SubmissionRecord, 'envelope'>) => envelope.mailFrom.email !== '';
+const hasSender = ({ envelope }: Pick<SubmissionRecord, 'envelope'>) => envelope.mailFrom.email !== '';
 
 function statusAfter(record: SubmissionRecord, before: RecipientStatus, outcome: Outcome, now: number, fraction: number): RecipientStatus {
   const smtpReply = outcome.smtpReply.replace(/[\r\n]+/g, ' ').slice(0, replyCharsMax);

@@ -35,7 +35,7 @@ function resolveReference(reference: unknown, answers: readonly Invocation[]): u
 }
 
 /** RFC 6901 JSON Pointer, with `*` for every item of an array, whose results are flattened. */
-export function evaluatePath(value: unknown, path: string): unknown {
+function evaluatePath(value: unknown, path: string): unknown {
   if (path !== '' && !path.startsWith('/')) throw badPath(path);
   const tokens =
     path === ''

@@ -44,7 +44,7 @@ export function readValue(
   return field === undefined ? undefined : readField(buffer, field, budget, bytesMax);
 }
 
-export function readField(buffer: Buffer, field: HeaderField, budget: InterpretationBudget, bytesMax = fieldBytesMax): string | undefined {
+function readField(buffer: Buffer, field: HeaderField, budget: InterpretationBudget, bytesMax = fieldBytesMax): string | undefined {
   const bytes = Math.min(field.end - field.valueStart, bytesMax);
   if (bytes > budget.bytesLeft) return undefined;
   budget.bytesLeft -= bytes;

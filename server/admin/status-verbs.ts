@@ -120,7 +120,7 @@ function formatQueue({ count, hasMore, oldestSeconds }: Queue): string {
   return `${count}${hasMore ? ' and more' : ''}, the oldest for ${formatDuration(oldestSeconds)}`;
 }
 
-export function formatBytes(bytes: number): string {
+function formatBytes(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB'];
   let value = bytes;
   let unit = 0;

@@ -10,7 +10,7 @@ export interface Argon2Parameters {
 }
 
 /** OWASP's Password Storage Cheat Sheet: 19 MiB, two passes, one lane. About 25 ms on a server core. */
-export const argon2Defaults: Argon2Parameters = { memoryKiB: 19_456, passes: 2, parallelism: 1 };
+const argon2Defaults: Argon2Parameters = { memoryKiB: 19_456, passes: 2, parallelism: 1 };
 export const argon2SaltBytes = 16;
 const tagBytes = 32;
 /** A hash in the directory may ask for no more than this: it would stop the server. */

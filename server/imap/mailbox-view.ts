@@ -355,7 +355,7 @@ function rightOfFlag(flag: string): Right {
 }
 
 /** FLAGS's list: the system flags and the keywords in use. */
-export function applicableFlags(keywords: Iterable<string>): string[] {
+function applicableFlags(keywords: Iterable<string>): string[] {
   const system = ['\\Answered', '\\Flagged', '\\Deleted', '\\Seen', '\\Draft'];
   const own = [...keywords].map(flagOf).filter((flag) => !flag.startsWith('\\'));
   return [...system, ...own];

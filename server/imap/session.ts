@@ -378,7 +378,7 @@ function removes(name: string): boolean {
   return /^(?:UID )?(?:EXPUNGE|MOVE|REPLACE)$/.test(name);
 }
 
-export function wrongState(name: string, state: SessionState): string {
+function wrongState(name: string, state: SessionState): string {
   switch (state) {
     case 'notAuthenticated':
       return `a login before ${name}`;

@@ -71,7 +71,7 @@ function makeRoom(tx: AccountTransactor, bytes: number): void {
 }
 
 /** The whole blob that an id names, to be named by a commit: without reading it where it is an upload from a while ago. undefined: no such blob. */
-export function findUpload(reader: AccountReader, blobId: string): { readonly upload: Upload; readonly type: string } | undefined {
+function findUpload(reader: AccountReader, blobId: string): { readonly upload: Upload; readonly type: string } | undefined {
   const address = parseBlobId(blobId);
   if (address?.base.kind !== 'upload' || address.steps.length > 0) return undefined;
   const record = reader.object<UploadRecord>(uploadType, address.base.sha256);

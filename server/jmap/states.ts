@@ -10,7 +10,7 @@ import type { Account, AccountReader, Effect } from '../../storage/account/api.t
 import { SharedAccount } from '../../storage/sharing/shared-account.ts';
 
 /** Types that are objects of the account's log of the same name. */
-export const objectStateTypes = ['Identity', 'EmailSubmission', 'VacationResponse', 'SieveScript', 'ShareNotification'] as const;
+const objectStateTypes = ['Identity', 'EmailSubmission', 'VacationResponse', 'SieveScript', 'ShareNotification'] as const;
 export type ObjectStateType = (typeof objectStateTypes)[number];
 const mailStateTypes = ['Mailbox', 'Thread', 'Email', 'EmailDelivery'] as const;
 export type StateType = (typeof mailStateTypes)[number] | ObjectStateType;

@@ -23,7 +23,7 @@ export interface DkimRecord {
   readonly changedAt: number;
 }
 
-export const dkimType = 'dkim';
+const dkimType = 'dkim';
 /** Bits of RSA keys: RFC 8301 §3.2 asks for at least 1024 and recommends 2048; longer ones do not fit one DNS string. */
 const rsaBits = 2048;
 /** Keys of one domain, retired ones included. */

@@ -38,7 +38,7 @@ export function moveRule(tx: AccountTransactor, nameOrId: string, position: numb
   }
 }
 
-export function requireRule(rules: readonly Rule[], nameOrId: string): Rule {
+function requireRule(rules: readonly Rule[], nameOrId: string): Rule {
   const found = rules.find(({ name }) => name === nameOrId) ?? rules.find(({ id }) => id === nameOrId);
   if (found === undefined)
     throw new MailError('notFound', `There is no rule ${nameOrId}. \`satchel rule list\` shows those that there are.`);

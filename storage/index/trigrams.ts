@@ -37,7 +37,7 @@ function trigramAt(text: string, at: number): number {
 const trigramKey = (field: SearchField, trigram: number, block: number): string => `S${u32(block)}${fieldLetters[field]}${u32(trigram)}`;
 
 /** Number of the first block that is not built. */
-export function firstOpenBlock(kv: Pick<Kv, 'get'>): number {
+function firstOpenBlock(kv: Pick<Kv, 'get'>): number {
   return kv.get(progressKey)?.readUInt32LE(0) ?? 0;
 }
 

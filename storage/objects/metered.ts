@@ -24,7 +24,7 @@ export type StoreOperation = 'get' | 'getRange' | 'put' | 'putIfAbsent' | 'head'
 export type RequestPrices = Readonly<Record<StoreOperation, number>>;
 
 /** S3 Standard in us-east-1; failed requests cost the same. */
-export const usEast1Prices: RequestPrices = { get: 0.4, getRange: 0.4, head: 0.4, put: 5, putIfAbsent: 5, list: 5, copy: 5, delete: 0 };
+const usEast1Prices: RequestPrices = { get: 0.4, getRange: 0.4, head: 0.4, put: 5, putIfAbsent: 5, list: 5, copy: 5, delete: 0 };
 
 export interface MeterRow {
   readonly operation: StoreOperation;

@@ -14,7 +14,7 @@ export const failedPrefix = 'failed/';
 /** Marks of accounts whose outbox has work: empty objects. */
 export const outboxMarkPrefix = 'outbox/';
 export const clusterPrefix = 'cluster/';
-export const nodePrefix = 'cluster/node/';
+const nodePrefix = 'cluster/node/';
 export const probePrefix = 'cluster/probe/';
 
 const accountIdPattern = /^[a-z0-9]{1,32}$/;
@@ -24,7 +24,7 @@ const randomPattern = /^[0-9a-f]{8,64}$/;
 const seqDigits = 16;
 
 /** The two hex digits that spread accounts over the store's partitions. */
-export function accountHash(accountId: string): string {
+function accountHash(accountId: string): string {
   return accountId === directoryAccountId ? '00' : hash('sha256', accountId).slice(0, 2);
 }
 
@@ -37,7 +37,7 @@ export function accountPrefix(accountId: string): string {
 export const logPrefix = (accountId: string) => `${accountPrefix(accountId)}log/`;
 export const manifestPrefix = (accountId: string) => `${accountPrefix(accountId)}manifest/`;
 export const partPrefix = (accountId: string) => `${accountPrefix(accountId)}part/`;
-export const rawPrefix = (accountId: string) => `${accountPrefix(accountId)}raw/`;
+const rawPrefix = (accountId: string) => `${accountPrefix(accountId)}raw/`;
 
 /** The commit numbered `seq`. */
 export const logKey = (accountId: string, seq: number) => `${logPrefix(accountId)}${formatSeq(seq)}.ndjson.zst`;

@@ -41,7 +41,7 @@ export interface SendingLimits {
   readonly recipientsPerDayMax: number;
 }
 
-export const historyType = 'SendingHistory';
+const historyType = 'SendingHistory';
 const historyId = 'history';
 const daysKept = 14;
 const daysJudged = 7;
@@ -58,7 +58,7 @@ export interface HistoryScope {
   readonly factor: number;
 }
 
-export const ofAccount: HistoryScope = { id: historyId, factor: 1 };
+const ofAccount: HistoryScope = { id: historyId, factor: 1 };
 const domainPrefix = 'domain/';
 /** `domain` in lower case, as A-labels. */
 export const ofDomain = (domain: string): HistoryScope => ({ id: `${domainPrefix}${domain}`, factor: 10 });

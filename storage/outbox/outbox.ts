@@ -8,7 +8,7 @@ import type { BlobRef } from '../log/record.ts';
 import { type Envelope, type SubmissionOrigin, type SubmissionRecord, submissionType } from './record.ts';
 
 /** RFC 5321 §4.5.4.1: the give-up time is at least 4 to 5 days. Milliseconds. */
-export const submissionLifeMs = 5 * 24 * 60 * 60 * 1000;
+const submissionLifeMs = 5 * 24 * 60 * 60 * 1000;
 
 /**
  * The account whose outbox holds the mail that no account owns: bounces of unknown recipients, group forwards, journals. Nobody logs in to it; drawn

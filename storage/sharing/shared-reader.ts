@@ -356,5 +356,5 @@ export class SharedReader implements AccountReader {
 
 /** Numbers of a viewer's keyword sets: the owner's, doubled, and one more where he has seen it. */
 const sharedSet = (keywordSet: number, isSeen: boolean): number => keywordSet * 2 + (isSeen ? 1 : 0);
-export const ownersSet = (keywordSet: number): number => Math.floor(keywordSet / 2);
+
 export { sharedUploadType, uploadType };

@@ -8,10 +8,10 @@ export const dayMs = 24 * hourMs;
  * Commits of log after the newest manifest that make a snapshot due. A rebuild reads them 32 at a time, so 256 are 8 round trips, a quarter of
  * a second; at 72 commits a day a mailbox writes a snapshot every three or four days, some ten requests, which is well under a cent a year.
  */
-export const snapshotCommitsDue = 256;
+const snapshotCommitsDue = 256;
 
 /** Bytes of log, as stored, that make a snapshot due: about a second of reading and applying. An import writes its log in large commits. */
-export const snapshotLogBytesDue = 16 * 1024 * 1024;
+const snapshotLogBytesDue = 16 * 1024 * 1024;
 
 /** Bytes of records, uncompressed, after which a part is continued in another object: encoding holds the event loop some 10 ms, decoding as long. */
 export const partBytesTarget = 2 * 1024 * 1024;

@@ -26,7 +26,7 @@ export interface ScrubRules extends RetentionRules {
   readonly readsManifests: boolean;
 }
 
-export const scrubRules: ScrubRules = { ...retentionRules, listsFirst: true, readsLog: true, readsManifests: true };
+const scrubRules: ScrubRules = { ...retentionRules, listsFirst: true, readsLog: true, readsManifests: true };
 
 export interface Removal {
   readonly kind: 'manifest' | 'log' | 'part' | 'raw';

@@ -40,7 +40,7 @@ export interface SnapshotRules {
   readonly writingMsMax: number;
 }
 
-export const snapshotRules: SnapshotRules = { baseNewestMsMax, writingMsMax: snapshotWritingMsMax };
+const snapshotRules: SnapshotRules = { baseNewestMsMax, writingMsMax: snapshotWritingMsMax };
 
 export interface SnapshotOptions {
   /** May retry: all names but the manifest's are unique, and putIfAbsent is never retried inside. */

@@ -85,7 +85,7 @@ export interface FaultRates {
 }
 
 /** Of writes to the log: what the log's rules are about. */
-export const commitFaults: FaultRates = {
+const commitFaults: FaultRates = {
   unavailable: 0.03,
   lostReply: 0.06,
   late: 0.04,
@@ -96,7 +96,7 @@ export const commitFaults: FaultRates = {
 };
 
 /** Of everything else, which there is more of. */
-export const otherFaults: FaultRates = {
+const otherFaults: FaultRates = {
   unavailable: 0.02,
   lostReply: 0.01,
   late: 0.002,

@@ -5,7 +5,7 @@ import { idCharsMax } from '../limits.ts';
 export const Id = Type.String({ minLength: 1, maxLength: idCharsMax, pattern: '^#?[A-Za-z0-9_-]+$' });
 /** Ids that a client asks for: what is none is not found, rather than refused. */
 export const AskedId = Type.String();
-export const Int = Type.Integer({ minimum: -9007199254740991, maximum: 9007199254740991 });
+const Int = Type.Integer({ minimum: -9007199254740991, maximum: 9007199254740991 });
 export const UnsignedInt = Type.Integer({ minimum: 0, maximum: 9007199254740991 });
 export const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 /** null and absent mean the same. */

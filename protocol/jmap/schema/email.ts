@@ -12,7 +12,7 @@ const MessageIds = Type.Optional(nullable(Type.Array(Type.String())));
 const TrueSet = Type.Record(Type.String(), Type.Literal(true));
 
 /** Convenience properties that stand for a header field (§4.1.3), as a client may give them. */
-export const EmailHeaderSettings = Type.Object({
+const EmailHeaderSettings = Type.Object({
   messageId: MessageIds,
   inReplyTo: MessageIds,
   references: MessageIds,
@@ -26,7 +26,7 @@ export const EmailHeaderSettings = Type.Object({
   sentAt: Type.Optional(nullable(Type.String())),
 });
 
-export const EmailBodyValue = strict({
+const EmailBodyValue = strict({
   value: Type.String(),
   isEncodingProblem: Type.Optional(nullable(Type.Literal(false))),
   isTruncated: Type.Optional(nullable(Type.Literal(false))),

@@ -131,7 +131,7 @@ export const answerCommands = [
 ];
 
 /** RFC 6068, as RFC 5436 §2 uses it. */
-export function isMailto(method: string): boolean {
+function isMailto(method: string): boolean {
   return mailtoOf(method) !== undefined;
 }
 

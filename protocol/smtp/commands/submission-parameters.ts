@@ -63,7 +63,7 @@ function requireHold(ms: number, { submission }: SmtpOptions<unknown>): void {
 const takesRequireTls = ({ options, isSecure }: SmtpContext) => isSecure && options.submission?.canRequireTls() === true;
 
 /** RFC 3339 date-time, in milliseconds since the epoch. */
-export function parseHoldUntil(text: string): number | undefined {
+function parseHoldUntil(text: string): number | undefined {
   if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/i.test(text)) return undefined;
   const ms = Date.parse(text.toUpperCase());
   return Number.isNaN(ms) ? undefined : ms;

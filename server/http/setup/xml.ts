@@ -19,7 +19,7 @@ export function xml(parts: TemplateStringsArray, ...values: readonly (string | n
 }
 
 /** XML 1.0 §2.2: other controls cannot be written at all. */
-export function escapeXml(text: string): string {
+function escapeXml(text: string): string {
   const escapes: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&apos;' };
   return text.replace(/[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/g, '').replace(/[&<>"']/g, (character) => escapes[character]!);
 }

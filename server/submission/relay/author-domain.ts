@@ -3,7 +3,7 @@ import { fieldValue, scanHeader } from '../../../protocol/mime/header.ts';
 import { asAddresses } from '../../../protocol/mime/header-forms.ts';
 import { canonicalDomain } from '../../../storage/directory/address.ts';
 
-export function authorOf(message: Buffer): string | undefined {
+function authorOf(message: Buffer): string | undefined {
   const field = scanHeader(message).fields.find(({ name }) => name === 'from');
   return field && asAddresses(fieldValue(message, field))[0]?.email;
 }

@@ -221,7 +221,7 @@ async function prepare(text: string, target: TranscriptTarget): Promise<void> {
   await client.command('LOGOUT');
 }
 
-export function standardMessage(number: number): string {
+function standardMessage(number: number): string {
   return [
     `From: Sender ${number} <sender${number}@example.org>`,
     'To: Me <me@example.com>',

@@ -33,7 +33,7 @@ export const team = 'account3';
 /** One that it may only look into. */
 export const archive = 'account4';
 /** What each account may hold. */
-export const quotaOctets = 100_000_000;
+const quotaOctets = 100_000_000;
 const addresses = {
   account1: 'me@example.com',
   account2: 'other@example.com',

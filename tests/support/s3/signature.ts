@@ -27,7 +27,7 @@ export interface ChunkSigner {
   signTrailer(previous: string, sha256: string): string;
 }
 
-export const skewMaxMs = 15 * 60_000;
+const skewMaxMs = 15 * 60_000;
 const emptySha256 = hash('sha256', '');
 const authorizationPattern =
   /^AWS4-HMAC-SHA256 +Credential=([^/,]+)\/(\d{8})\/([^/,]+)\/([^/,]+)\/aws4_request, *SignedHeaders=([^, ]+), *Signature=([0-9a-f]{64})$/;
