@@ -16,6 +16,8 @@ export interface ReceiptEvent {
   /** RCPT TO addresses that this rule matched, as sent. Another rule's receipt may name others: unite them by message id. */
   readonly recipients: readonly string[];
   readonly results: ScanResults;
+  /** What the rule did, which the receipt is about: S3, SNS, Lambda, WorkMail, Bounce, Stop, … */
+  readonly action: string;
   /** Where the message is; undefined when the event came from a Lambda action, which does not say. */
   readonly object: { readonly bucket: string; readonly key: string; readonly prefix: string | undefined } | undefined;
   /** The message itself, with the SNS action. */
@@ -196,7 +198,8 @@ function decodeReceipt(value: Json): InboundEvent {
   return {
     kind: 'receipt',
     sesMessageId,
-    envelopeFrom: source.replace(/^<(.*)>$/, '$1'),
+    // The null path has been written in each of these ways.
+    envelopeFrom: source === 'MAILER-DAEMON' ? '' : source.replace(/^<(.*)>$/, '$1'),
     recipients: [...new Set(recipients as readonly string[])],
     results: {
       spam: status(receipt, 'spamVerdict'),
@@ -206,6 +209,7 @@ function decodeReceipt(value: Json): InboundEvent {
       dmarc: status(receipt, 'dmarcVerdict'),
       dmarcPolicy: typeof receipt['dmarcPolicy'] === 'string' ? receipt['dmarcPolicy'].toLowerCase() : undefined,
     },
+    action: String(member(receipt, 'action', 'type') ?? ''),
     object: receiptObject(receipt),
     content: receiptContent(value, receipt),
     receivedAt: time(mail['timestamp']) ?? time(receipt['timestamp']),

@@ -43,8 +43,12 @@ export const setupNotificationId = 'AMAZON_SES_SETUP_NOTIFICATION';
 const receivedPattern =
   /^from\s[^;]*?[)\s]by\s+inbound-smtp\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?\s+with\s+\S+\s+id\s+([A-Za-z0-9._-]{1,128})(?:\s+for\s+([^\s;]+))?\s*;[^;]*$/;
 
-/** Names that SES writes itself, or that a rule's AddHeader action can: the sender's own header would bring another name first. */
-const isBlockName = (name: string) => name.startsWith('x-') || name === 'received-spf' || name === 'authentication-results';
+/** Names that the sender's own header has, and the block has not: it holds what SES writes itself, and fields of any other name that a rule has added. */
+const sendersNames: ReadonlySet<string> = new Set(
+  'return-path received from sender reply-to to cc bcc date subject message-id in-reply-to references mime-version content-type content-transfer-encoding dkim-signature'.split(
+    ' ',
+  ),
+);
 
 /** The block on top of `message`, or undefined where its shape is not all there. `expectedId` is what follows the last `/` of the object's name. */
 export function readSesBlock(message: Uint8Array, expectedId: string | undefined): SesBlock | undefined {
@@ -55,7 +59,7 @@ export function readSesBlock(message: Uint8Array, expectedId: string | undefined
   const last = fields.findIndex((field) => field.name === 'x-ses-dkim-signature');
   if (last < 0 || buffer[fields[last]!.end - 1] !== 10) return undefined;
   const block = fields.slice(0, last + 1);
-  if (!block.slice(2).every((field) => isBlockName(field.name))) return undefined;
+  if (block.slice(2).some((field) => sendersNames.has(field.name))) return undefined;
   const origin = receivedPattern.exec(fieldValue(buffer, received));
   if (origin === null) return undefined;
   const sesMessageId = origin[1]!;

@@ -32,6 +32,9 @@ export interface AnnouncedOptions {
   readonly onFeedback?: (event: FeedbackEvent) => Promise<void>;
 }
 
+/** Actions whose receipt tells of a message that we have only if another action of its rule has put it into our bucket. */
+const elsewhere: ReadonlySet<string> = new Set(['WorkMail', 'Connect', 'Stop']);
+
 export class AnnouncedMail {
   readonly #options: AnnouncedOptions;
 
@@ -86,7 +89,7 @@ export class AnnouncedMail {
 
   async #takeReceipts(all: readonly ReceiptEvent[], waitingRoom: WaitingRoom | undefined): Promise<IntakeOutcome | undefined> {
     // A rule that writes into another bucket announces a copy that is not ours; another receipt, or none, is for ours.
-    const receipts = all.filter(({ object }) => object === undefined || this.#isOurBucket(object.bucket, object.key));
+    const receipts = all.filter((receipt) => this.#isForUs(receipt));
     const [first] = receipts;
     if (first === undefined) return undefined;
     const keys = await this.#keysOf(receipts);
@@ -94,7 +97,16 @@ export class AnnouncedMail {
       const outcome = await this.#ingest({ key, receipts, isKept: true, ...(waitingRoom && { waitingRoom }) });
       if (outcome.kind !== 'gone') return outcome;
     }
-    await this.#reportGone(first, [...new Set(receipts.flatMap(({ recipients }) => recipients))], keys);
+    const promised = receipts.filter(({ action }) => !elsewhere.has(action));
+    for (const { action, sesMessageId } of receipts) {
+      if (elsewhere.has(action))
+        this.#options.observe({
+          kind: 'ignored',
+          key: sesMessageId,
+          because: `It is not in our bucket: its receipt is of the action ${action}.`,
+        });
+    }
+    if (promised.length > 0) await this.#reportGone(first, [...new Set(promised.flatMap(({ recipients }) => recipients))], keys);
     return undefined;
   }
 
@@ -124,6 +136,13 @@ export class AnnouncedMail {
     return this.#options.pipeline.ingest(object);
   }
 
+  #isForUs({ action, object, sesMessageId }: ReceiptEvent): boolean {
+    if (object !== undefined) return this.#isOurBucket(object.bucket, object.key);
+    if (action !== 'Bounce') return true;
+    this.#options.observe({ kind: 'ignored', key: sesMessageId, because: 'SES has bounced it for those whom this receipt names.' });
+    return false;
+  }
+
   #isOurBucket(bucket: string, key: string): boolean {
     const ours = this.#options.bucket;
     if (ours === undefined || bucket === ours.name) return true;
@@ -134,6 +153,10 @@ export class AnnouncedMail {
   /** The name as our store knows it; undefined, and told, when the object is not ours to take. */
   #nameOf(bucket: string, key: string): string | undefined {
     const ours = this.#options.bucket;
+    if (key.endsWith('/')) {
+      this.#options.observe({ kind: 'ignored', key, because: 'It is a folder that somebody made.' });
+      return undefined;
+    }
     const name = ours === undefined ? key : key.startsWith(ours.prefix) ? key.slice(ours.prefix.length) : undefined;
     if ((ours === undefined || bucket === ours.name) && name?.startsWith(this.#options.inboundPrefix)) return name;
     this.#options.observe({ kind: 'ignored', key, because: `It is not in the inbound prefix of our bucket, but in ${bucket}.` });

@@ -66,7 +66,8 @@ export class Sweep {
       const page = await store.listPage(inboundPrefix, { startAfter, signal });
       const young: ObjectInfo[] = [];
       for (const info of page.objects) {
-        if (!turn.isNew(info.key)) continue;
+        // What ends in a slash is a folder that somebody made.
+        if (!turn.isNew(info.key) || info.key.endsWith('/')) continue;
         turn.seen++;
         if (!this.#isDue(info, page.date)) continue;
         if (this.#options.mustBeStill && page.date - info.lastModified < stillMs) young.push(info);

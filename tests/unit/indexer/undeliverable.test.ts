@@ -48,7 +48,7 @@ test('a rule for one recipient judges his copy alone', async () => {
     envelopeFrom: 'brahms@music.example',
     recipients: ['ada@example.com', 'ben+x@example.com'],
   } as const;
-  const receipts = [{ ...receipt, results: { spam: 'FAIL' }, object: undefined, content: undefined, receivedAt: undefined }];
+  const receipts = [{ ...receipt, results: { spam: 'FAIL' }, action: 'SNS', object: undefined, content: undefined, receivedAt: undefined }];
   expect((await rig.pipeline.ingest({ key: 'inbound/m1', receipts })).kind).toBe('delivered');
   expect((await lookAt(rig.bucket, ada)).junk).toHaveLength(1);
   const { messages } = await rig.pipeline.held.list({ kind: 'quarantine' });
