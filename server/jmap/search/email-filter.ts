@@ -1,5 +1,4 @@
 /** Email filters (RFC 8621 §4.4.1): reading them, and the test that a row of columns passes. */
-import { Value } from 'typebox/value';
 import { MethodError } from '../../../protocol/jmap/errors.ts';
 import { conditionsOf, type Filter, passes, readFilter } from '../../../protocol/jmap/filter.ts';
 import { DeliveryFilter } from '../../../protocol/jmap/schema/delivery.ts';
@@ -13,6 +12,7 @@ import { type AccountCache, roomFor } from '../account-cache.ts';
 import { deliveryTest } from '../delivery-facts.ts';
 import { deliveryCapability, smimeCapability } from '../method.ts';
 import { smimeTest } from '../smime/status.ts';
+import { readCondition } from '../standard/query.ts';
 import { BitSet } from './bit-set.ts';
 import { type Columns, columnsOfAll, emailsIn, keywordTest, threadKeyword } from './columns.ts';
 import { type TextPlace, textMatcher } from './text-match.ts';
@@ -28,14 +28,7 @@ export function readEmailFilter(value: unknown, using: ReadonlySet<string>): Fil
   const isHidden = (name: string) =>
     Object.entries(furtherConditions).some(([capability, names]) => !using.has(capability) && Object.hasOwn(names, name));
   return readFilter(value, (condition) => {
-    const unknown = Object.keys(condition).find((name) => !Object.hasOwn(EmailFilter.properties, name) || isHidden(name));
-    if (unknown !== undefined)
-      throw new MethodError('unsupportedFilter', `Emails are not filtered by ${JSON.stringify(unknown.slice(0, 100))}.`);
-    // null stands for a property that is not given, as some clients send it.
-    const given = Object.fromEntries(Object.entries(condition).filter(([, member]) => member !== null));
-    const [fault] = Value.Errors(EmailFilter, given);
-    if (fault !== undefined) throw new MethodError('invalidArguments', `The filter's ${fault.instancePath.slice(1)} ${fault.message}.`);
-    const read = given as EmailFilter;
+    const read = readCondition(condition, EmailFilter, 'Emails', isHidden);
     for (const date of [read.before, read.after]) {
       if (date !== undefined && parseJmapDate(date, true) === undefined)
         throw new MethodError('invalidArguments', `${JSON.stringify(date)} is not a UTCDate.`);

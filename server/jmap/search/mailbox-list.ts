@@ -1,5 +1,4 @@
 /** Mailbox queries (RFC 8621 §2.3): a filter and a sort over all mailboxes, as a list or as a tree. */
-import { Value } from 'typebox/value';
 import { collations, defaultCollation } from '../../../protocol/jmap/collation.ts';
 import { MethodError } from '../../../protocol/jmap/errors.ts';
 import { type Filter, passes, readFilter } from '../../../protocol/jmap/filter.ts';
@@ -7,6 +6,7 @@ import { MailboxFilter, mailboxSorts } from '../../../protocol/jmap/schema/mailb
 import { foldText } from '../../../protocol/jmap/search-text.ts';
 import { formatMailboxId, type MailboxNumber } from '../../../protocol/mail/ids.ts';
 import type { AccountReader, Mailbox } from '../../../storage/account/api.ts';
+import { readCondition } from '../standard/query.ts';
 import type { Comparator } from './email-sort.ts';
 
 export interface MailboxQueryArguments {
@@ -21,21 +21,12 @@ export function listMailboxes(
   reader: AccountReader,
   { filter, sort, sortAsTree = false, filterAsTree = false }: MailboxQueryArguments,
 ): string[] {
-  const read = readFilter(filter, readCondition);
+  const read = readFilter(filter, (condition) => readCondition(condition, MailboxFilter, 'Mailboxes'));
   const compare = comparison(sort ?? []);
   const mailboxes = [...reader.mailboxes()].sort(compare);
   const matching = new Set(mailboxes.filter((mailbox) => read === undefined || passesMailbox(read, mailbox)).map(({ id }) => id));
   const shown = (mailbox: Mailbox) => matching.has(mailbox.id) && (!filterAsTree || areAncestorsIn(reader, mailbox, matching));
   return (sortAsTree ? inTreeOrder(mailboxes) : mailboxes).filter(shown).map(({ id }) => formatMailboxId(id));
-}
-
-function readCondition(condition: Record<string, unknown>): MailboxFilter {
-  const unknown = Object.keys(condition).find((name) => !Object.hasOwn(MailboxFilter.properties, name));
-  if (unknown !== undefined)
-    throw new MethodError('unsupportedFilter', `Mailboxes are not filtered by ${JSON.stringify(unknown.slice(0, 100))}.`);
-  const [fault] = Value.Errors(MailboxFilter, condition);
-  if (fault !== undefined) throw new MethodError('invalidArguments', `The filter's ${fault.instancePath.slice(1)} ${fault.message}.`);
-  return condition as MailboxFilter;
 }
 
 function passesMailbox(filter: Filter<MailboxFilter>, mailbox: Mailbox): boolean {

@@ -1,16 +1,16 @@
 /** /query and /queryChanges of types that are objects of the account's log, beside objects.ts. Rows are few: each result is made anew. */
 import type { Static, TObject } from 'typebox';
-import { Value } from 'typebox/value';
 import { MethodError } from '../../../protocol/jmap/errors.ts';
 import { passes, readFilter } from '../../../protocol/jmap/filter.ts';
 import { comparatorsMax } from '../../../protocol/jmap/limits.ts';
-import { type QueryWindowArguments, queryWindow } from '../../../protocol/jmap/query-window.ts';
+import type { QueryWindowArguments } from '../../../protocol/jmap/query-window.ts';
 import { parseJmapDate } from '../../../protocol/jmap/utc-date.ts';
 import type { AccountReader } from '../../../storage/account/api.ts';
 import type { MethodContext } from '../method.ts';
 import type { Comparator } from '../search/email-sort.ts';
 import { effectsAfter, stateString } from '../states.ts';
 import { type ObjectType, shownObjects, touchedObjects } from './objects.ts';
+import { queryAnswer, readCondition } from './query.ts';
 import { standardQueryChanges } from './query-changes.ts';
 
 export interface ObjectQuery<Kept, Filter extends TObject> {
@@ -48,16 +48,7 @@ export function queryObjects<Kept, Filter extends TObject>(
   const query = readQuery(args.filter, args.sort, row);
   return account.read((reader) => {
     const ids = query(reader);
-    const { position, end, ...limit } = queryWindow(args, ids.length, (id) => ids.indexOf(id));
-    return {
-      accountId: args.accountId,
-      queryState: stateString(cache.states(reader), row.objects.type),
-      canCalculateChanges: true,
-      position,
-      ids: ids.slice(position, end),
-      ...limit,
-      ...(args.calculateTotal === true ? { total: ids.length } : {}),
-    };
+    return queryAnswer(args, ids, stateString(cache.states(reader), row.objects.type));
   });
 }
 
@@ -96,7 +87,7 @@ function readQuery<Kept, Filter extends TObject>(
   sort: readonly Comparator[] | null | undefined,
   row: ObjectQuery<Kept, Filter>,
 ): (reader: AccountReader) => string[] {
-  const read = readFilter(filter, (condition) => readCondition(condition, row));
+  const read = readFilter(filter, (condition) => readDated(condition, row));
   if ((sort?.length ?? 0) > comparatorsMax) throw new MethodError('unsupportedSort', `A sort has at most ${comparatorsMax} comparators.`);
   const keys = (sort ?? []).map(({ property, isAscending = true }) => {
     if (!Object.hasOwn(row.sorts, property))
@@ -117,17 +108,12 @@ function readQuery<Kept, Filter extends TObject>(
       .map(({ id }) => id);
 }
 
-function readCondition<Filter extends TObject>(
+/** `before` and `after` are checked as dates. */
+function readDated<Filter extends TObject>(
   condition: Record<string, unknown>,
   { filter, noun }: Pick<ObjectQuery<never, Filter>, 'filter' | 'noun'>,
 ): Static<Filter> {
-  const unknown = Object.keys(condition).find((name) => !Object.hasOwn(filter.properties, name));
-  if (unknown !== undefined)
-    throw new MethodError('unsupportedFilter', `${noun} are not filtered by ${JSON.stringify(unknown.slice(0, 100))}.`);
-  // null stands for a property that is not given.
-  const given = Object.fromEntries(Object.entries(condition).filter(([, member]) => member !== null));
-  const [fault] = Value.Errors(filter, given);
-  if (fault !== undefined) throw new MethodError('invalidArguments', `The filter's ${fault.instancePath.slice(1)} ${fault.message}.`);
+  const given = readCondition(condition, filter, noun) as Readonly<Record<string, unknown>>;
   for (const date of [given['before'], given['after']]) {
     if (typeof date === 'string' && parseJmapDate(date, true) === undefined)
       throw new MethodError('invalidArguments', `${JSON.stringify(date.slice(0, 50))} is not a UTCDate.`);

@@ -1,16 +1,15 @@
 /** Principal/query and /queryChanges (RFC 9670 §2.4, §2.5). */
-import { Value } from 'typebox/value';
 import { collations, defaultCollation } from '../../../../protocol/jmap/collation.ts';
 import { MethodError } from '../../../../protocol/jmap/errors.ts';
 import { passes, readFilter } from '../../../../protocol/jmap/filter.ts';
 import { comparatorsMax } from '../../../../protocol/jmap/limits.ts';
-import { queryWindow } from '../../../../protocol/jmap/query-window.ts';
 import { queryArguments, queryChangesArguments } from '../../../../protocol/jmap/schema/common.ts';
 import { type Principal, PrincipalFilter, principalSorts } from '../../../../protocol/jmap/schema/principal.ts';
 import { foldText } from '../../../../protocol/jmap/search-text.ts';
 import { defineMethod, principalsCapability } from '../../method.ts';
 import { type Principals, principalsNow, principalsState, touchedPrincipals } from '../../principals.ts';
 import type { Comparator } from '../../search/email-sort.ts';
+import { queryAnswer, readCondition } from '../../standard/query.ts';
 import { standardQueryChanges } from '../../standard/query-changes.ts';
 import { effectsAfter } from '../../states.ts';
 
@@ -22,16 +21,7 @@ export const principalQuery = defineMethod({
   async run(context, args) {
     const query = readQuery(args.filter, args.sort);
     const ids = query(await principalsNow(context.services, context.identity));
-    const { position, end, ...limit } = queryWindow(args, ids.length, (id) => ids.indexOf(id));
-    return {
-      accountId: args.accountId,
-      queryState: principalsState(context.services),
-      canCalculateChanges: true,
-      position,
-      ids: ids.slice(position, end),
-      ...limit,
-      ...(args.calculateTotal === true ? { total: ids.length } : {}),
-    };
+    return queryAnswer(args, ids, principalsState(context.services));
   },
 });
 
@@ -69,7 +59,7 @@ export const principalQueryChanges = defineMethod({
 
 /** Checks filter and sort; gives what finds the ids of the result. Throws MethodError. */
 function readQuery(filter: unknown, sort: readonly Comparator[] | null | undefined): (principals: Principals) => string[] {
-  const read = readFilter(filter, readCondition);
+  const read = readFilter(filter, (condition) => readCondition(condition, PrincipalFilter, 'Principals'));
   const compares = (sort ?? []).map(comparison);
   if (compares.length > comparatorsMax) throw new MethodError('unsupportedSort', `A sort has at most ${comparatorsMax} comparators.`);
   const byId = (a: Principal, b: Principal) => (a.id < b.id ? -1 : 1);
@@ -78,15 +68,6 @@ function readQuery(filter: unknown, sort: readonly Comparator[] | null | undefin
       .filter((principal) => read === undefined || passes(read, (condition) => isIn(principal, condition)))
       .sort((a, b) => compares.map((compare) => compare(a, b)).find((order) => order !== 0) ?? byId(a, b))
       .map(({ id }) => id);
-}
-
-function readCondition(condition: Record<string, unknown>): PrincipalFilter {
-  const unknown = Object.keys(condition).find((name) => !Object.hasOwn(PrincipalFilter.properties, name));
-  if (unknown !== undefined)
-    throw new MethodError('unsupportedFilter', `Principals are not filtered by ${JSON.stringify(unknown.slice(0, 100))}.`);
-  const [fault] = Value.Errors(PrincipalFilter, condition);
-  if (fault !== undefined) throw new MethodError('invalidArguments', `The filter's ${fault.instancePath.slice(1)} ${fault.message}.`);
-  return condition as PrincipalFilter;
 }
 
 /** §2.4.1: all of a condition must hold; text is looked for in any case. */

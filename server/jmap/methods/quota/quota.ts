@@ -1,10 +1,8 @@
 /** Quota/get, /changes, /query and /queryChanges (RFC 9425 §4). */
-import { Value } from 'typebox/value';
 import { collations, defaultCollation } from '../../../../protocol/jmap/collation.ts';
 import { MethodError } from '../../../../protocol/jmap/errors.ts';
 import { passes, readFilter } from '../../../../protocol/jmap/filter.ts';
 import { comparatorsMax } from '../../../../protocol/jmap/limits.ts';
-import { queryWindow } from '../../../../protocol/jmap/query-window.ts';
 import { changesArguments, getArguments, queryArguments, queryChangesArguments } from '../../../../protocol/jmap/schema/common.ts';
 import { Quota, QuotaFilter, quotaSorts } from '../../../../protocol/jmap/schema/quota.ts';
 import type { AccountReader } from '../../../../storage/account/api.ts';
@@ -12,6 +10,7 @@ import { defineMethod, quotaCapability } from '../../method.ts';
 import { quotaChanges, quotaState, quotasOf } from '../../quotas.ts';
 import type { Comparator } from '../../search/email-sort.ts';
 import { standardGet } from '../../standard/get.ts';
+import { queryAnswer, readCondition } from '../../standard/query.ts';
 import { standardQueryChanges } from '../../standard/query-changes.ts';
 
 export const quotaGet = defineMethod({
@@ -65,16 +64,7 @@ export const quotaQuery = defineMethod({
     const query = readQuery(args.filter, args.sort);
     return context.account.read((reader) => {
       const ids = query(reader, context.using);
-      const { position, end, ...limit } = queryWindow(args, ids.length, (id) => ids.indexOf(id));
-      return {
-        accountId: args.accountId,
-        queryState: quotaState(context, reader),
-        canCalculateChanges: true,
-        position,
-        ids: ids.slice(position, end),
-        ...limit,
-        ...(args.calculateTotal === true ? { total: ids.length } : {}),
-      };
+      return queryAnswer(args, ids, quotaState(context, reader));
     });
   },
 });
@@ -107,7 +97,7 @@ function readQuery(
   filter: unknown,
   sort: readonly Comparator[] | null | undefined,
 ): (reader: AccountReader, using: ReadonlySet<string>) => string[] {
-  const read = readFilter(filter, readCondition);
+  const read = readFilter(filter, (condition) => readCondition(condition, QuotaFilter, 'Quotas'));
   const compares = (sort ?? []).map(comparison);
   if (compares.length > comparatorsMax) throw new MethodError('unsupportedSort', `A sort has at most ${comparatorsMax} comparators.`);
   const isIn = (quota: Quota, { name, scope, resourceType, type }: QuotaFilter): boolean =>
@@ -120,15 +110,6 @@ function readQuery(
       .filter((quota) => read === undefined || passes(read, (condition) => isIn(quota, condition)))
       .sort((a, b) => compares.map((compare) => compare(a, b)).find((order) => order !== 0) ?? 0)
       .map(({ id }) => id);
-}
-
-function readCondition(condition: Record<string, unknown>): QuotaFilter {
-  const unknown = Object.keys(condition).find((name) => !Object.hasOwn(QuotaFilter.properties, name));
-  if (unknown !== undefined)
-    throw new MethodError('unsupportedFilter', `Quotas are not filtered by ${JSON.stringify(unknown.slice(0, 100))}.`);
-  const [fault] = Value.Errors(QuotaFilter, condition);
-  if (fault !== undefined) throw new MethodError('invalidArguments', `The filter's ${fault.instancePath.slice(1)} ${fault.message}.`);
-  return condition as QuotaFilter;
 }
 
 function comparison({ property, isAscending = true, collation = defaultCollation }: Comparator): (a: Quota, b: Quota) => number {

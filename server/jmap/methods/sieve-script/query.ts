@@ -2,11 +2,11 @@
 import { Value } from 'typebox/value';
 import { MethodError } from '../../../../protocol/jmap/errors.ts';
 import { type Filter, passes, readFilter } from '../../../../protocol/jmap/filter.ts';
-import { queryWindow } from '../../../../protocol/jmap/query-window.ts';
 import { queryArguments } from '../../../../protocol/jmap/schema/common.ts';
 import { SieveScriptFilter, sieveScriptSorts } from '../../../../protocol/jmap/schema/sieve-script.ts';
 import { type StoredScript, scripts, scriptType } from '../../../../storage/sieve/scripts.ts';
 import { defineMethod, sieveCapability } from '../../method.ts';
+import { queryAnswer } from '../../standard/query.ts';
 import { stateString } from '../../states.ts';
 
 export const sieveScriptQuery = defineMethod({
@@ -22,16 +22,7 @@ export const sieveScriptQuery = defineMethod({
         .filter((script) => filter === undefined || isIn(filter, script))
         .sort(compare)
         .map(({ id }) => id);
-      const { position, end, ...limit } = queryWindow(args, ids.length, (id) => ids.indexOf(id));
-      return {
-        accountId: args.accountId,
-        queryState: stateString(cache.states(reader), scriptType),
-        canCalculateChanges: false,
-        position,
-        ids: ids.slice(position, end),
-        ...limit,
-        ...(args.calculateTotal === true ? { total: ids.length } : {}),
-      };
+      return queryAnswer(args, ids, stateString(cache.states(reader), scriptType), false);
     });
   },
 });
