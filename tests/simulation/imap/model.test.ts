@@ -7,8 +7,8 @@ import { describe, expect, it } from 'vitest';
 import type { AccountId } from '../../../protocol/mail/ids.ts';
 import { provisionAccount } from '../../../storage/directory/provision.ts';
 import { otherUser, startImapApp, user } from '../../support/imap/app.ts';
-import { countingRandom } from '../../support/open-accounts.ts';
 import { Actor, ResyncClient, ScratchClient } from './clients.ts';
+import { Dice } from './dice.ts';
 import { ModelAccount, type ModelMailbox, type StoreSign, shownModel } from './model.ts';
 
 const steps = Number(process.env['IMAP_MODEL_STEPS'] ?? 10_000);
@@ -27,27 +27,14 @@ interface World {
 }
 
 class Run {
-  readonly #random: ReturnType<typeof countingRandom>;
+  readonly #dice: Dice;
   readonly #world: World;
   readonly #actor: Actor;
 
-  constructor(world: World, actor: Actor, random: ReturnType<typeof countingRandom>) {
+  constructor(world: World, actor: Actor, dice: Dice) {
     this.#world = world;
     this.#actor = actor;
-    this.#random = random;
-  }
-
-  #pick<T>(list: readonly T[]): T {
-    return list[Math.floor(this.#random.fraction() * list.length)]!;
-  }
-
-  #some<T>(list: readonly T[]): T[] {
-    const chance = this.#random.fraction();
-    return list.filter(() => this.#random.fraction() < chance);
-  }
-
-  #isLucky(chance: number): boolean {
-    return this.#random.fraction() < chance;
+    this.#dice = dice;
   }
 
   /** One command; the names of the mailboxes it touched. */
@@ -55,13 +42,13 @@ class Run {
     const { model } = this.#world;
     const actor = this.#actor;
     const all = [...model.mailboxes.keys()];
-    if (actor.selected === undefined || this.#isLucky(0.05)) {
-      const name = this.#pick(all);
-      await actor.select(name, this.#isLucky(0.1));
+    if (actor.selected === undefined || this.#dice.isLucky(0.05)) {
+      const name = this.#dice.pick(all);
+      await actor.select(name, this.#dice.isLucky(0.1));
       return [name];
     }
-    if (this.#isLucky(0.06)) return this.#changeTree();
-    if (this.#isLucky(0.2)) return this.#append(this.#pick(all));
+    if (this.#dice.isLucky(0.06)) return this.#changeTree();
+    if (this.#dice.isLucky(0.2)) return this.#append(this.#dice.pick(all));
     const mailbox = model.mailboxes.get(actor.selected);
     if (mailbox === undefined) throw new Error('a deleted mailbox is still selected');
     return this.#onMessages(actor.selected, mailbox);
@@ -69,8 +56,8 @@ class Run {
 
   async #append(name: string): Promise<readonly string[]> {
     if (this.#world.model.mailbox(name).messages.length >= messagesMax) return this.#clear(name);
-    const flags = this.#some(flagNames);
-    const message = `Subject: ${Math.floor(this.#random.fraction() * 1e6)}\r\n\r\nx`;
+    const flags = this.#dice.some(flagNames);
+    const message = this.#dice.message();
     const lines = await this.#actor.act(`APPEND "${name}" (${flags.join(' ')}) {${message.length}+}\r\n${message}`);
     expect(lines.at(-1)).toMatch(/^x OK \[APPENDUID/);
     expect(lines.at(-1)).toContain(` ${this.#world.model.mailbox(name).uidNext}]`);
@@ -89,14 +76,14 @@ class Run {
 
   async #changeTree(): Promise<readonly string[]> {
     const { model, resync, actors } = this.#world;
-    const name = this.#pick(extraNames);
+    const name = this.#dice.pick(extraNames);
     if (!model.mailboxes.has(name)) {
       await this.#ok(`CREATE "${name}"`);
       model.mailboxes.set(name, emptyMailbox());
       return [name];
     }
     const others = actors.filter((actor) => actor !== this.#actor && actor.selected === name);
-    if (this.#isLucky(0.4)) {
+    if (this.#dice.isLucky(0.4)) {
       // Who deletes what he has selected has nothing selected after it; others who have it selected are sent away.
       if (this.#actor.selected === name) this.#actor.unselect();
       await this.#ok(`DELETE "${name}"`);
@@ -126,11 +113,11 @@ class Run {
     await actor.learn();
     const { model } = this.#world;
     const known = actor.uids.flatMap((uid) => (uid === undefined ? [] : [uid]));
-    const uids = this.#some(known);
-    const isUid = this.#isLucky(0.5);
+    const uids = this.#dice.some(known);
+    const isUid = this.#dice.isLucky(0.5);
     const set = isUid ? uids.join(',') : uids.map((uid) => actor.uids.indexOf(uid) + 1).join(',');
     const prefix = isUid ? 'UID ' : '';
-    const kind = this.#pick([
+    const kind = this.#dice.pick([
       'store',
       'store',
       'pipelined',
@@ -146,7 +133,7 @@ class Run {
     if (kind === 'sync') return this.#sync(name, mailbox);
     if (kind === 'status') return this.#status(name, mailbox);
     if (kind === 'close') {
-      await this.#ok(actor.isReadOnly || this.#isLucky(0.5) ? 'UNSELECT' : 'CLOSE');
+      await this.#ok(actor.isReadOnly || this.#dice.isLucky(0.5) ? 'UNSELECT' : 'CLOSE');
       // What this client was not told of is not its to remove.
       if (actor.last[0] === 'CLOSE') model.expunge(name, known);
       actor.unselect();
@@ -154,7 +141,7 @@ class Run {
     }
     if (uids.length === 0) return this.#sync(name, mailbox);
     if (kind === 'search') {
-      const flag = this.#pick(['SEEN', 'FLAGGED', 'DELETED', 'KEYWORD later'] as const);
+      const flag = this.#dice.pick(['SEEN', 'FLAGGED', 'DELETED', 'KEYWORD later'] as const);
       await this.#ok(`UID SEARCH ${flag}`);
       const found = actor.last
         .find((line) => line.startsWith('* SEARCH'))!
@@ -178,9 +165,9 @@ class Run {
       case 'pipelined': {
         const count = kind === 'store' ? 1 : 3;
         for (let at = 0; at < count; at += 1) {
-          const sign = this.#pick<StoreSign>(['', '+', '-']);
-          const flags = this.#some(flagNames);
-          const silent = this.#isLucky(0.3) ? '.SILENT' : '';
+          const sign = this.#dice.pick<StoreSign>(['', '+', '-']);
+          const flags = this.#dice.some(flagNames);
+          const silent = this.#dice.isLucky(0.3) ? '.SILENT' : '';
           await this.#ok(`${prefix}STORE ${set} ${sign}FLAGS${silent} (${flags.join(' ')})`);
           model.store(name, uids, sign, flags);
           if (silent !== '') for (const uid of uids) this.#assume(uid, sign, flags);
@@ -214,7 +201,7 @@ class Run {
   async #transfer(command: 'COPY' | 'MOVE', prefix: string, set: string, uids: readonly number[]): Promise<readonly string[]> {
     const { model } = this.#world;
     const from = this.#actor.selected!;
-    const to = this.#pick([...model.mailboxes.keys()].filter((name) => command === 'COPY' || name !== from));
+    const to = this.#dice.pick([...model.mailboxes.keys()].filter((name) => command === 'COPY' || name !== from));
     if (model.mailbox(to).messages.length + uids.length > messagesMax * 2) return this.#clear(to);
     await this.#ok(`${prefix}${command} ${set} "${to}"`);
     if (command === 'COPY') model.copy(from, uids, to);
@@ -255,12 +242,12 @@ describe('four connections over two accounts', () => {
         scratch: new ScratchClient(app, login),
       }),
     );
-    const random = countingRandom(seed);
+    const dice = new Dice(seed);
     for (let step = 1; step <= steps; step += 1) {
-      const world = worlds[Math.floor(random.fraction() * worlds.length)]!;
-      const actor = world.actors[Math.floor(random.fraction() * world.actors.length)]!;
+      const world = dice.pick(worlds);
+      const actor = dice.pick(world.actors);
       try {
-        const touched = await new Run(world, actor, random).step();
+        const touched = await new Run(world, actor, dice).step();
         for (const name of touched) {
           const wanted = shownModel(world.model.mailbox(name));
           expect(await world.resync.look(name)).toBe(wanted);

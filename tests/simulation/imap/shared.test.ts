@@ -5,8 +5,8 @@
  */
 import { describe, expect, it } from 'vitest';
 import { otherUser, startImapApp, user } from '../../support/imap/app.ts';
-import { countingRandom } from '../../support/open-accounts.ts';
 import { Actor, ResyncClient, ScratchClient } from './clients.ts';
+import { Dice } from './dice.ts';
 import { shown } from './model.ts';
 
 const steps = Math.ceil(Number(process.env['IMAP_MODEL_STEPS'] ?? 10_000) / 4);
@@ -75,23 +75,14 @@ interface Party {
 }
 
 class Step {
-  readonly #random: ReturnType<typeof countingRandom>;
+  readonly #dice: Dice;
   readonly #party: Party;
   readonly #actor: Actor;
 
-  constructor(party: Party, actor: Actor, random: ReturnType<typeof countingRandom>) {
+  constructor(party: Party, actor: Actor, dice: Dice) {
     this.#party = party;
     this.#actor = actor;
-    this.#random = random;
-  }
-
-  #pick<T>(list: readonly T[]): T {
-    return list[Math.floor(this.#random.fraction() * list.length)]!;
-  }
-
-  #some<T>(list: readonly T[]): T[] {
-    const chance = this.#random.fraction();
-    return list.filter(() => this.#random.fraction() < chance);
+    this.#dice = dice;
   }
 
   /** One command; the mailboxes it touched. */
@@ -99,19 +90,19 @@ class Step {
     const { mailboxes, who } = this.#party;
     const names = [...mailboxes.keys()];
     const actor = this.#actor;
-    const chance = this.#random.fraction();
+    const chance = this.#dice.throw();
     if (actor.selected === undefined || chance < 0.05) {
-      await actor.select(this.#pick(names), this.#random.fraction() < 0.1);
+      await actor.select(this.#dice.pick(names), this.#dice.isLucky(0.1));
       return [mailboxes.get(actor.selected!)!];
     }
-    if (chance < 0.1 && who === 'owner') return this.#share(this.#pick(sharedNames));
-    if (chance < 0.3) return this.#append(this.#pick(names));
+    if (chance < 0.1 && who === 'owner') return this.#share(this.#dice.pick(sharedNames));
+    if (chance < 0.3) return this.#append(this.#dice.pick(names));
     return this.#onMessages(mailboxes.get(actor.selected)!);
   }
 
   async #share(name: string): Promise<readonly Mailbox[]> {
     const mailbox = this.#party.mailboxes.get(name)!;
-    mailbox.rights = this.#pick(rightsGiven);
+    mailbox.rights = this.#dice.pick(rightsGiven);
     await this.#mustBe(true, `SETACL "${name}" ${otherUser} ${mailbox.rights}`);
     return [mailbox];
   }
@@ -126,8 +117,8 @@ class Step {
     const { who, mailboxes } = this.#party;
     const mailbox = mailboxes.get(name)!;
     if (mailbox.messages.length >= messagesMax) return this.#clear(name, mailbox);
-    const flags = this.#some(flagNames);
-    const message = `Subject: ${Math.floor(this.#random.fraction() * 1e6)}\r\n\r\nx`;
+    const flags = this.#dice.some(flagNames);
+    const message = this.#dice.message();
     const may = mailbox.may(who, 'i');
     await this.#mustBe(may, `APPEND "${name}" (${flags.join(' ')}) {${message.length}+}\r\n${message}`);
     if (may) this.#enter(mailbox, flags);
@@ -157,8 +148,8 @@ class Step {
     const actor = this.#actor;
     await actor.learn();
     const known = actor.uids.flatMap((uid) => (uid === undefined ? [] : [uid]));
-    const uids = this.#some(known);
-    const kind = this.#pick(['store', 'store', 'copy', 'move', 'expunge', 'sync', 'search', 'status', 'close'] as const);
+    const uids = this.#dice.some(known);
+    const kind = this.#dice.pick(['store', 'store', 'copy', 'move', 'expunge', 'sync', 'search', 'status', 'close'] as const);
     if (kind === 'status') return this.#status(mailbox);
     if (kind === 'close') {
       await this.#mustBe(true, actor.isReadOnly ? 'UNSELECT' : 'CLOSE');
@@ -193,8 +184,8 @@ class Step {
 
   async #store(mailbox: Mailbox, set: string, uids: readonly number[]): Promise<readonly Mailbox[]> {
     const { who } = this.#party;
-    const sign = this.#pick<Sign>(['', '+', '-']);
-    const flags = this.#some(flagNames);
+    const sign = this.#dice.pick<Sign>(['', '+', '-']);
+    const flags = this.#dice.some(flagNames);
     const rightOf = (flag: string) => (flag === '\\Seen' ? 's' : flag === '\\Deleted' ? 't' : 'w');
     const asked = sign === '' ? ['s', 't', 'w'] : flags.map(rightOf);
     const may = (right: string) => mailbox.may(who, right);
@@ -217,7 +208,7 @@ class Step {
 
   async #transfer(command: 'COPY' | 'MOVE', from: Mailbox, set: string, uids: readonly number[]): Promise<readonly Mailbox[]> {
     const { who, mailboxes } = this.#party;
-    const [name, to] = this.#pick([...mailboxes].filter(([, mailbox]) => command === 'COPY' || mailbox !== from));
+    const [name, to] = this.#dice.pick([...mailboxes].filter(([, mailbox]) => command === 'COPY' || mailbox !== from));
     if (to.messages.length + uids.length > messagesMax * 2) return this.#clear(name, to);
     const mayTake = command === 'COPY' || (from.may(who, 't') && from.may(who, 'e'));
     const isDone = mayTake && to.may(who, 'i');
@@ -286,12 +277,12 @@ describe('an owner and somebody he shares with', () => {
       mailbox.rights = 'lrswite';
       expect((await owner.actors[0]!.act(`SETACL "${name}" ${otherUser} ${mailbox.rights}`)).at(-1)).toMatch(/^x OK/);
     }
-    const random = countingRandom(seed);
+    const dice = new Dice(seed);
     for (let step = 1; step <= steps; step += 1) {
-      const party = parties[Math.floor(random.fraction() * parties.length)]!;
-      const actor = party.actors[Math.floor(random.fraction() * party.actors.length)]!;
+      const party = dice.pick(parties);
+      const actor = dice.pick(party.actors);
       try {
-        const touched = await new Step(party, actor, random).take();
+        const touched = await new Step(party, actor, dice).take();
         for (const { who, mailboxes, resync, scratch } of parties) {
           for (const [name, mailbox] of mailboxes) {
             if (!touched.includes(mailbox)) continue;
