@@ -8,6 +8,7 @@ import { verbs } from '../../server/admin/verbs.ts';
 import { JamSender } from '../support/jmap/jam-sender.ts';
 import { makeServerFolder, type RunningServer, type ServerFolder } from '../support/running-server.ts';
 import { SesServer, sesCredentials } from '../support/ses-server.ts';
+import { makeSigningKeys } from '../support/signing-keys.ts';
 import { SmtpSink } from '../support/smtp-sink.ts';
 
 const any = '127.0.0.1:0';
@@ -41,15 +42,7 @@ describe('jmap-jam sends', () => {
     const sender = await start({ driver: 'smtp', host: '127.0.0.1', port: sink.port, tls: 'none' });
     await verb('domain add', { name: 'boats.example' });
     await verb('alias add', { alias: 'me@boats.example', address: 'me@localhost' });
-    const records = new Map<string, string>();
-    for (const algorithm of ['rsa', 'ed25519']) {
-      const made = (await verb('dkim add', { domain: 'boats.example', algorithm })) as {
-        selector: string;
-        dns: { name: string; value: string };
-      };
-      records.set(made.dns.name, made.dns.value);
-      await verb('dkim activate', { domain: 'boats.example', selector: made.selector });
-    }
+    const records = await makeSigningKeys(verb, 'boats.example');
     const { submissionId } = await sender.send({
       subject: 'Grüße',
       from: 'me@boats.example',

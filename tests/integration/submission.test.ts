@@ -9,6 +9,7 @@ import { verbs } from '../../server/admin/verbs.ts';
 import { JamSender } from '../support/jmap/jam-sender.ts';
 import { LineClient } from '../support/line-client.ts';
 import { makeServerFolder, password, type RunningServer, type ServerFolder } from '../support/running-server.ts';
+import { makeSigningKeys } from '../support/signing-keys.ts';
 import { SmtpSink } from '../support/smtp-sink.ts';
 
 let folder: ServerFolder;
@@ -121,15 +122,7 @@ describe('a message from a user', () => {
   it('is signed with the active keys of its domain, rsa and ed25519', async () => {
     await verb('domain add', { name: 'boats.example' });
     await verb('alias add', { alias: 'me@boats.example', address: 'me@localhost' });
-    const records = new Map<string, string>();
-    for (const algorithm of ['rsa', 'ed25519']) {
-      const made = (await verb('dkim add', { domain: 'boats.example', algorithm })) as {
-        selector: string;
-        dns: { name: string; value: string };
-      };
-      records.set(made.dns.name, made.dns.value);
-      await verb('dkim activate', { domain: 'boats.example', selector: made.selector });
-    }
+    const records = await makeSigningKeys(verb, 'boats.example');
     const client = LineClient.connect(server.addressOf('submission'));
     const subject = 'Boats:  two   spaces\r\n\tand a fold';
     await submit(
