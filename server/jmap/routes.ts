@@ -10,7 +10,7 @@ import { cacheOf } from './account-cache.ts';
 import { storeUpload } from './blobs.ts';
 import { dispatch, reachableAccount } from './dispatcher.ts';
 import { authenticate, problem } from './http/authentication.ts';
-import { addResourceMetadata, allowOrigins, originOf } from './http/browsers.ts';
+import { addResourceMetadata, allowOrigins, mayOpenWebSocket, originOf } from './http/browsers.ts';
 import { sendBlob } from './http/download.ts';
 import { readEventSourceQuery, serveEvents } from './http/event-source.ts';
 import { isLoginOver, type Stream } from './http/stream.ts';
@@ -140,6 +140,8 @@ function webSocket(services: JmapServices, streams: Set<Stream>, upgrades: Upgra
   return async (identity, request, reply) => {
     if (!upgrades.isUpgrade(request))
       return problem(reply.header('upgrade', 'websocket'), 426, 'This is for WebSocket, with the subprotocol "jmap".');
+    if (!mayOpenWebSocket(request, services))
+      return problem(reply, 403, 'Pages of this origin may not open WebSockets here: see corsOrigins.');
     if (!upgrades.offersJmap(request)) return problem(reply, 400, 'The subprotocol is "jmap".');
     const account = await services.accounts.open(identity.accountId);
     const cache = cacheOf(account);

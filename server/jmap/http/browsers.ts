@@ -25,6 +25,18 @@ export function originOf({ protocol, host }: FastifyRequest, publicUrl: string |
   return publicUrl ?? `${protocol}://${host}`;
 }
 
+/**
+ * Whether a page of this origin may open a WebSocket (RFC 6455 §10.2). Browsers let any page do that, and send along the Basic login that they remember;
+ * CORS does not hold there. `*` names nobody: it is for requests that bring their own credentials. Who is no browser's page has no origin.
+ */
+export function mayOpenWebSocket(
+  { headers: { origin }, protocol, host }: FastifyRequest,
+  { corsOrigins, publicUrl }: { readonly corsOrigins: readonly string[]; readonly publicUrl: string | undefined },
+): boolean {
+  if (origin === undefined || origin === `${protocol}://${host}` || corsOrigins.includes(origin)) return true;
+  return publicUrl !== undefined && origin === new URL(publicUrl).origin;
+}
+
 /** RFC 9728 §3: we take tokens, and give none. */
 export function addResourceMetadata(scope: FastifyInstance, issuers: readonly string[], publicUrl: string | undefined): void {
   if (issuers.length === 0) return;

@@ -99,8 +99,22 @@ describe('JMAP over WebSocket', () => {
     expect(await refusal(url, undefined, { authorization })).toBe(400);
     expect(await refusal(url, 'xmpp', { authorization })).toBe(400);
     expect(await refusal(url.replace('/ws', '/session'), 'jmap', { authorization })).toBe(404);
+    // A page elsewhere, whose browser remembers the login (RFC 6455 §10.2).
+    for (const origin of ['https://elsewhere.example', 'null', url.replace('ws:', 'https:').slice(0, -8)])
+      expect(await refusal(url, 'jmap', { authorization, origin })).toBe(403);
     const plain = await fetch(url.replace('ws:', 'http:'), { headers: { authorization } });
     expect(plain.status).toBe(426);
+  });
+
+  it('is open to pages of its own origin and of those that are configured', async () => {
+    await using app = await startJmapApp();
+    const url = await listen(app);
+    for (const origin of [url.replace('ws:', 'http:').slice(0, -8), 'https://web.example.com']) {
+      const socket = new WebSocket(url, 'jmap', { headers: { authorization: app.authorization(), origin } });
+      await once(socket, 'open');
+      await using client = new Client(socket);
+      expect(await client.ask([])).toMatchObject({ '@type': 'Response' });
+    }
   });
 
   it.each([
