@@ -87,10 +87,11 @@ function objectReader(config: Config, clock: Clock, logger: Logger): MessageFlow
   const { store } = config;
   const { region, endpoint, forcePathStyle, accessKeyId, secretAccessKey } = store.driver === 's3' ? store : ({} as Record<string, never>);
   const credentials = accessKeyId && secretAccessKey ? { accessKeyId, secretAccessKey } : undefined;
-  return async (bucket, key) => {
+  return async ({ bucket, key, objectVersion }) => {
     if (!config.messageFlow.buckets.includes(bucket)) return undefined;
     await using objects = new S3Store({ bucket, region, endpoint, forcePathStyle, credentials, clock });
     try {
+      if (objectVersion !== undefined) return await objects.getVersion(key, objectVersion, config.limits.messageBytesMax);
       const info = await objects.head(key);
       if (info === undefined || info.size > config.limits.messageBytesMax) return undefined;
       return (await objects.get(key)).body;

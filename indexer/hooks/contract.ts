@@ -86,26 +86,28 @@ export function decodeAnswer(value: unknown, { recipients, direction }: HookCall
   if (actions.length > responseActionsMax) throw new HookError(`The answer has more than ${responseActionsMax} actions.`);
   const decided = new Map<string, HookAnswer['actions'] extends ReadonlyMap<string, infer A> ? A : never>();
   const named = new Set<string>();
-  let bounceMessage: string | undefined;
+  const bounceMessages = new Map<string, string>();
   for (const entry of actions) {
-    const { action, recipients: chosen, allRecipients } = asObject(entry, 'An entry of `actions`');
+    // Functions of WorkMail's first years say `default` for all recipients.
+    const { action, recipients: chosen, allRecipients, default: isForAll } = asObject(entry, 'An entry of `actions`');
     const { type, parameters } = asObject(action, '`action`');
     if (typeof type !== 'string' || !Object.hasOwn(meanings, type)) throw new HookError(`There is no action ${JSON.stringify(type)}.`);
     if (direction === 'outbound' && !outboundTypes.includes(type)) throw new HookError(`${type} is for mail on its way in.`);
     const meaning = meanings[type as ActionType];
-    for (const address of recipientsOf(chosen, allRecipients, recipients)) {
+    for (const address of recipientsOf(chosen, allRecipients === true || isForAll === true, recipients)) {
       if (named.has(address)) continue;
       named.add(address);
       if (meaning !== undefined) decided.set(address, meaning);
-      if (meaning === 'bounce') bounceMessage ??= messageOf(parameters);
+      const message = meaning === 'bounce' ? messageOf(parameters) : undefined;
+      if (message !== undefined) bounceMessages.set(address, message);
     }
   }
-  return { actions: decided, ...(bounceMessage === undefined ? {} : { bounceMessage }) };
+  return { actions: decided, bounceMessages };
 }
 
 /** Of those that were asked about; whoever else is named is none of its business. */
-function recipientsOf(chosen: unknown, all: unknown, asked: readonly string[]): readonly string[] {
-  if (all === true) return asked;
+function recipientsOf(chosen: unknown, all: boolean, asked: readonly string[]): readonly string[] {
+  if (all) return asked;
   if (!Array.isArray(chosen) || !chosen.every((address) => typeof address === 'string')) {
     throw new HookError('An action names neither `recipients` nor `allRecipients`.');
   }

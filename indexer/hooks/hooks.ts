@@ -112,7 +112,7 @@ function fallBack({ name, fallback }: Hook, { bytes, recipients }: HookCall): Ho
       return {
         bytes,
         actions: new Map(recipients.map((recipient) => [recipient, fallback])),
-        bounceMessage: 'The message could not be checked, and was refused',
+        bounceMessages: new Map(recipients.map((recipient) => [recipient, 'The message could not be checked, and was refused'])),
       };
   }
 }

@@ -4,6 +4,7 @@
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { scanHeader } from '../../protocol/mime/header.ts';
+import { withCrlf } from '../../protocol/mime/line-ends.ts';
 import type { Clock } from '../../storage/clock.ts';
 import { rawUrlMs, transitBytesMax, transitKeptMs } from './limits.ts';
 
@@ -50,12 +51,19 @@ export class MessageFlow {
     return this.#transits.get(id)?.bytes;
   }
 
-  replace(id: string, bytes: Buffer): ReplaceResult {
+  /** Why the message cannot be replaced, whatever by. */
+  refusalOf(id: string): 'missing' | 'frozen' | undefined {
     const transit = this.#transits.get(id);
     if (transit === undefined) return 'missing';
-    if (transit.keptUntil !== undefined) return 'frozen';
+    return transit.keptUntil === undefined ? undefined : 'frozen';
+  }
+
+  replace(id: string, bytes: Buffer): ReplaceResult {
+    const refused = this.refusalOf(id);
+    if (refused !== undefined) return refused;
     if (bytes.length > this.#options.messageBytesMax || !isMessage(bytes)) return 'rejected';
-    this.#set(id, { bytes, keptUntil: undefined });
+    // Python's email package writes lines as Unix does unless it is told otherwise.
+    this.#set(id, { bytes: withCrlf(bytes), keptUntil: undefined });
     return 'replaced';
   }
 

@@ -55,7 +55,8 @@ export interface TransportOutcome {
 export interface HookAnswer {
   readonly bytes: Buffer;
   readonly actions: ReadonlyMap<string, 'drop' | 'bounce' | 'junk' | 'neverJunk'>;
-  readonly bounceMessage?: string;
+  /** What the sender reads of each recipient that is refused. */
+  readonly bounceMessages?: ReadonlyMap<string, string>;
 }
 
 export interface HookCall extends Omit<TransportMessage, 'recipients'> {
@@ -201,7 +202,7 @@ class Run {
       for (const copy of group) {
         copy.bytes = answer.bytes;
         const decided = answer.actions.get(copy.address);
-        if (decided === 'drop' || decided === 'bounce') settle(copy, decided, answer.bounceMessage);
+        if (decided === 'drop' || decided === 'bounce') settle(copy, decided, answer.bounceMessages?.get(copy.address));
         else if (decided !== undefined) copy.placement = decided === 'junk' ? 'junk' : 'inbox';
       }
     }

@@ -8,12 +8,18 @@ import { signatureFault } from '../../indexer/hooks/signature.ts';
 
 export const messageFlowPath = '/message-flow';
 
+export interface S3Reference {
+  readonly bucket: string;
+  readonly key: string;
+  readonly objectVersion?: string;
+}
+
 export interface MessageFlowRoute {
   readonly flow: MessageFlow;
   readonly secretOf: (accessKeyId: string) => string | undefined;
   readonly now: () => number;
-  /** Reads what a function has put into a bucket; undefined where we may not, or there is nothing. */
-  readonly readObject: (bucket: string, key: string) => Promise<Buffer | undefined>;
+  /** Reads what a function has put into a bucket, the newest version if none is named; undefined where we may not, or there is nothing. */
+  readonly readObject: (reference: S3Reference) => Promise<Buffer | undefined>;
   readonly messageBytesMax: number;
 }
 
@@ -44,10 +50,13 @@ export async function addMessageFlowRoute(server: FastifyInstance, route: Messag
         scope.post(path, async (request, reply) => {
           const refusal = await checkCaller(route, request, reply);
           if (refusal !== undefined) return refusal;
+          // Asked before anything is fetched for it.
+          const refused = flow.refusalOf(idOf(request));
+          if (refused !== undefined) return answerReplace(reply, refused);
           const reference = s3ReferenceOf(bodyOf(request));
-          const bytes = reference && (await route.readObject(reference.bucket, reference.key));
+          const bytes = reference && (await route.readObject(reference));
           if (bytes === undefined) {
-            const message = 'Name an object, without a version, in a bucket that messageFlow.buckets lists.';
+            const message = 'Name an object that is there, and small enough, in a bucket that messageFlow.buckets lists.';
             return refuse(reply, 400, 'InvalidContentLocation', message);
           }
           return answerReplace(reply, flow.replace(idOf(request), bytes));
@@ -91,12 +100,12 @@ function mayUse(flow: MessageFlow, request: FastifyRequest): boolean {
   return typeof expires === 'string' && typeof signature === 'string' && flow.mayUse(idOf(request), expires, signature);
 }
 
-function s3ReferenceOf(body: Buffer): { readonly bucket: string; readonly key: string } | undefined {
+function s3ReferenceOf(body: Buffer): S3Reference | undefined {
   try {
     const { bucket, key, objectVersion } = JSON.parse(body.toString('utf8')).content.s3Reference;
-    // A version is not asked for: the newest one is what the function has just put there.
-    if (typeof bucket !== 'string' || typeof key !== 'string' || objectVersion !== undefined) return undefined;
-    return { bucket, key };
+    if (typeof bucket !== 'string' || typeof key !== 'string' || key === '') return undefined;
+    if (objectVersion === undefined || objectVersion === null) return { bucket, key };
+    return typeof objectVersion === 'string' ? { bucket, key, objectVersion } : undefined;
   } catch {
     return undefined;
   }

@@ -102,6 +102,19 @@ export class S3Store implements ObjectStore {
     });
   }
 
+  /** The bytes of one version of an object in a bucket that keeps versions; undefined when there are more than `bytesMax`. */
+  async getVersion(key: string, versionId: string, bytesMax: number, options: RequestOptions = {}): Promise<Buffer | undefined> {
+    assertKey(key);
+    return this.#reading(key, options, async () => {
+      const stop = new AbortController();
+      const abortSignal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
+      const output = await this.#bulk.send(new GetObjectCommand({ ...this.#at(key), VersionId: versionId }), { abortSignal });
+      if ((output.ContentLength ?? 0) <= bytesMax) return readBody(output, output.ContentLength);
+      stop.abort();
+      return undefined;
+    });
+  }
+
   async getRange(key: string, offset: number, length: number, options: RequestOptions = {}): Promise<Buffer> {
     assertKey(key);
     assertRange(offset, length);

@@ -1,17 +1,19 @@
 /** Functions written to WorkMail's contract, run by a Lambda-compatible server, change what is delivered. They know of Satchel by one variable. */
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { GetRawMessageContentCommand, PutRawMessageContentCommand, WorkMailMessageFlowClient } from '@aws-sdk/client-workmailmessageflow';
+import { createTransport } from 'nodemailer';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { flowToken } from '../../indexer/hooks/message-flow.ts';
 import { parseClauses } from '../../indexer/rules/rule-text.ts';
 import type { Uid } from '../../protocol/mail/ids.ts';
 import { LambdaServer, type TestFunction } from '../support/lambda-server.ts';
-import { makeServerFolder, type RunningServer, type ServerFolder } from '../support/running-server.ts';
+import { makeServerFolder, password, type RunningServer, type ServerFolder } from '../support/running-server.ts';
 import { type StrictS3, startStrictS3 } from '../support/s3/strict-s3.ts';
 
 const role = { accessKeyId: 'AKIAROLE', secretAccessKey: 'role-secret' };
 const hook = { driver: 'lambda', region: 'eu-west-1', ...role, timeoutMs: 2_000, attempts: 2 };
 const env = { ...process.env };
+const any = '127.0.0.1:0';
 let lambda: LambdaServer;
 let s3: StrictS3;
 let folder: ServerFolder;
@@ -35,6 +37,7 @@ beforeEach(async () => {
       { ...hook, name: 'told', functionArn: 'told', endpoint: lambda.url, mode: 'async' },
     ],
     messageFlow: { buckets: ['changed-mail'] },
+    listen: { http: any, https: any, imap: any, imaps: any, lmtp: any, submission: null, submissions: any, managesieve: null },
   });
   server = await folder.start();
 });
@@ -68,9 +71,13 @@ function message(from: string, body = 'Hello\r\n', subject = 'Offer') {
 /** Hands a message in as the pipeline's sources do; what the account holds afterwards, by mailbox. */
 async function receive(raw: Buffer, name = 'm1') {
   await folder.drop(`me@localhost/${name}`, raw);
-  const { directory } = server.app.services;
-  const account = await server.app.accounts.open(directory.accountByAddress('me@localhost')!.id);
   await expect.poll(async () => (await keysLeft()).length, { timeout: 8_000, interval: 20 }).toBe(0);
+  return contentsOf('me@localhost');
+}
+
+async function contentsOf(address: string) {
+  const { directory } = server.app.services;
+  const account = await server.app.accounts.open(directory.accountByAddress(address)!.id);
   const held = account.read((reader) =>
     reader
       .mailboxes()
@@ -199,6 +206,109 @@ describe('a function of WorkMail', () => {
     await addRule('hook=block');
     const [delivered] = await receive(message('a@good.example'));
     expect(delivered!.text).toBe(`X-Seen: yes\r\n${message('a@good.example')}`);
+  });
+});
+
+describe("as AWS's samples are written, a function", () => {
+  /** Restricted mailboxes: only the organisation may write to these; the answer names the recipients. */
+  const restricted: TestFunction = (event) => {
+    const { envelope } = event as unknown as { envelope: { mailFrom: { address: string }; recipients: { address: string }[] } };
+    const recipients = envelope.recipients.map(({ address }) => address);
+    const isOurs = envelope.mailFrom.address.endsWith('@good.example');
+    return { actions: isOurs ? [] : [{ action: { type: 'MOVE_TO_JUNK' }, recipients: [...recipients, 'nobody@elsewhere.example'] }] };
+  };
+
+  /** Tags the subject, writes lines as Python does, and says `default` of all recipients. */
+  const tagSubject: TestFunction = async ({ messageId, subject }) => {
+    const client = new WorkMailMessageFlowClient({});
+    const { messageContent } = await client.send(new GetRawMessageContentCommand({ messageId }));
+    const text = (await messageContent!.transformToString()).replace(/^Subject: .*$/m, `Subject: [Hello World!] ${subject}`);
+    const Body = text.replaceAll('\r\n', '\n');
+    await new S3Client({ forcePathStyle: true }).send(new PutObjectCommand({ Bucket: 'changed-mail', Key: messageId, Body }));
+    const content = { s3Reference: { bucket: 'changed-mail', key: messageId } };
+    await client.send(new PutRawMessageContentCommand({ messageId, content }));
+    return { actions: [{ action: { type: 'DEFAULT' }, default: true }] };
+  };
+
+  test('restricts a mailbox', async () => {
+    lambda.functions.set('block', restricted);
+    await addRule('hook=block');
+    expect(await receive(message('a@good.example'))).toMatchObject([{ mailbox: 'Junk' }]);
+  });
+
+  test('tags the subject with lines as Python writes them', async () => {
+    await setEndpoint();
+    lambda.functions.set('block', tagSubject);
+    await addRule('hook=block');
+    const [delivered] = await receive(message('a@good.example'));
+    expect(delivered).toEqual({ mailbox: 'INBOX', text: message('a@good.example', 'Hello\r\n', '[Hello World!] Offer').toString() });
+  });
+
+  test('tells what is wrong by the names of the contract', async () => {
+    await setEndpoint();
+    lambda.functions.set('block', async ({ messageId }) => {
+      const client = new WorkMailMessageFlowClient({ maxAttempts: 1 });
+      const put = (id: string, s3Reference: { bucket: string; key: string; objectVersion?: string }) =>
+        client.send(new PutRawMessageContentCommand({ messageId: id, content: { s3Reference } })).then(
+          () => 'done',
+          (error: Error) => error.name,
+        );
+      const unknown = '00000000-0000-0000-0000-000000000000';
+      await new S3Client({ forcePathStyle: true }).send(new PutObjectCommand({ Bucket: 'changed-mail', Key: 'bad', Body: 'no message' }));
+      return {
+        actions: [],
+        names: [
+          await client.send(new GetRawMessageContentCommand({ messageId: unknown })).catch((error: Error) => error.name),
+          await put(unknown, { bucket: 'changed-mail', key: 'nothing' }),
+          await put(messageId, { bucket: 'changed-mail', key: 'nothing' }),
+          await put(messageId, { bucket: 'changed-mail', key: 'nothing', objectVersion: 'v1' }),
+          await put(messageId, { bucket: 'not-listed', key: 'bad' }),
+          await put(messageId, { bucket: 'changed-mail', key: 'bad' }),
+        ],
+      };
+    });
+    await addRule('hook=block');
+    const answered: unknown[] = [];
+    const run = lambda.functions.get('block')!;
+    lambda.functions.set('block', async (event) => {
+      const answer = await run(event);
+      answered.push((answer as { names: unknown }).names);
+      return answer;
+    });
+    expect(await receive(message('a@good.example'))).toMatchObject([{ mailbox: 'INBOX' }]);
+    expect(answered).toEqual([
+      [
+        'ResourceNotFoundException',
+        'ResourceNotFoundException',
+        'InvalidContentLocation',
+        'InvalidContentLocation',
+        'InvalidContentLocation',
+        'MessageRejected',
+      ],
+    ]);
+  });
+
+  test('changes what a user sends, and is told that it goes out', async () => {
+    await setEndpoint();
+    lambda.functions.set('block', tagSubject);
+    const { directory } = server.app.services;
+    await directory.addRule({ name: 'out', direction: 'outbound', ...parseClauses(['hook=block']) });
+    const transport = createTransport({
+      host: '127.0.0.1',
+      port: server.addressOf('submissions').port,
+      secure: true,
+      auth: { user: 'me@localhost', pass: password },
+      tls: { rejectUnauthorized: false },
+    });
+    await transport.sendMail({ from: 'me@localhost', to: 'me@localhost', subject: 'Minutes', text: 'Hello' });
+    transport.close();
+    await expect.poll(async () => (await contentsOf('me@localhost')).length, { timeout: 8_000, interval: 20 }).toBe(1);
+    const [delivered] = await contentsOf('me@localhost');
+    expect(delivered!.text).toMatch(/^Subject: \[Hello World!\] Minutes\r$/m);
+    expect(delivered!.text).not.toMatch(/[^\r]\n/);
+    expect(lambda.invocations).toMatchObject([
+      { event: { flowDirection: 'OUTBOUND', envelope: { mailFrom: { address: 'me@localhost' } } } },
+    ]);
   });
 });
 

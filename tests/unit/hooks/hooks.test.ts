@@ -84,6 +84,12 @@ describe('an answer', () => {
       { 'bob@example.com': 'junk', 'alice@example.com': 'drop' },
     ],
     ['DROP', 'for somebody who was not asked about: nothing', [action('DROP', { recipients: ['eve@example.net'] })], {}],
+    [
+      'DROP',
+      'for all, as the first functions said it',
+      [action('DROP', { default: true })],
+      { 'alice@example.com': 'drop', 'bob@example.com': 'drop' },
+    ],
     ['no action', 'at all', [], {}],
   ])('%s %s', (_type, _claim, actions, want) => {
     expect(Object.fromEntries(decodeAnswer({ actions }, call).actions)).toEqual(want);
@@ -91,7 +97,16 @@ describe('an answer', () => {
 
   test('BOUNCE carries its message', () => {
     const actions = [{ action: { type: 'BOUNCE', parameters: { bounceMessage: 'Too\r\nbad' } }, allRecipients: true }];
-    expect(decodeAnswer({ actions }, call)).toMatchObject({ bounceMessage: 'Too bad' });
+    expect(decodeAnswer({ actions }, call).bounceMessages).toEqual(new Map(call.recipients.map((address) => [address, 'Too bad'])));
+  });
+
+  test('BOUNCE carries a message for each of those whom it names', () => {
+    const bounce = (bounceMessage: string, recipient: string) => ({
+      action: { type: 'BOUNCE', parameters: { bounceMessage } },
+      recipients: [recipient],
+    });
+    const { bounceMessages } = decodeAnswer({ actions: [bounce('Full', 'alice@example.com'), bounce('Gone', 'bob@example.com')] }, call);
+    expect(Object.fromEntries(bounceMessages ?? [])).toEqual({ 'alice@example.com': 'Full', 'bob@example.com': 'Gone' });
   });
 
   test.each([
@@ -202,6 +217,13 @@ describe('the message flow', () => {
     expect(flow.replace('m', Buffer.alloc(1_001, 'a: b\r\n'))).toBe('rejected');
     expect(flow.replace('n', bytes)).toBe('missing');
     expect(flow.read('m')).toBe(bytes);
+  });
+
+  test('takes lines as Unix has them, and keeps them as mail has them', () => {
+    const flow = openFlow();
+    flow.open('m', Buffer.from('A: b\r\n\r\nold\r\n'));
+    expect(flow.replace('m', Buffer.from('A: b\n\nnew\r\nbody\n'))).toBe('replaced');
+    expect(flow.freeze('m')?.toString()).toBe('A: b\r\n\r\nnew\r\nbody\r\n');
   });
 
   test('forgets what was delivered after an hour', () => {
