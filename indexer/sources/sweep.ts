@@ -10,7 +10,7 @@
 import { StorageError } from '../../protocol/mail/errors.ts';
 import type { AccountId } from '../../protocol/mail/ids.ts';
 import type { Clock } from '../../storage/clock.ts';
-import type { ObjectInfo, ObjectStore } from '../../storage/objects/object-store.ts';
+import type { ListPage, ObjectInfo, ObjectStore } from '../../storage/objects/object-store.ts';
 import { eventGraceMs, messagesInFlightMax, parkedMax, relistAfterMs, stillMs } from '../limits.ts';
 import type { IntakeOutcome, Pipeline } from '../pipeline.ts';
 
@@ -62,8 +62,9 @@ export class Sweep {
     // Nothing is due, and a listing costs what an upload does.
     if (eventsEmptyAt !== undefined && eventsEmptyAt() === undefined) return;
     let startAfter = turn.beginList();
+    let page: ListPage | undefined;
     do {
-      const page = await store.listPage(inboundPrefix, { startAfter, signal });
+      page = await store.listPage(inboundPrefix, { startAfter, pageBefore: page, signal });
       const young: ObjectInfo[] = [];
       for (const info of page.objects) {
         // What ends in a slash is a folder that somebody made.

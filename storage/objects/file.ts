@@ -83,6 +83,8 @@ export class FileStore implements ObjectStore {
   readonly #writer = new FileWriter();
   readonly #temporaryPrefix: string;
   #temporaryCount = 0;
+  /** By the page before, and for as long as somebody holds it: a folder is read once for all pages, not once for each. */
+  readonly #listings = new WeakMap<ListPage, Listing>();
   /** Removals of temporary files that nobody waits for; dispose does. */
   readonly #removals = new Set<Promise<void>>();
 
@@ -133,33 +135,31 @@ export class FileStore implements ObjectStore {
   async listPage(prefix: string, options: ListOptions = {}): Promise<ListPage> {
     const limit = pageLimit(options);
     const date = this.#clock.now();
+    const listing = this.#goOn(prefix, options);
     const objects: ObjectInfo[] = [];
-    for await (const object of this.list(prefix, { ...options, limit: limit + 1 })) objects.push(object);
-    const hasMore = objects.length > limit;
-    if (hasMore) objects.pop();
-    return { objects, date, next: hasMore ? objects.at(-1)?.key : undefined };
+    try {
+      while (objects.length < limit && (await listing.hasMore())) {
+        const keys = await listing.take(Math.min(limit - objects.length, statsInFlightMax), options.signal);
+        objects.push(...(await this.#infos(keys)));
+      }
+      const next = (await listing.hasMore()) ? objects.at(-1)?.key : undefined;
+      const page: ListPage = { objects, date, next };
+      if (next !== undefined) this.#listings.set(page, listing);
+      return page;
+    } catch (error) {
+      throw storageError(error, `list ${prefix} in ${this.name}`);
+    }
   }
 
   async *list(prefix: string, options: ListOptions = {}): AsyncGenerator<ObjectInfo> {
-    assertPrefix(prefix);
-    if (prefix.startsWith(`${temporaryFolder}/`)) return;
+    const listing = this.#listing(prefix, options.startAfter);
     let left = options.limit ?? Number.POSITIVE_INFINITY;
-    let batch: string[] = [];
     try {
-      for await (const key of walkKeys(this.#root, { prefix, startAfter: options.startAfter }, (name) => name === temporaryFolder)) {
-        options.signal?.throwIfAborted();
-        if (keyFault(key) !== undefined) continue;
-        batch.push(key);
-        if (batch.length < Math.min(left, statsInFlightMax)) continue;
-        for (const object of await this.#infos(batch)) {
+      while (await listing.hasMore()) {
+        for (const object of await this.#infos(await listing.take(Math.min(left, statsInFlightMax), options.signal))) {
           yield object;
           if (--left === 0) return;
         }
-        batch = [];
-      }
-      for (const object of await this.#infos(batch)) {
-        yield object;
-        if (--left === 0) return;
       }
     } catch (error) {
       throw storageError(error, `list ${prefix} in ${this.name}`);
@@ -203,6 +203,20 @@ export class FileStore implements ObjectStore {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#writer[Symbol.asyncDispose]();
     while (this.#removals.size > 0) await Promise.all(this.#removals);
+  }
+
+  /** What is left of the listing of the page before, which goes on once, or a new one. */
+  #goOn(prefix: string, { startAfter, pageBefore }: ListOptions): Listing {
+    const left = pageBefore === undefined || pageBefore.next !== startAfter ? undefined : this.#listings.get(pageBefore);
+    if (pageBefore === undefined || left?.prefix !== prefix) return this.#listing(prefix, startAfter);
+    this.#listings.delete(pageBefore);
+    return left;
+  }
+
+  #listing(prefix: string, startAfter: string | undefined): Listing {
+    assertPrefix(prefix);
+    const isOurs = prefix.startsWith(`${temporaryFolder}/`);
+    return new Listing(prefix, isOurs ? noKeys() : walkKeys(this.#root, { prefix, startAfter }, (name) => name === temporaryFolder));
   }
 
   #begin(key: string, options: RequestOptions): string {
@@ -294,6 +308,40 @@ export class FileStore implements ObjectStore {
     return new StorageError('missing', `There is no object ${key} in ${this.name}.`, { cause });
   }
 }
+
+/** The names of a listing that are still to come. */
+class Listing {
+  readonly prefix: string;
+  readonly #keys: AsyncGenerator<string>;
+  #ahead: string | undefined;
+
+  constructor(prefix: string, keys: AsyncGenerator<string>) {
+    this.prefix = prefix;
+    this.#keys = keys;
+  }
+
+  async hasMore(): Promise<boolean> {
+    while (this.#ahead === undefined) {
+      const { done, value } = await this.#keys.next();
+      if (done) return false;
+      // A file put there by hand may have a name that no object can have.
+      if (keyFault(value) === undefined) this.#ahead = value;
+    }
+    return true;
+  }
+
+  async take(count: number, signal: AbortSignal | undefined): Promise<string[]> {
+    const keys: string[] = [];
+    while (keys.length < count && (await this.hasMore())) {
+      signal?.throwIfAborted();
+      keys.push(this.#ahead!);
+      this.#ahead = undefined;
+    }
+    return keys;
+  }
+}
+
+async function* noKeys(): AsyncGenerator<string> {}
 
 async function createRoot(root: string): Promise<void> {
   const created = mkdirSync(root, { recursive: true });

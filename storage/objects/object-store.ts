@@ -45,6 +45,11 @@ export interface ListPage {
 export interface ListOptions extends RequestOptions {
   /** Only names after this one, in key order. It need not exist. */
   readonly startAfter?: string;
+  /**
+   * The page whose `next` is given as `startAfter`. A store may then go on with what it read for that page, instead of reading it anew: as with `list`,
+   * objects written or removed since may or may not be seen.
+   */
+  readonly pageBefore?: ListPage;
   /** At most so many objects: of a page (1,000 at most, and by default), or of the whole of `list`. */
   readonly limit?: number;
 }
@@ -118,12 +123,14 @@ export async function* listByPages(
 ): AsyncGenerator<ObjectInfo> {
   let left = options.limit ?? Number.POSITIVE_INFINITY;
   let startAfter = options.startAfter;
+  let pageBefore: ListPage | undefined;
   while (left > 0) {
-    const page = await store.listPage(prefix, { ...options, startAfter, limit: Math.min(left, listPageMax) });
+    const page: ListPage = await store.listPage(prefix, { ...options, startAfter, pageBefore, limit: Math.min(left, listPageMax) });
     yield* page.objects;
     if (page.next === undefined) return;
     left -= page.objects.length;
     startAfter = page.next;
+    pageBefore = page;
   }
 }
 
