@@ -51,7 +51,11 @@ function allRules(tx: AccountTransactor): Rule[] {
 
 export function addFlowKey(tx: AccountTransactor, id: string, secret: string, name: string): void {
   requireName(name);
-  if ([...tx.objects('flowKey')].length >= flowKeysMax) throw new MailError('limit', `There may be ${flowKeysMax} keys: remove one first.`);
+  const keys = [...tx.objects<FlowKeyRecord>('flowKey')];
+  const same = keys.find(({ value }) => value.name === name);
+  if (same !== undefined)
+    throw new MailError('alreadyExists', `There is a key ${name} already, ${same.id}: remove it first, or choose another name.`);
+  if (keys.length >= flowKeysMax) throw new MailError('limit', `There may be ${flowKeysMax} keys: remove one first.`);
   tx.putObject('flowKey', id, { name, secret, createdAt: tx.at } satisfies FlowKeyRecord);
 }
 

@@ -89,6 +89,8 @@ test('the verb hook-key tells a secret once, and forgets keys', async () => {
   expect(text).toContain(`AWS_ENDPOINT_URL_WORKMAILMESSAGEFLOW=http://h/message-flow/key/${accessKeyId}.`);
   const { text: list } = await run('hook-key list');
   expect(list).toBe(`${accessKeyId} functions`);
+  await expect(run('hook-key add', { name: 'functions' })).rejects.toThrow(`There is a key functions already, ${accessKeyId}`);
+  expect((await run('hook-key list')).text).toBe(list);
   await run('hook-key remove', { accessKeyId });
   expect(directory.flowSecret(accessKeyId)).toBeUndefined();
   await expect(run('hook-key remove', { accessKeyId })).rejects.toThrow(/no key/);
