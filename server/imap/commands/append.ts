@@ -84,8 +84,10 @@ interface Added {
 /** Adds the messages, and takes out what they replace. */
 async function addMessages(session: Session, { mailbox: name, messages }: AppendArguments, replaced?: Replaced): Promise<Added | Reply> {
   const previousTurn = session.appendTurn;
-  const { promise: ownTurn, resolve: endTurn } = Promise.withResolvers<void>();
-  session.appendTurn = ownTurn;
+  const turn = Promise.withResolvers<unknown>();
+  session.appendTurn = turn.promise;
+  // One that is refused while others before it are under way lets nobody pass them.
+  const endTurn = () => turn.resolve(previousTurn);
   try {
     // RFC 9738 §3.1: all messages or none.
     const tooMany = refuseAbove(session, messages.length);
