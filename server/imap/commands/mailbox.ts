@@ -77,12 +77,12 @@ export const remove = defineCommand({
     const { account, mailbox } = located;
     const { id, role } = mailbox;
     if (role === 'inbox') throw new MailError('invalidArguments', 'The INBOX cannot be deleted.');
-    // Who deletes the mailbox that is selected sees it closed, not the connection.
-    if (session.isSelected(account, id)) session.unselect();
     await changeTree(session, account, (tx) => {
       if (mailbox.subscribed && account === session.account) keepSubscription(tx, tx.pathOf(id));
       tx.removeMailbox(id);
     });
+    // Who deletes the mailbox that is selected sees it closed, not the connection.
+    if (session.isSelected(account, id)) session.unselect();
     return undefined;
   },
 });
