@@ -5,9 +5,10 @@
  * RFC 8551, RFC 9580, in parts or inline) is left as it is: a changed byte would break it. Attachments and nested messages are not touched.
  */
 
+import { decodeText } from '../../protocol/mime/charset.ts';
 import { encodeWords } from '../../protocol/mime/encoded-word.ts';
 import { scanHeader } from '../../protocol/mime/header.ts';
-import { decodePartText } from '../../protocol/mime/part-content.ts';
+import { decodePart, decodePartText, readPartText } from '../../protocol/mime/part-content.ts';
 import { type Part, parseStructure } from '../../protocol/mime/structure.ts';
 import { bannerPartBytesMax, editedBytesMax } from './limits.ts';
 
@@ -58,9 +59,12 @@ function bannerParts(root: Part, message: Buffer): Part[] {
   const visit = (part: Part): void => {
     if (isSealed(part)) return;
     if (part.children !== undefined) {
-      // Of a mixed or related multipart the body stands first; alternatives are each a body.
-      const bodies = part.subtype === 'alternative' ? part.children : part.children.slice(0, 1);
-      for (const child of bodies) visit(child);
+      // Alternatives are each a body; of what is related the first is (RFC 2387 §3.2); of a mixture the first that has a text, whatever stands before it.
+      const isEach = part.subtype === 'alternative';
+      const before = found.length;
+      for (const child of part.subtype === 'related' ? part.children.slice(0, 1) : part.children) {
+        if (isEach || found.length === before) visit(child);
+      }
       return;
     }
     const isText = part.type === 'text' && (part.subtype === 'plain' || part.subtype === 'html');
@@ -84,8 +88,8 @@ function hasSealed(part: Part): boolean {
 }
 
 function editOf(message: Buffer, part: Part, banner: string): Edit {
-  const old = decodePartText(message, part);
-  const text = part.subtype === 'html' ? intoHtml(old, banner) : `${banner.replace(/\r?\n/g, '\r\n')}\r\n\r\n${old}`;
+  const old = textOf(message, part);
+  const text = part.subtype === 'html' ? intoHtml(old, banner) : `${plainBanner(banner, isFlowed(part))}\r\n\r\n${old}`;
   const header = withEncoding(message.subarray(part.headerStart, part.bodyStart), part);
   const endsLine = message.subarray(part.bodyStart, part.bodyEnd).at(-1) === 10;
   // Of a part inside a multipart the last line end is the boundary's, and stays outside the part.
@@ -99,6 +103,20 @@ function editOf(message: Buffer, part: Part, banner: string): Edit {
   };
 }
 
+/** What does not fit its charset is read as mail programs read it, so that no byte is lost. */
+function textOf(message: Buffer, part: Part): string {
+  const { text, hasProblem } = readPartText(message, part);
+  return hasProblem && text.includes('\ufffd') ? decodeText(decodePart(message, part), 'windows-1252') : text;
+}
+
+const isFlowed = (part: Part) => part.parameters?.some(([name, value]) => name === 'format' && /^flowed$/i.test(value)) === true;
+
+/** RFC 3676 §4.2, §4.4: where the text flows, no line of the banner flows into the next, nor looks like a quote. */
+function plainBanner(banner: string, flows: boolean): string {
+  const lines = banner.split(/\r?\n/).map((line) => (flows ? line.trimEnd().replace(/^(?=[ >]|From )/, ' ') : line));
+  return lines.join('\r\n');
+}
+
 function intoHtml(html: string, banner: string): string {
   const escaped = banner.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`).replace(/\r?\n/g, '<br>');
   const block = `<div style="border:1px solid #999;padding:8px;margin:0 0 8px;font-family:sans-serif;font-size:14px;color:#222;background:#fff8e1">${escaped}</div>`;
@@ -106,21 +124,50 @@ function intoHtml(html: string, banner: string): string {
   return `${html.slice(0, at)}${block}${html.slice(at)}`;
 }
 
-/** Where the content of an HTML document begins: behind its opening body tag, else its head, else its html tag. Linear; comments are stepped over. */
+/**
+ * Where the content of an HTML document begins: behind its opening body tag, else its head, else its html tag. Linear; comments, and elements whose
+ * content is text and no tags, are stepped over: a banner in them would not be seen.
+ */
 function contentStart(html: string): number {
-  const tag = /<(?:!--|body\b|\/head\b|html\b|!doctype\b)/gi;
+  const opening = /<(?:!--|(title|script|style|textarea|noscript|template|xmp)\b|body\b|\/head\b|html\b|!doctype\b)/gi;
   let start = 0;
-  for (let match = tag.exec(html); match !== null; match = tag.exec(html)) {
-    const isComment = match[0] === '<!--';
-    const end = html.indexOf(isComment ? '-->' : '>', tag.lastIndex);
-    // A tag or comment that never ends hides what follows it.
-    if (end < 0) return start;
-    tag.lastIndex = end + (isComment ? 3 : 1);
-    if (isComment) continue;
-    start = tag.lastIndex;
-    if (match[0].toLowerCase() === '<body') return start;
+  for (let match = opening.exec(html); match !== null; match = opening.exec(html)) {
+    const [tag, element] = match;
+    const isComment = tag === '<!--';
+    const end = isComment ? endOf(html, '-->', opening.lastIndex) : tagEnd(html, opening.lastIndex);
+    const whole = element === undefined || end < 0 ? end : endOfElement(html, element, end);
+    // What never ends hides all that follows it.
+    if (whole < 0) return start;
+    opening.lastIndex = whole;
+    if (isComment || element !== undefined) continue;
+    start = whole;
+    if (tag.toLowerCase() === '<body') return start;
   }
   return start;
+}
+
+function endOf(html: string, ending: string, from: number): number {
+  const at = html.indexOf(ending, from);
+  return at < 0 ? at : at + ending.length;
+}
+
+/** Behind the tag's `>`; one in a quoted value is none. */
+function tagEnd(html: string, from: number): number {
+  let quote = '';
+  for (let at = from; at < html.length; at++) {
+    const character = html[at]!;
+    if (quote !== '') quote = character === quote ? '' : quote;
+    else if (character === '>') return at + 1;
+    // A quote begins a value behind the equals sign only.
+    else if ((character === '"' || character === "'") && /=\s*$/.test(html.slice(Math.max(from, at - 8), at))) quote = character;
+  }
+  return -1;
+}
+
+function endOfElement(html: string, element: string, from: number): number {
+  const closing = new RegExp(`</${element}\\b`, 'gi');
+  closing.lastIndex = from;
+  return closing.exec(html) === null ? -1 : tagEnd(html, closing.lastIndex);
 }
 
 /** The part's header, saying base64 and UTF-8; its other fields as they were. */
@@ -128,7 +175,7 @@ function withEncoding(header: Buffer, part: Part): Buffer {
   const { fields, fieldsEnd } = scanHeader(header, 0, Number.POSITIVE_INFINITY);
   const replaced = new Set(['content-type', 'content-transfer-encoding', 'content-md5', 'content-length']);
   const kept = fields.filter(({ name }) => !replaced.has(name)).map(({ start, end }) => header.subarray(start, end));
-  const parameters = (part.parameters ?? []).filter(([name]) => !['charset', 'format', 'delsp'].includes(name));
+  const parameters = (part.parameters ?? []).filter(([name]) => name !== 'charset');
   const rest = parameters.map(([name, value]) => `;\r\n ${name}="${value.replace(/["\\]/g, '\\$&')}"`).join('');
   const added = `Content-Type: text/${part.subtype}; charset=utf-8${rest}\r\nContent-Transfer-Encoding: base64\r\n`;
   // RFC 2045 §4: a message whose body is described says which MIME it means.

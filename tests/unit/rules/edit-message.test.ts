@@ -22,7 +22,8 @@ describe('a banner', () => {
       '',
     );
     const changed = withBanner(message, 'From outside: ünsafe');
-    expect(texts(changed)).toEqual(['text/plain: From outside: ünsafe\r\n\r\nGrüße\r\n']);
+    // RFC 3676 §4.4: stuffed, since the text flows.
+    expect(texts(changed)).toEqual(['text/plain:  From outside: ünsafe\r\n\r\nGrüße\r\n']);
     expect(changed.toString()).toContain('Subject: x\r\n');
     expect(changed.toString()).toContain('MIME-Version: 1.0\r\n');
   });
@@ -34,6 +35,10 @@ describe('a banner', () => {
   test.each([
     ['<html><head><title>t</title></head><body class="a">Hi</body></html>', /<body class="a"><div[^>]*>1 &#60; 2<\/div>Hi/],
     ['<!-- <body> --><body>Hi', /<!-- <body> --><body><div[^>]*>1 &#60; 2<\/div>Hi/],
+    ['<title><body></title><body>Hi', /<\/title><body><div[^>]*>1 &#60; 2<\/div>Hi/],
+    ['<script>"<body>"</script ><p>Hi', /^<div[^>]*>1 &#60; 2<\/div><script>/],
+    ['<head><style><body></style></head><body title="a>b" class=x>Hi', /class=x><div[^>]*>1 &#60; 2<\/div>Hi/],
+    ['<textarea>never ends <body>Hi', /^<div[^>]*>1 &#60; 2<\/div><textarea>/],
     ['<p>Hi</p>', /^<div[^>]*>1 &#60; 2<\/div><p>Hi/],
     ['<html><head><style>x</style></head><p>Hi', /<\/head><div[^>]*>1 &#60; 2<\/div><p>Hi/],
     ['<!-- never ends <body>Hi', /^<div[^>]*>1 &#60; 2<\/div><!--/],
@@ -131,12 +136,37 @@ describe('a banner', () => {
     expect(withBanner(message, 'B')).toBe(message);
   });
 
-  test('takes time in proportion to hostile HTML', () => {
-    const message = lines('Content-Type: text/html', '', '<!--<body'.repeat(400_000));
-    const start = performance.now();
-    withBanner(message, 'B');
-    expect(performance.now() - start).toBeLessThan(2_000);
+  test('keeps bytes that do not fit the charset, as mail programs show them', () => {
+    const message = Buffer.from(
+      'Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\ncaf\xe9 5\x80\r\n',
+      'latin1',
+    );
+    expect(texts(withBanner(message, 'B'))).toEqual(['text/plain: B\r\n\r\ncafé 5€\r\n']);
   });
+
+  test('lets flowed text flow, and does not flow into it', () => {
+    const message = lines('Content-Type: text/plain; format=flowed; delsp=yes', '', 'one ', 'line', '');
+    const changed = withBanner(message, 'Look out \n> here');
+    expect(texts(changed)).toEqual(['text/plain: Look out\r\n > here\r\n\r\none \r\nline\r\n']);
+    expect(changed.toString()).toMatch(/format="flowed";\r\n delsp="yes"/);
+  });
+
+  test('stands above the first text of a mixture, whatever is before it', () => {
+    const picture = ['--m', 'Content-Type: image/png', '', 'x'];
+    const text = (body: string) => ['--m', 'Content-Type: text/plain', '', body];
+    const message = lines('Content-Type: multipart/mixed; boundary=m', '', ...picture, ...text('one'), ...text('two'), '--m--', '');
+    expect(texts(withBanner(message, 'B'))).toEqual(['image/png: x', 'text/plain: B\r\n\r\none', 'text/plain: two']);
+  });
+
+  test.each(['<!--<body', '<title></title', '<body "', '<body a="', '<script></script '])(
+    'takes time in proportion to hostile HTML: %s',
+    (piece) => {
+      const message = lines('Content-Type: text/html', '', piece.repeat(400_000));
+      const start = performance.now();
+      withBanner(message, 'B');
+      expect(performance.now() - start).toBeLessThan(2_000);
+    },
+  );
 });
 
 test('a long field is folded, and any text becomes ASCII', () => {
