@@ -36,6 +36,11 @@ const cli: CliPorts = {
     JSON.stringify(isSchema ? configJsonSchema() : withoutSecrets(load({ config }).config), undefined, 2),
 };
 
+// `satchel … | head` reads no more than it wants.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+
 process.exitCode = await runCommandLine(process.argv.slice(2), cli);
 
 function load({ config }: CommonOptions): LoadedConfig {

@@ -1,7 +1,7 @@
 /**
  * Rules as administrators type and read them: one clause a word.
  *
- *   sender=PATTERN,…   recipient=PATTERN,…   header:NAME   header:NAME=PIECE   header:NAME==WHOLE   size>BYTES   size<BYTES
+ *   sender=PATTERN,…   recipient=PATTERN,…   header:NAME   header:NAME=PIECE   header:NAME==WHOLE   size>BYTES   size<BYTES (also 10K, 10M)
  *   verdict:spam=FAIL,GRAY   attachment=.exe,application/zip     each with `!` in front: the opposite
  *   drop   bounce=TEXT   junk   never-junk   move=Path/Name   redirect=ADDRESS   add-recipient=ADDRESS   add-header=NAME: VALUE   banner=TEXT
  *   journal=ADDRESS   hook=NAME   stop
@@ -43,8 +43,11 @@ function parsePlainCondition(text: string, clause: string): RuleCondition {
   const [, test, list] = /^(sender|recipient|attachment)=(.+)$/s.exec(text) ?? [];
   if (test === 'sender' || test === 'recipient') return { test, patterns: listOf(list!, clause).map((item) => parsePattern(item, clause)) };
   if (test === 'attachment') return { test, types: listOf(list!, clause).map((item) => parseType(item, clause)) };
-  const size = /^size([<>])(\d{1,12})$/.exec(text);
-  if (size !== null) return size[1] === '>' ? { test: 'size', above: Number(size[2]) } : { test: 'size', below: Number(size[2]) };
+  const size = /^size([<>])(\d{1,12})([km]?)$/i.exec(text);
+  if (size !== null) {
+    const bytes = Number(size[2]) * { '': 1, k: 1024, m: 1024 * 1024 }[size[3]!.toLowerCase() as '' | 'k' | 'm'];
+    return size[1] === '>' ? { test: 'size', above: bytes } : { test: 'size', below: bytes };
+  }
   const verdict = /^verdict:([a-z]+)=(.+)$/.exec(text);
   if (verdict !== null) {
     const [, name = '', values = ''] = verdict;

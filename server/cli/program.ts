@@ -130,7 +130,7 @@ function addVerb(command: Command, verb: Verb, ports: CliPorts, outcome: { exitC
       }
     }
     const result = await ports.runVerb(verb, parameters, { config: given.config as string | undefined });
-    const text = given.json ? JSON.stringify(result, undefined, 2) : verb.print(result);
+    const text = given.json ? asciiControls(JSON.stringify(result, undefined, 2)) : harmless(verb.print(result));
     if (text !== '') ports.stdout(`${text}\n`);
     if (verb.isFault(result)) outcome.exitCode = 1;
   });
@@ -151,3 +151,16 @@ function groupSummary(first: string, verbs: readonly Verb[]): string {
 }
 
 const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+/** Mail is shown as its sender wrote it, who may have written commands for the terminal: they become pictures of themselves (U+2400), C1 controls U+FFFD. */
+function harmless(text: string): string {
+  return text.replace(/\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]/g, (control) => {
+    const code = control.charCodeAt(0);
+    return code < 0x20 ? String.fromCharCode(0x2400 + code) : code === 0x7f ? '\u2421' : '\ufffd';
+  });
+}
+
+/** RFC 8259 §7: what JSON leaves as it is, and a terminal obeys. */
+function asciiControls(json: string): string {
+  return json.replace(/[\x7f-\x9f]/g, (control) => `\\u00${control.charCodeAt(0).toString(16)}`);
+}

@@ -202,6 +202,10 @@ describe('the text of a rule', () => {
     expect(formatClauses(parseClauses(clauses))).toEqual(clauses);
   });
 
+  test('may say sizes in kilobytes and megabytes', () => {
+    expect(formatClauses(parseClauses(['size>10M', 'size<64k', 'drop']))).toEqual(['size>10485760', 'size<65536', 'drop']);
+  });
+
   test.each([
     [['sender=*'], 'does nothing'],
     [['sander=x', 'drop'], 'neither a condition nor an action'],

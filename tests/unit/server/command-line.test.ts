@@ -38,6 +38,22 @@ async function run(args: string[], answer: (verb: Verb) => unknown = () => ({}),
   return { code, ...seen };
 }
 
+describe('what mail says', () => {
+  const record = { kind: 'failed', reason: 'empty', detail: '', recipients: [], deliveredTo: [], octets: 1, receivedAt: '', heldAt: '' };
+  const held = { name: 'm1', record, beginning: 'Subject: \x1b]0;pwn\x07\r\n\r\n\x9b31m\tred \x7f\rover\r\n' };
+
+  it('commands no terminal', async () => {
+    const { out } = await run(['failed', 'show', 'm1'], () => held);
+    expect(out).toContain('Subject: ␛]0;pwn␇\r\n\r\n\ufffd31m\tred ␡␍over\n');
+  });
+
+  it('commands none as JSON either, and stays what it was', async () => {
+    const { out } = await run(['failed', 'show', 'm1', '--json'], () => held);
+    expect(out).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f-\x9f]/);
+    expect(JSON.parse(out).beginning).toBe(held.beginning);
+  });
+});
+
 describe('the command line', () => {
   const rows: readonly [claim: string, args: string[], call: unknown][] = [
     ['serves without a verb', [], ['serve', { config: undefined, isDemo: false }]],
