@@ -9,6 +9,7 @@ import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, rm
 import { dirname, join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import { StorageError } from '../../protocol/mail/errors.ts';
+import { asBuffer } from '../../protocol/mime/bytes.ts';
 import type { Clock } from '../clock.ts';
 import { layoutVersion, u32 } from './keyspace.ts';
 import { copyInto, type Kv, type KvEntry, type KvReader, type KvSnapshot, type KvWrite, type ReusedBytes } from './kv.ts';
@@ -19,6 +20,10 @@ const environmentCount = 16;
 const clearSlice = 2000;
 /** Openings that did not end well before an environment is taken for the cause. */
 const openingsMax = 2;
+
+/** How long rows wait in memory for others to share their transaction, and how many may. The index may lag the log: a crash costs a short replay. */
+const gatherMs = 25;
+const gatheredRowsMax = 2000;
 
 const accountPrefix = '\0a';
 const counterKey = '\0n';
@@ -72,11 +77,16 @@ class Environment {
   readonly database: RootDatabase<Buffer, string>;
   private readonly path: string;
   private readonly bootId: string;
+  private readonly clock: Clock;
   private isDirty = false;
+  /** Rows that were written and are not in the database yet. */
+  private readonly gathered = new Map<string, Uint8Array | null>();
+  private isFlushDue = false;
 
-  constructor(path: string, { bootId, onDiscard }: EnvironmentsOptions) {
+  constructor(path: string, { bootId, clock, onDiscard }: EnvironmentsOptions) {
     this.path = path;
     this.bootId = bootId;
+    this.clock = clock;
     const discard = (reason: string) => {
       onDiscard?.(path, reason);
       rmSync(path, { recursive: true, force: true });
@@ -158,7 +168,57 @@ class Environment {
     });
   }
 
+  /** A row that was written and is not in the database yet; undefined when there is none. */
+  gatheredRow(key: string): Uint8Array | null | undefined {
+    return this.gathered.size === 0 ? undefined : this.gathered.get(key);
+  }
+
+  /** Rows of start ≤ key < end that were written and are not in the database yet, ascending. */
+  gatheredRows(start: string, end: string): readonly KvWrite[] {
+    const rows: KvWrite[] = [];
+    for (const row of this.gathered) if (row[0] >= start && row[0] < end) rows.push(row);
+    return rows.sort(([a], [b]) => (a < b ? -1 : 1));
+  }
+
+  /** Visible when it returns; in the database a moment later, in one transaction with what else comes meanwhile. */
+  write(prefix: string, batch: readonly KvWrite[]): void {
+    if (this.gathered.size >= gatheredRowsMax) this.flush();
+    for (const [key, value] of batch) this.gathered.set(prefix + key, value);
+    if (this.isFlushDue) return;
+    this.isFlushDue = true;
+    void this.flushSoon();
+  }
+
+  private async flushSoon(): Promise<void> {
+    await this.clock.sleep(gatherMs);
+    this.isFlushDue = false;
+    try {
+      this.flush();
+    } catch {
+      // The rows stay gathered. The next write tries again, and fails once too many wait.
+    }
+  }
+
+  /** Throws StorageError 'unavailable' when the disk refuses them; they stay gathered then. */
+  flush(): void {
+    if (this.gathered.size === 0) return;
+    this.willWrite();
+    const { database } = this;
+    try {
+      database.transactionSync(() => {
+        for (const [key, value] of this.gathered) {
+          if (value === null) database.removeSync(key);
+          else database.putSync(key, value as Buffer);
+        }
+      });
+    } catch (error) {
+      throw new StorageError('unavailable', 'the index on the local disk cannot be written', { cause: error });
+    }
+    this.gathered.clear();
+  }
+
   async close(): Promise<void> {
+    this.flush();
     await this.database.flushed;
     const path = join(this.path, 'data.mdb');
     await this.database.close();
@@ -184,11 +244,16 @@ class LmdbKv implements Kv {
   }
 
   get(key: string): Buffer | undefined {
-    return this.environment.database.get(this.prefix + key);
+    const full = this.prefix + key;
+    const gathered = this.environment.gatheredRow(full);
+    if (gathered === undefined) return this.environment.database.get(full);
+    return gathered === null ? undefined : Buffer.from(gathered);
   }
 
   readInto(key: string, into: ReusedBytes): number {
     const { database } = this.environment;
+    const gathered = this.environment.gatheredRow(this.prefix + key);
+    if (gathered !== undefined) return copyInto(gathered === null ? undefined : asBuffer(gathered), into);
     // The buffer is lmdb's own, longer than the value, and the next get writes into it.
     const bytes = database.getBinaryFast(this.prefix + key) as (Buffer & { isGlobal?: boolean }) | undefined;
     if (bytes === undefined) return -1;
@@ -198,8 +263,22 @@ class LmdbKv implements Kv {
     return length;
   }
 
-  range(start: string, end: string, options?: { reverse?: boolean; limit?: number }): Iterable<KvEntry> {
+  range(start: string, end: string, options: { reverse?: boolean; limit?: number } = {}): Iterable<KvEntry> {
+    const gathered = this.environment.gatheredRows(this.prefix + start, this.prefix + end);
+    if (gathered.length === 0) return this.entries(start, end, options);
+    if (!options.reverse) return this.merged(start, end, gathered, options.limit);
+    this.environment.flush();
     return this.entries(start, end, options);
+  }
+
+  /** Ascending; what is gathered stands over what is in the database. */
+  private *merged(start: string, end: string, gathered: readonly KvWrite[], limit = Number.POSITIVE_INFINITY): Generator<KvEntry> {
+    let left = limit;
+    for (const [key, value] of mergeRows(this.entries(start, end), gathered, this.prefix.length)) {
+      if (value === null) continue;
+      if (left-- <= 0) return;
+      yield { key, value: Buffer.from(value) };
+    }
   }
 
   private *entries(
@@ -230,27 +309,16 @@ class LmdbKv implements Kv {
   }
 
   write(batch: readonly KvWrite[]): void {
-    const { environment } = this;
-    const { database } = environment;
-    environment.willWrite();
-    try {
-      database.transactionSync(() => {
-        for (const [key, value] of batch) {
-          if (value === null) database.removeSync(this.prefix + key);
-          else database.putSync(this.prefix + key, value as Buffer);
-        }
-      });
-    } catch (error) {
-      throw new StorageError('unavailable', 'the index on the local disk cannot be written', { cause: error });
-    }
+    this.environment.write(this.prefix, batch);
   }
 
   async clear(): Promise<void> {
     for (;;) {
       const keys: KvWrite[] = [];
-      for (const { key } of this.entries('', this.end, { limit: clearSlice })) keys.push([key, null]);
+      for (const { key } of this.range('', this.end, { limit: clearSlice })) keys.push([key, null]);
       if (keys.length === 0) return;
       this.write(keys);
+      this.environment.flush();
       await this.clock.sleep(0);
     }
   }
@@ -260,6 +328,7 @@ class LmdbKv implements Kv {
   }
 
   snapshot(): KvSnapshot {
+    this.environment.flush();
     const { database } = this.environment;
     const transaction = database.useReadTransaction();
     const reader: KvReader = {
@@ -269,4 +338,15 @@ class LmdbKv implements Kv {
     };
     return { ...reader, release: () => (transaction as { done(): void }).done() };
   }
+}
+
+/** Ascending, each key once; `upper`, whose keys begin with `skip` characters more, stands over `lower`. */
+function* mergeRows(lower: Iterable<KvEntry>, upper: readonly KvWrite[], skip: number): Generator<KvWrite> {
+  let at = 0;
+  for (const { key, value } of lower) {
+    for (; at < upper.length && upper[at]![0].slice(skip) < key; at += 1) yield [upper[at]![0].slice(skip), upper[at]![1]];
+    if (at < upper.length && upper[at]![0].slice(skip) === key) continue;
+    yield [key, value];
+  }
+  for (; at < upper.length; at += 1) yield [upper[at]![0].slice(skip), upper[at]![1]];
 }

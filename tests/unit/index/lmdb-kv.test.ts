@@ -34,6 +34,32 @@ describe.each(['memory', 'lmdb'])('the %s map', (kind) => {
     expect(keysOf(kv.range('a', 'd', { limit: 2 }))).toEqual(['a', 'b\x01']);
   });
 
+  test('shows what was written last, wherever it still is', async () => {
+    const clock = new ManualClock();
+    await using environments = new LmdbEnvironments({ path: folder, bootId: 'boot-1', clock });
+    const kv = kind === 'memory' ? new MemoryKv() : environments.kv('one');
+    put(kv, 'a', 'b', 'd', 'f');
+    await clock.advance(1000);
+    kv.write([
+      ['a', null],
+      ['b', Buffer.from('new')],
+      ['c', Buffer.from('new')],
+      ['g', Buffer.from('new')],
+    ]);
+    const shown = () => Array.from(kv.range('a', 'z'), ({ key, value }) => `${key} ${value}`);
+    const want = ['b new', 'c new', 'd value of d', 'f value of f', 'g new'];
+    expect(shown()).toEqual(want);
+    expect(Array.from(kv.range('a', 'z', { limit: 2 }), ({ key }) => key)).toEqual(['b', 'c']);
+    expect(kv.get('a')).toBeUndefined();
+    expect(kv.readInto('a', { bytes: Buffer.alloc(1) })).toBe(-1);
+    const into = { bytes: Buffer.alloc(1) };
+    expect(kv.readInto('b', into)).toBe(3);
+    expect(into.bytes.toString('utf8', 0, 3)).toBe('new');
+    await clock.advance(1000);
+    expect(shown()).toEqual(want);
+    expect(keysOf(kv.range('a', 'z', { reverse: true }))).toEqual(['g', 'f', 'd', 'c', 'b']);
+  });
+
   test('a value that was read stays as it was', async () => {
     await using environments = open();
     const kv = kind === 'memory' ? new MemoryKv() : environments.kv('one');
