@@ -1,5 +1,5 @@
 /** The rows of an email that never change: facts, kept header bytes, wire forms, extracted text, message ids for threading. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { baseSubject } from '../../protocol/mime/base-subject.ts';
 import { encodeBodyStructure, encodeEnvelope, type MessageFacts } from '../../protocol/mime/facts.ts';
 import { encodeKeptHeader, KeptHeader } from '../../protocol/mime/kept-header.ts';
@@ -47,12 +47,12 @@ export function threadHashes({ messageIds, inReplyTo, references }: ThreadFacts)
   let ids = new Set([...messageIds.slice(0, 2), ...inReplyTo.slice(0, 4), ...references]);
   if (ids.size > threadIdsMax)
     ids = new Set([...messageIds.slice(0, 2), ...inReplyTo.slice(0, 4), ...references.slice(0, 1), ...references.slice(6 - threadIdsMax)]);
-  return [...ids].map((id) => createHash('sha256').update(id).digest().toString('latin1', 0, 8));
+  return [...ids].map((id) => hash('sha256', id, 'buffer').toString('latin1', 0, 8));
 }
 
 /** RFC 8621 §3: messages of one thread also share the subject, reply and forward marks apart. */
 export function hashOfSubject(subject: string): number {
-  return createHash('sha256').update(baseSubject(subject).toLowerCase()).digest().readUInt32LE(0);
+  return hash('sha256', baseSubject(subject).toLowerCase(), 'buffer').readUInt32LE(0);
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

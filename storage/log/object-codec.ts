@@ -3,7 +3,7 @@
  * (`zstd -dc` reads it; the manifest, which is plain `.json`, uses the same two pieces uncompressed). The header names the format version,
  * the kind, the account and the seq, and the SHA-256 of the payload bytes, which is also the hash that chains commits.
  */
-import { createHash } from 'node:crypto';
+import { hash as hashOf } from 'node:crypto';
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { StorageError } from '../../protocol/mail/errors.ts';
 import { withoutCarried } from './carried.ts';
@@ -42,13 +42,31 @@ export function encodeObject(
   { compress }: Encoding = { compress: true },
 ): { bytes: Buffer; hash: string } {
   const payload = Buffer.from(`${lines.join('\n')}\n`);
-  const hash = createHash('sha256').update(payload).digest('hex');
+  const hash = hashOf('sha256', payload, 'hex');
   const header: ObjectHeader = { satchel: 1, kind, account, seq, sha256: hash };
   const plain = Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), payload]);
-  return { bytes: compress ? zstdCompressSync(plain, { params: { [constants.ZSTD_c_compressionLevel]: 3 } }) : plain, hash };
+  return { bytes: compress ? compressed(plain) : plain, hash };
 }
 
-function compressed(bytes: Uint8Array): Uint8Array {
+/** Up to this size a frame holds its bytes as they are: compressing would take longer than all else about a small commit, and save no request. */
+const rawFrameBytesMax = 8 * 1024;
+
+function compressed(plain: Buffer): Buffer {
+  if (plain.length <= rawFrameBytesMax) return rawFrame(plain);
+  return zstdCompressSync(plain, { params: { [constants.ZSTD_c_compressionLevel]: 3 } });
+}
+
+/** RFC 8878 §3.1.1: a frame of one segment, its size in four octets, and one last block of the raw type. */
+function rawFrame(plain: Buffer): Buffer {
+  const head = Buffer.allocUnsafe(12);
+  head.writeUInt32LE(0xfd2fb528, 0);
+  head[4] = 0b1010_0000;
+  head.writeUInt32LE(plain.length, 5);
+  head.writeUIntLE((plain.length << 3) | 1, 9, 3);
+  return Buffer.concat([head, plain]);
+}
+
+function behindCarried(bytes: Uint8Array): Uint8Array {
   const rest = withoutCarried(bytes);
   if (rest === undefined) throw new Error('it ends within what it carries');
   return rest;
@@ -64,7 +82,7 @@ export function decodeObject(
   const corrupt = (why: string, cause?: unknown) => new StorageError('corrupt', `${name}: ${why}`, { cause });
   let plain: Buffer;
   try {
-    plain = compress ? zstdDecompressSync(compressed(bytes), { maxOutputLength: payloadBytesMax }) : Buffer.from(bytes);
+    plain = compress ? zstdDecompressSync(behindCarried(bytes), { maxOutputLength: payloadBytesMax }) : Buffer.from(bytes);
   } catch (error) {
     throw corrupt('cannot be decompressed', error);
   }
@@ -81,7 +99,7 @@ export function decodeObject(
   if (header.account !== expected.account) throw corrupt(`belongs to account ${header.account}`);
   if (expected.seq !== undefined && header.seq !== expected.seq) throw corrupt(`says it has number ${header.seq}`);
   const payload = plain.subarray(headerEnd + 1);
-  if (createHash('sha256').update(payload).digest('hex') !== header.sha256) throw corrupt('does not match its SHA-256');
+  if (hashOf('sha256', payload, 'hex') !== header.sha256) throw corrupt('does not match its SHA-256');
   try {
     const text = payload.toString('utf8');
     return {

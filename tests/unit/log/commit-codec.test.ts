@@ -80,6 +80,23 @@ describe('a commit as an object', () => {
     expect(decode(bytes).commit.mutations).toEqual([]);
   });
 
+  test('a small one stands in its frame as it is, a large one is compressed, and zstd reads both', () => {
+    const ofLength = (length: number) => commitOf({ ...every['email.add'], text: 'text '.repeat(length / 5) });
+    const plainLine = '"do":"email.add"';
+    for (const [length, isPlain] of [
+      [500, true],
+      [50_000, false],
+    ] as const) {
+      const commit = ofLength(length);
+      const { bytes, hash } = encodeCommit('acc1', commit);
+      expect(bytes.includes(plainLine)).toBe(isPlain);
+      expect(decode(bytes)).toEqual({ commit, hash });
+      expect(bytes.length).toBeLessThan(isPlain ? 1500 : 1000);
+      const unpacked = spawnSync('zstd', ['-dcq'], { input: bytes, encoding: 'utf8' });
+      if (unpacked.error === undefined) expect(unpacked.stdout).toContain(plainLine);
+    }
+  });
+
   test('what it carries stands before it, byte for byte, and is passed over by its reader', () => {
     const commit = commitOf(every['email.add']);
     const carried = [Buffer.from('From: a@example.org\r\n\r\nOne\r\n'), Buffer.from([0, 255, 10])];
