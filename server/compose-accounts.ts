@@ -18,8 +18,9 @@ import type { Background } from './background.ts';
 import { bootId } from './boot-id.ts';
 import type { OpenedStore } from './compose-store.ts';
 import type { Config } from './config.ts';
-import { findingsListedMax, idleLookMs, scrubIntervalMs, scrubLookMs, searchBlocksMs, snapshotsMs } from './limits.ts';
+import { findingsListedMax, idleLookMs, indexLookMs, scrubIntervalMs, scrubLookMs, searchBlocksMs, snapshotsMs } from './limits.ts';
 import type { Logger } from './logger.ts';
+import { mappedBytes } from './mapped-bytes.ts';
 import type { Metrics } from './metrics.ts';
 
 export interface AccountsOptions {
@@ -50,6 +51,7 @@ export function openAccounts({ store, nodeId, folder, clock, random, logger, met
     path: folder,
     bootId: bootId(random),
     clock,
+    mappedBytes,
     onDiscard: (path, reason) =>
       logger.warn('A part of the index is thrown away; its accounts are rebuilt as they are opened.', { path, reason }),
   });
@@ -96,6 +98,7 @@ export function openAccounts({ store, nodeId, folder, clock, random, logger, met
     beginWork(background, directory) {
       background.repeat({ name: 'snapshots', pauseMs: snapshotsMs, run: (signal) => accounts.writeDueSnapshots(signal) });
       background.repeat({ name: 'idle accounts', pauseMs: idleLookMs, run: async () => accounts.putAwayIdle() });
+      background.repeat({ name: 'index maps', pauseMs: indexLookMs, run: () => environments.unmapExcess() });
       background.repeat({ name: 'search blocks', pauseMs: searchBlocksMs, run: (signal) => accounts.buildDueSearchBlocks(signal) });
       const scrubbedAt = new Map<AccountId, number>();
       const run = (signal: AbortSignal) => scrubDue(accounts, directory, scrubbedAt, clock, logger, signal);

@@ -14,3 +14,13 @@ export const journalKeptMs = 30 * 24 * 60 * 60 * 1000;
 export const journalPrunedPerCommit = 64;
 /** Messages under one message id that are looked at for one of the same subject: a list's digest may be referred to by thousands. */
 export const threadRowsMax = 100;
+/**
+ * Bytes of address space that an environment begins with, of which only the file's pages take memory. Where a file outgrows its map, LMDB maps it anew
+ * and leaves the old map in place, with all pages that were read through it: they would be counted twice, and read in twice.
+ */
+export const indexMapBytes = 4 * 1024 ** 3;
+/**
+ * Bytes of index files that are mapped and in memory, all environments together, before some are unmapped. They stay in the system's cache: to map a page
+ * again costs about a microsecond, so that this bounds what the process is charged with and costs readers next to nothing.
+ */
+export const indexMappedBytesMax = 64 * 1024 * 1024;

@@ -3,6 +3,9 @@
  * descriptors, memory and milliseconds). The index is disposable, so nothing is synced to disk while it runs. A clean mark beside an environment says
  * that all of it was synced; it goes before the first write and comes back at close. Without it, after another boot of the machine, the environment
  * is thrown away; so is one that LMDB cannot open, and one whose opening ended the process twice.
+ *
+ * Each page that was ever read or written stays mapped, and counts as the process's own memory, until the environment is closed. So when too much is
+ * mapped, environments that nobody is reading are closed; the next use opens them again, and finds the pages in the system's cache.
  */
 import { createHash } from 'node:crypto';
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,6 +16,7 @@ import { asBuffer } from '../../protocol/mime/bytes.ts';
 import type { Clock } from '../clock.ts';
 import { layoutVersion, u32 } from './keyspace.ts';
 import { copyInto, type Kv, type KvEntry, type KvReader, type KvSnapshot, type KvWrite, type ReusedBytes } from './kv.ts';
+import { indexMapBytes, indexMappedBytesMax } from './limits.ts';
 
 /** Shards of a node's index. A damaged one costs a rebuild of this part of the accounts only. */
 const environmentCount = 16;
@@ -45,15 +49,21 @@ export interface EnvironmentsOptions {
   readonly clock: Clock;
   /** Told when an environment is thrown away, with the reason. */
   readonly onDiscard?: (path: string, reason: string) => void;
+  /** Bytes of files that are mapped into the process and in memory, the program's own among them. Default: unknown, and nothing is unmapped. */
+  readonly mappedBytes?: () => number;
 }
 
 export class LmdbEnvironments implements AsyncDisposable {
   private readonly options: EnvironmentsOptions;
   private readonly environments = new Map<number, Environment>();
+  /** What is mapped beside the index: the program above all, of which more comes in as it runs. */
+  private mappedBesides: number;
+  private lastUnmapped = 0;
 
   constructor(options: EnvironmentsOptions) {
     mkdirSync(options.path, { recursive: true });
     this.options = options;
+    this.mappedBesides = this.mappedBytes();
   }
 
   /** The map of one account. */
@@ -67,6 +77,28 @@ export class LmdbEnvironments implements AsyncDisposable {
     return new LmdbKv(environment, environment.prefixOf(account), this.options.clock);
   }
 
+  /** Where more is mapped than may be, unmaps one environment after the other, taking turns, until half of that is left. */
+  async unmapExcess(): Promise<void> {
+    if (this.indexBytesMapped() <= indexMappedBytesMax) return;
+    const environments = [...this.environments.values()];
+    let isHeld = false;
+    for (let left = environments.length; left > 0; left -= 1) {
+      this.lastUnmapped = (this.lastUnmapped + 1) % environments.length;
+      if (!(await environments[this.lastUnmapped]!.unmap())) isHeld = true;
+      if (this.indexBytesMapped() <= indexMappedBytesMax / 2) return;
+      await this.options.clock.sleep(0);
+    }
+    if (!isHeld) this.mappedBesides = this.mappedBytes();
+  }
+
+  private indexBytesMapped(): number {
+    return this.mappedBytes() - this.mappedBesides;
+  }
+
+  private mappedBytes(): number {
+    return this.options.mappedBytes?.() ?? 0;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const environment of this.environments.values()) await environment.close();
     this.environments.clear();
@@ -74,7 +106,10 @@ export class LmdbEnvironments implements AsyncDisposable {
 }
 
 class Environment {
-  readonly database: RootDatabase<Buffer, string>;
+  /** Undefined while it is unmapped. */
+  private opened: RootDatabase<Buffer, string> | undefined;
+  /** Ranges and snapshots under way: what they read must stay mapped. */
+  private readers = 0;
   private readonly path: string;
   private readonly bootId: string;
   private readonly clock: Clock;
@@ -97,12 +132,39 @@ class Environment {
     mkdirSync(path, { recursive: true });
     writeFileSync(join(path, 'opening'), String(this.openings() + 1));
     try {
-      this.database = this.openDatabase();
+      this.opened = this.openDatabase();
     } catch (error) {
       discard(`it cannot be opened: ${error instanceof Error ? error.message : String(error)}`);
-      this.database = this.openDatabase();
+      this.opened = this.openDatabase();
     }
     rmSync(join(path, 'opening'), { force: true });
+  }
+
+  get database(): RootDatabase<Buffer, string> {
+    if (this.opened !== undefined) return this.opened;
+    try {
+      this.opened = this.openDatabase();
+    } catch (error) {
+      throw new StorageError('unavailable', 'the index on the local disk cannot be opened again', { cause: error });
+    }
+    return this.opened;
+  }
+
+  /** From now on a reader holds the map, until what is returned is called. */
+  hold(): () => void {
+    this.readers += 1;
+    return () => {
+      this.readers -= 1;
+    };
+  }
+
+  /** Whether it could be. Nothing is under way between two turns but what is held: reads and writes are synchronous. */
+  async unmap(): Promise<boolean> {
+    if (this.readers > 0) return false;
+    const { opened } = this;
+    this.opened = undefined;
+    await opened?.close();
+    return true;
   }
 
   private openDatabase(): RootDatabase<Buffer, string> {
@@ -112,6 +174,7 @@ class Environment {
       encoding: 'binary',
       noSync: true,
       maxReaders: 256,
+      mapSize: indexMapBytes,
     });
   }
 
@@ -219,9 +282,9 @@ class Environment {
 
   async close(): Promise<void> {
     this.flush();
-    await this.database.flushed;
+    await this.opened?.flushed;
     const path = join(this.path, 'data.mdb');
-    await this.database.close();
+    await this.opened?.close();
     const file = openSync(path, 'r');
     try {
       fsyncSync(file);
@@ -292,15 +355,20 @@ class LmdbKv implements Kv {
     const bounds = options.reverse ? { start: to, end: from, reverse: true } : { start: from, end: to };
     const skip = this.prefix.length;
     let left = options.limit ?? Number.POSITIVE_INFINITY;
-    for (const { key, value } of this.environment.database.getRange({
-      ...bounds,
-      ...(transaction === undefined ? {} : { transaction }),
-    } as never)) {
-      const text = key.slice(skip);
-      if (options.reverse && text === end) continue;
-      if (left <= 0) return;
-      left -= 1;
-      yield { key: text, value };
+    const letGo = this.environment.hold();
+    try {
+      for (const { key, value } of this.environment.database.getRange({
+        ...bounds,
+        ...(transaction === undefined ? {} : { transaction }),
+      } as never)) {
+        const text = key.slice(skip);
+        if (options.reverse && text === end) continue;
+        if (left <= 0) return;
+        left -= 1;
+        yield { key: text, value };
+      }
+    } finally {
+      letGo();
     }
     if (options.reverse) {
       const first = left > 0 ? this.environment.database.get(from) : undefined;
@@ -331,12 +399,19 @@ class LmdbKv implements Kv {
     this.environment.flush();
     const { database } = this.environment;
     const transaction = database.useReadTransaction();
+    const letGo = this.environment.hold();
     const reader: KvReader = {
       get: (key) => database.get(this.prefix + key, { transaction } as never),
       readInto: (key, into) => copyInto(database.get(this.prefix + key, { transaction } as never), into),
       range: (start, end, options) => this.entries(start, end, options, transaction as object),
     };
-    return { ...reader, release: () => (transaction as { done(): void }).done() };
+    return {
+      ...reader,
+      release: () => {
+        (transaction as { done(): void }).done();
+        letGo();
+      },
+    };
   }
 }
 

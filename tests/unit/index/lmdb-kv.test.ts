@@ -1,8 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Kv } from '../../../storage/index/kv.ts';
+import { indexMappedBytesMax } from '../../../storage/index/limits.ts';
 import { LmdbEnvironments } from '../../../storage/index/lmdb-kv.ts';
 import { MemoryKv } from '../../../storage/index/memory-kv.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
@@ -111,6 +112,94 @@ describe('the environments of an index', () => {
     put(unclosed.kv('one'), 'a');
     await using(open('boot-2'), (environments) => expect(keysOf(environments.kv('one').range('', '\xff'))).toEqual([]));
     expect(discarded).toEqual(['it was not closed before the machine went down']);
+  });
+
+  describe('when too much is mapped', () => {
+    const maps = (path: string) =>
+      readFileSync('/proc/self/maps', 'utf8')
+        .split('\n')
+        .filter((line) => line.includes(path)).length;
+    const mapped = () => {
+      let bytes = 0;
+      const environments = new LmdbEnvironments({ path: folder, bootId: 'boot-1', clock: new ManualClock(), mappedBytes: () => bytes });
+      const unmap = async () => {
+        bytes += indexMappedBytesMax + 1;
+        await environments.unmapExcess();
+      };
+      const hasMapped = (value: number) => {
+        bytes = value;
+      };
+      return { environments, unmap, hasMapped };
+    };
+
+    test('are unmapped, and read and written as before', async () => {
+      const { environments, unmap } = mapped();
+      await using _ = environments;
+      const kv = environments.kv('one');
+      const large = Buffer.alloc(40_000, 'x');
+      put(kv, 'a', 'b');
+      kv.write([['large', large]]);
+      const value = Array.from(kv.range('large', 'm'))[0]!.value;
+      for (let round = 0; round < 3; round++) {
+        await unmap();
+        if (process.platform === 'linux') expect(maps(folder)).toBe(0);
+        expect(kv.get('a')!.toString()).toBe('value of a');
+        const into = { bytes: Buffer.alloc(8) };
+        expect(kv.readInto('large', into)).toBe(large.length);
+        expect(into.bytes.subarray(0, large.length).equals(large)).toBe(true);
+        put(kv, `round ${round}`);
+      }
+      expect(value.equals(large)).toBe(true);
+      expect(keysOf(kv.range('', '\xff'))).toEqual(['a', 'b', 'large', 'round 0', 'round 1', 'round 2']);
+    });
+
+    test('stay mapped while somebody reads a range or a snapshot', async () => {
+      const { environments, unmap } = mapped();
+      await using _ = environments;
+      const kv = environments.kv('one');
+      put(kv, 'a', 'b', 'c');
+      const snapshot = kv.snapshot();
+      await unmap();
+      put(kv, 'd');
+      expect(keysOf(snapshot.range('a', 'z'))).toEqual(['a', 'b', 'c']);
+      snapshot.release();
+      const seen: string[] = [];
+      for (const { key } of kv.range('a', 'z')) {
+        await unmap();
+        seen.push(key);
+      }
+      expect(seen).toEqual(['a', 'b', 'c', 'd']);
+      await unmap();
+      if (process.platform === 'linux') expect(maps(folder)).toBe(0);
+    });
+
+    test('are closed as clean while they are unmapped', async () => {
+      const { environments, unmap } = mapped();
+      put(environments.kv('one'), 'a');
+      await unmap();
+      await environments[Symbol.asyncDispose]();
+      await using(open('boot-2'), (again) => expect(keysOf(again.kv('one').range('', '\xff'))).toEqual(['a']));
+      expect(discarded).toEqual([]);
+    });
+
+    test('are left alone below the limit', async () => {
+      const { environments, hasMapped } = mapped();
+      await using _ = environments;
+      put(environments.kv('one'), 'a');
+      hasMapped(indexMappedBytesMax);
+      await environments.unmapExcess();
+      if (process.platform === 'linux') expect(maps(folder)).toBeGreaterThan(0);
+    });
+  });
+
+  test('have one map each, however large they grow', { skip: process.platform !== 'linux' }, async () => {
+    await using environments = open();
+    const kv = environments.kv('one');
+    for (let at = 0; at < 64; at++) kv.write([[`k${at}`, Buffer.alloc(100_000)]]);
+    const maps = readFileSync('/proc/self/maps', 'utf8')
+      .split('\n')
+      .filter((line) => line.includes(folder) && line.endsWith('data.mdb'));
+    expect(maps).toHaveLength(1);
   });
 
   test('hold an account as the memory map does', async () => {
