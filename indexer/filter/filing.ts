@@ -127,13 +127,13 @@ export class Filter {
   }
 
   /** Every script of the account that includes may reach: read before the run, which waits for nothing. */
-  async #included(account: Account, script: Script): Promise<Map<string, Script>> {
-    const found = new Map<string, Script>();
+  async #included(account: Account, script: Script): Promise<Map<string, Script | SieveError>> {
+    const found = new Map<string, Script | SieveError>();
     if (!script.requires.has('include')) return found;
     for (const name of account.read((reader) => [...reader.objects<{ name: string }>('SieveScript')].map(({ value }) => value.name))) {
       const record = account.read((reader) => scriptByName(reader, name));
       const compiled = record === undefined ? undefined : await this.compiled.of(account, record);
-      if (compiled !== undefined && !(compiled instanceof SieveError)) found.set(name, compiled);
+      if (compiled !== undefined) found.set(name, compiled);
     }
     return found;
   }
@@ -141,7 +141,7 @@ export class Filter {
   #run(
     account: Account,
     script: Script | SieveError,
-    included: ReadonlyMap<string, Script>,
+    included: ReadonlyMap<string, Script | SieveError>,
     message: FiledMessage,
     now: number,
   ): Outcome | SieveError {
@@ -169,7 +169,12 @@ export class Filter {
           mailboxExists: (name) => mailboxExists(reader, name),
           specialUseExists: (name, uses) => specialUseExists(reader, name, uses),
           isTracked: (name) => isRemembered(reader, `duplicate ${name}`, now),
-          script: (name) => included.get(name),
+          script(name) {
+            const found = included.get(name);
+            // RFC 6609 §3.2: :optional is for a script that is missing, not for a broken one.
+            if (found instanceof SieveError) throw new SieveError(found.line, `in the script ${JSON.stringify(name)}: ${found.reason}`);
+            return found;
+          },
         }),
       );
     } catch (error) {

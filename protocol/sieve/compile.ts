@@ -27,9 +27,17 @@ class Compiler implements ScriptFacts {
   readonly requires = new Set<string>();
   /** Inside an `if ihave`: what is not known here is not run either (RFC 5463 §4). */
   #isLenient = false;
+  /** Among the tests of a command that asks `ihave`: what stands behind it may be missing here. */
+  #isAsking = false;
+  /** The names of the loops around the command at hand. */
+  readonly #loops: (string | undefined)[] = [];
 
   isRequired(extension: string): boolean {
     return this.requires.has(extension);
+  }
+
+  isInLoop(name: string | undefined): boolean {
+    return name === undefined ? this.#loops.length > 0 : this.#loops.includes(name);
   }
 
   fail(line: number, reason: string): SieveError {
@@ -89,11 +97,15 @@ class Compiler implements ScriptFacts {
     }
     const calls = this.#tryInBlock(node, () => {
       const { tags, values } = this.#arguments(row, node);
+      this.#isAsking = hasIhave && this.requires.has('ihave');
       const tests = this.#tests(row, node);
+      this.#isAsking = false;
       this.#isLenient ||= hasIhave && this.requires.has('ihave');
       if (row.hasBlock === undefined && node.block !== undefined) throw this.fail(node.line, `${row.name} has no block.`);
       if (row.hasBlock && node.block === undefined) throw this.fail(node.line, `${row.name} needs a block in braces.`);
+      if (row.isLoop) this.#loops.push(constantOf(tags.get('name')));
       const block = this.block(node.block ?? [], row);
+      if (row.isLoop) this.#loops.pop();
       return this.#checked({ row, line: node.line, tags, values, tests, block });
     });
     // What follows in the same chain (elsif, else) is for those who have it not.
@@ -124,7 +136,7 @@ class Compiler implements ScriptFacts {
     const row = testRows.get(node.name);
     if (row === undefined || !this.#hasAll(row)) {
       const reason = this.#absence(node.name, row, commandRows.has(node.name) ? 'a command, and no test' : 'no test that there is here');
-      if (this.#isLenient || this.requires.has('ihave')) return refusing(node, reason);
+      if (this.#isLenient || this.#isAsking) return refusing(node, reason);
       throw this.fail(node.line, reason);
     }
     const { tags, values } = this.#arguments(row, node);
@@ -208,6 +220,8 @@ class Compiler implements ScriptFacts {
     return read;
   }
 }
+
+const constantOf = (value: Value | undefined) => (typeof value?.texts[0] === 'string' ? value.texts[0] : undefined);
 
 const nameOf = (kind: ValueKind) => ({ number: 'a number', string: 'a string', strings: 'a string or a list of strings' })[kind];
 

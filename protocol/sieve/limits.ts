@@ -10,8 +10,8 @@ export const nodesMax = 20_000;
 export const stringBytesMax = 64 * 1024;
 /** Variables of a script. RFC 5229 §6 wants 128. */
 export const variablesMax = 256;
-/** RFC 5229 §6: match variables ${0} to ${9}. */
-export const matchVariablesMax = 10;
+/** Match variables: RFC 5229 §6 wants ${0} to ${9}; others give ${0} to ${31}. */
+export const matchVariablesMax = 32;
 /** Characters of a regular expression: its program grows with it. */
 export const patternCharsMax = 2048;
 /** Instructions of a regular expression's program: matching takes up to that for each character. Real ones have 10 to 100. */

@@ -13,9 +13,9 @@ import {
   stringBytesMax,
   variablesMax,
 } from './limits.ts';
-import { costOf, type Matching, matchOne } from './match.ts';
+import { costOf, type Match, type Matching, matchOne } from './match.ts';
 import { type Entity, Message } from './message.ts';
-import type { Action, Outcome, RunInput, TrackedId } from './outcome.ts';
+import type { Action, Outcome, RunInput, Target, TrackedId } from './outcome.ts';
 import type { Call, CommandRow, TestRow } from './row.ts';
 import { SieveError } from './syntax.ts';
 import { cutToBytes, type Text } from './text.ts';
@@ -150,15 +150,20 @@ export class Machine {
 
   /** Whether a value matches a pattern; sets the match variables (RFC 5229 §3.2). */
   match(matching: Matching, values: Iterable<string>, patterns: readonly string[]): boolean {
+    const found = this.find(matching, values, patterns);
+    if (found !== undefined && found !== true && this.script.requires.has('variables')) this.#frame.matches = found;
+    return found !== undefined;
+  }
+
+  /** What the first match found. */
+  find(matching: Matching, values: Iterable<string>, patterns: readonly string[]): Match {
     for (const value of values) {
       for (const pattern of patterns) {
         const found = this.#matchOne(matching, value, pattern);
-        if (found === undefined) continue;
-        if (found !== true && this.script.requires.has('variables')) this.#frame.matches = found;
-        return true;
+        if (found !== undefined) return found;
       }
     }
-    return false;
+    return undefined;
   }
 
   #matchOne(matching: Matching, value: string, pattern: string) {
@@ -211,8 +216,11 @@ export class Machine {
 
 function isSamePlace(left: Action, right: Action): boolean {
   if (left.do === 'keep') return right.do === 'keep' && left.bytes === right.bytes;
-  return left.do === 'fileinto' && right.do === 'fileinto' && left.mailbox === right.mailbox && left.bytes === right.bytes;
+  return left.do === 'fileinto' && right.do === 'fileinto' && placeOf(left) === placeOf(right) && left.bytes === right.bytes;
 }
+
+/** INBOX in any case (RFC 9051 §5.1). */
+const placeOf = ({ mailbox, specialUse }: Target) => JSON.stringify([mailbox.replace(/^inbox(?=$|\/)/i, 'INBOX'), specialUse ?? '']);
 
 const bareName = (name: string) => name.toLowerCase().replace(/^global\./, '');
 

@@ -107,6 +107,8 @@ function globTokens(pattern: string, key: (character: string) => string): GlobTo
       isQuoted = false;
     }
   }
+  // RFC 5228 §2.7.1 says nothing of a backslash at the end: it stands for itself.
+  if (isQuoted) found.push({ kind: 'character', key: key('\\') });
   return found;
 }
 

@@ -147,5 +147,5 @@ export function* partsBelow(part: Part): Generator<Part> {
 /** A leaf's text; of HTML what a reader sees (RFC 5173 §5.3). */
 export function partText(raw: Buffer, part: Part, isPlain: boolean): string {
   const text = decodePartText(raw, part, bodyBytesMax);
-  return isPlain && part.subtype === 'html' ? plainHtmlText(cleanHtml(text).html) : text;
+  return isPlain && (part.subtype === 'html' || part.subtype === 'xhtml+xml') ? plainHtmlText(cleanHtml(text).html) : text;
 }

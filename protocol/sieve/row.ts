@@ -40,6 +40,8 @@ export interface Call {
 /** What `check` may ask about the script. */
 export interface ScriptFacts {
   isRequired(extension: string): boolean;
+  /** Inside a foreverypart of that name; of any, for undefined. */
+  isInLoop(name: string | undefined): boolean;
   fail(line: number, reason: string): SieveError;
 }
 
@@ -56,6 +58,8 @@ export interface Row {
   readonly isLastOptional?: true;
   readonly tests?: 'none' | 'one' | 'list';
   readonly hasBlock?: true;
+  /** Its block is run again and again; `break` may stand there. */
+  readonly isLoop?: true;
   /** Refuses what the grammar allows and the command does not. What it returns is the call's `data`. */
   readonly check?: (call: Omit<Call, 'data'>, facts: ScriptFacts) => unknown;
 }

@@ -6,7 +6,7 @@ import type { FileCopy } from '../outcome.ts';
 import { type Call, defineCommand, defineTest, type ScriptFacts, type TagRow } from '../row.ts';
 import { cutToBytes } from '../text.ts';
 import { addressIn } from './addresses.ts';
-import { targetOf, targetTags } from './control.ts';
+import { requireUse, targetOf, targetTags } from './control.ts';
 import { flagsIn } from './flags.ts';
 import { matchTags, readMatching } from './matching.ts';
 
@@ -17,9 +17,11 @@ const copyTags: readonly TagRow[] = [
   ...targetTags,
 ];
 
-function requireFileCopy({ tags, line }: Omit<Call, 'data'>, facts: ScriptFacts): void {
+function requireFileCopy(call: Omit<Call, 'data'>, facts: ScriptFacts): void {
+  const { tags, line } = call;
   const lonely = ['flags', 'create', 'specialuse'].find((tag) => tags.has(tag));
   if (lonely !== undefined && !tags.has('fcc')) throw facts.fail(line, `:${lonely} goes with :fcc here.`);
+  requireUse(call, facts);
 }
 
 function fileCopyOf(machine: Machine, call: Call): FileCopy | undefined {

@@ -1,8 +1,8 @@
 /** RFC 5228 §3, §4: control, and the actions that say where the message goes, with what copy, imap4flags, mailbox and special-use add to them. */
 import type { Machine } from '../machine.ts';
 import type { Target } from '../outcome.ts';
-import { type Call, defineCommand, type TagRow } from '../row.ts';
-import { isAddress } from './addresses.ts';
+import { type Call, defineCommand, type ScriptFacts, type TagRow } from '../row.ts';
+import { addressIn } from './addresses.ts';
 import { flagsIn } from './flags.ts';
 
 /** An elsif or an else is for when nothing before it in its chain was. */
@@ -27,6 +27,14 @@ function flagsOf(machine: Machine, { tags }: Call): readonly string[] | undefine
 export function targetOf(machine: Machine, { tags }: Call, mailbox: string): Target {
   const use = tags.get('specialuse')?.texts[0];
   return { mailbox, mayCreate: tags.has('create'), specialUse: use === undefined ? undefined : machine.text(use).toLowerCase() };
+}
+
+/** RFC 8579 §4: a use is written as LIST gives it. */
+export function requireUse({ tags }: Omit<Call, 'data'>, facts: ScriptFacts): void {
+  const use = tags.get('specialuse');
+  const text = use?.texts[0];
+  if (typeof text === 'string' && !/^\\[^\s(){}%*"\\\]]+$/.test(text))
+    throw facts.fail(use!.line, ':specialuse takes a use such as "\\Junk".');
 }
 
 export const controlCommands = [
@@ -77,6 +85,7 @@ export const controlCommands = [
     extension: 'fileinto',
     tags: [copyTag, flagsTag, ...targetTags],
     values: ['string'],
+    check: requireUse,
     run(machine, call) {
       const mailbox = machine.text(call.values[0]!.texts[0]!);
       if (mailbox === '') throw machine.fail('fileinto names no mailbox.');
@@ -95,12 +104,13 @@ export const controlCommands = [
     values: ['string'],
     check({ values: [address] }, facts) {
       const [text] = address!.texts;
-      if (typeof text === 'string' && !isAddress(text))
+      if (typeof text === 'string' && addressIn(text) === undefined)
         throw facts.fail(address!.line, `${JSON.stringify(text.slice(0, 100))} is no address.`);
     },
     run(machine, call) {
-      const address = machine.text(call.values[0]!.texts[0]!);
-      if (!isAddress(address)) throw machine.fail(`${JSON.stringify(address.slice(0, 100))} is no address to redirect to.`);
+      const text = machine.text(call.values[0]!.texts[0]!);
+      const address = addressIn(text);
+      if (address === undefined) throw machine.fail(`${JSON.stringify(text.slice(0, 100))} is no address to redirect to.`);
       // RFC 5228 §2.10.3: to one address once.
       const isKnown = machine.actions.some((each) => each.do === 'redirect' && each.address.toLowerCase() === address.toLowerCase());
       if (!isKnown) machine.addAction({ do: 'redirect', address, bytes: machine.message.bytes() });

@@ -1,9 +1,9 @@
 /** RFC 5703: foreverypart, break and extracttext. `replace` and `enclose` are not offered. */
-import { stringBytesMax } from '../limits.ts';
 import { partsBelow, partText } from '../message.ts';
 import { type Call, defineCommand } from '../row.ts';
-import { cutToBytes, isVariableName } from '../text.ts';
+import { isVariableName } from '../text.ts';
 import { constant } from './matching.ts';
+import { modified, modifierTags } from './variables.ts';
 
 export const mimeCommands = [
   defineCommand({
@@ -11,6 +11,7 @@ export const mimeCommands = [
     extension: 'foreverypart',
     tags: [{ name: 'name', takes: 'string', isConstant: true }],
     hasBlock: true,
+    isLoop: true,
     run(machine, call) {
       const { message, parts } = machine;
       const outer = parts.at(-1)?.entity.part ?? message.root;
@@ -32,6 +33,14 @@ export const mimeCommands = [
     name: 'break',
     extension: 'foreverypart',
     tags: [{ name: 'name', takes: 'string', isConstant: true }],
+    check(call, facts) {
+      const name = constant(call, 'name');
+      if (facts.isInLoop(name)) return;
+      throw facts.fail(
+        call.line,
+        `break stands outside of a foreverypart${name === undefined ? '' : ` named ${JSON.stringify(name.slice(0, 100))}`}.`,
+      );
+    },
     run(machine, call) {
       const name = constant(call, 'name');
       const loop = machine.parts.findLast((each) => name === undefined || each.name === name);
@@ -42,13 +51,10 @@ export const mimeCommands = [
   defineCommand({
     name: 'extracttext',
     extension: 'extracttext',
-    tags: [
-      { name: 'first', takes: 'number' },
-      { name: 'lower', group: '40' },
-      { name: 'upper', group: '40' },
-    ],
+    tags: [{ name: 'first', takes: 'number' }, ...modifierTags],
     values: ['string'],
-    check({ values: [name] }, facts) {
+    check({ values: [name], line }, facts) {
+      if (!facts.isInLoop(undefined)) throw facts.fail(line, 'extracttext stands outside of foreverypart.');
       const [text] = name!.texts;
       if (typeof text !== 'string' || !isVariableName(text)) throw facts.fail(name!.line, 'extracttext takes the name of a variable.');
       if (!facts.isRequired('variables')) throw facts.fail(name!.line, 'extracttext needs require "variables".');
@@ -61,9 +67,8 @@ export const mimeCommands = [
       const whole = isText ? partText(machine.message.raw, part, true) : '';
       const first = call.tags.get('first')?.number;
       const cut = first === undefined ? whole : [...whole.slice(0, first * 2)].slice(0, first).join('');
-      const text = call.tags.has('lower') ? cut.toLowerCase() : call.tags.has('upper') ? cut.toUpperCase() : cut;
       machine.step(1 + Math.ceil(whole.length / 1024));
-      machine.setVariable(call.values[0]!.texts[0] as string, cutToBytes(text, stringBytesMax));
+      machine.setVariable(call.values[0]!.texts[0] as string, modified(cut, call));
     },
   }),
 ];

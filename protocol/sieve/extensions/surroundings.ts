@@ -92,8 +92,9 @@ export const surroundingTests = [
       const { environment } = machine.input;
       const value = Object.hasOwn(environment, name) ? environment[name] : undefined;
       const matching = data as Matching;
-      const values = matching.type === 'count' ? [value === undefined ? '0' : '1'] : value === undefined ? [] : [value];
-      return machine.match(matching, values, machine.texts(patterns!.texts));
+      // RFC 5183 §4: false for an item that is not known; an empty one counts 0.
+      if (value === undefined) return false;
+      return machine.match(matching, [matching.type === 'count' ? (value === '' ? '0' : '1') : value], machine.texts(patterns!.texts));
     },
   }),
   defineTest({

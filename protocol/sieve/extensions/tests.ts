@@ -32,11 +32,13 @@ function mimePieces(field: Field, call: Call, parameters: readonly string[]): re
   if (!['type', 'subtype', 'contenttype', 'param'].some((tag) => call.tags.has(tag))) return [textOf(field)];
   const read = parseParameterized(value);
   const isType = field.name === 'content-type';
+  const isParameterized = isType || field.name === 'content-disposition';
   const whole = asRaw(value).split(';')[0]!.replace(/\s+/g, '').toLowerCase();
   const [type = '', subtype = ''] = whole.split('/');
-  if (call.tags.has('type')) return [type];
-  if (call.tags.has('subtype')) return isType ? [subtype] : [];
-  if (call.tags.has('contenttype')) return [whole];
+  // Other fields have a blank type, and a disposition has a blank subtype.
+  if (call.tags.has('type')) return [isParameterized ? type : ''];
+  if (call.tags.has('subtype')) return [isType ? subtype : ''];
+  if (call.tags.has('contenttype')) return [isParameterized ? whole : ''];
   return parameters.flatMap((name) => decodeParameter(read.parameters, name.toLowerCase()) ?? []);
 }
 
@@ -56,8 +58,10 @@ export const baseTests = [
       if (tags.size !== 1) throw facts.fail(line, 'size takes :over or :under, and a number.');
     },
     run(machine, { tags }) {
+      // RFC 5293 §1: of the message as it is now.
+      const { length } = machine.message.bytes();
       const over = tags.get('over');
-      return over === undefined ? machine.input.raw.length < tags.get('under')!.number : machine.input.raw.length > over.number;
+      return over === undefined ? length < tags.get('under')!.number : length > over.number;
     },
   }),
   defineTest({
@@ -105,11 +109,14 @@ export const baseTests = [
       const [names, patterns] = call.values.map(({ texts }) => machine.texts(texts)) as [string[], string[]];
       const part = partOf(call);
       const entities = entitiesOf(machine, call);
-      const values = names
-        .flatMap((name) => indexed(call, fieldsOf(entities, name)))
-        .flatMap((field) => addressesIn(field).map(addrSpec))
-        .flatMap((address) => addressPart(address, part) ?? []);
-      return matchValues(machine, call.data as Matching, values, patterns);
+      const matching = call.data as Matching;
+      const addresses = names.flatMap((name) => indexed(call, fieldsOf(entities, name))).flatMap(addressesIn);
+      // RFC 5231 §4.2: :count counts addresses, whatever part of them is asked for. RFC 5228 §5.1: of what is no address there are no parts.
+      const isWhole = part === 'all' || matching.type === 'count';
+      const values = isWhole
+        ? addresses.map(addrSpec)
+        : addresses.flatMap((each) => (each.mailbox === '' || each.host === '' ? [] : (addressPart(addrSpec(each), part) ?? [])));
+      return matchValues(machine, matching, values, patterns);
     },
   }),
   defineTest({

@@ -1,7 +1,7 @@
 /** RFC 5229 (variables), with the modifiers of regex (:quoteregex) and enotify (:encodeurl). */
 import { stringBytesMax } from '../limits.ts';
 import type { Matching } from '../match.ts';
-import { defineCommand, defineTest } from '../row.ts';
+import { type Call, defineCommand, defineTest, type TagRow } from '../row.ts';
 import { cutToBytes, isVariableName } from '../text.ts';
 import { matchTags, matchValues, readMatching } from './matching.ts';
 
@@ -12,6 +12,9 @@ interface Modifier {
   readonly apply: (text: string) => string;
 }
 
+/** §4.1.1: letters of US-ASCII, and no others. */
+const lower = (text: string) => text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
+const upper = (text: string) => text.replace(/[a-z]+/g, (letters) => letters.toUpperCase());
 const first = (text: string, change: (character: string) => string) => {
   const [head = ''] = text;
   return change(head) + text.slice(head.length);
@@ -19,10 +22,10 @@ const first = (text: string, change: (character: string) => string) => {
 
 /** §4.1: larger precedence first; one of each. */
 const modifiers: readonly Modifier[] = [
-  { name: 'lower', precedence: 40, apply: (text) => text.toLowerCase() },
-  { name: 'upper', precedence: 40, apply: (text) => text.toUpperCase() },
-  { name: 'lowerfirst', precedence: 30, apply: (text) => first(text, (head) => head.toLowerCase()) },
-  { name: 'upperfirst', precedence: 30, apply: (text) => first(text, (head) => head.toUpperCase()) },
+  { name: 'lower', precedence: 40, apply: lower },
+  { name: 'upper', precedence: 40, apply: upper },
+  { name: 'lowerfirst', precedence: 30, apply: (text) => first(text, lower) },
+  { name: 'upperfirst', precedence: 30, apply: (text) => first(text, upper) },
   { name: 'quotewildcard', precedence: 20, apply: (text) => text.replace(/[*?\\]/g, '\\$&') },
   { name: 'quoteregex', precedence: 20, extension: 'regex', apply: (text) => text.replace(/[\\^$.|?*+()[\]{}]/g, '\\$&') },
   {
@@ -36,15 +39,25 @@ const modifiers: readonly Modifier[] = [
   { name: 'length', precedence: 10, apply: (text) => String([...text].length) },
 ];
 
+export const modifierTags: readonly TagRow[] = modifiers.map(({ name, precedence, extension }) => ({
+  name,
+  group: String(precedence),
+  ...(extension === undefined ? {} : { extension }),
+}));
+
+export function modified(text: string, { tags }: Call): string {
+  let result = text;
+  for (const modifier of modifiers) {
+    if (tags.has(modifier.name)) result = cutToBytes(modifier.apply(result), stringBytesMax);
+  }
+  return result;
+}
+
 export const variableCommands = [
   defineCommand({
     name: 'set',
     extension: 'variables',
-    tags: modifiers.map(({ name, precedence, extension }) => ({
-      name,
-      group: String(precedence),
-      ...(extension === undefined ? {} : { extension }),
-    })),
+    tags: modifierTags,
     values: ['string', 'string'],
     check({ values: [name] }, facts) {
       const [text] = name!.texts;
@@ -52,12 +65,9 @@ export const variableCommands = [
       if (text.toLowerCase().startsWith('global.') && !facts.isRequired('include'))
         throw facts.fail(name!.line, 'global variables need require "include".');
     },
-    run(machine, { tags, values: [name, value] }) {
-      let text = machine.text(value!.texts[0]!);
-      for (const modifier of modifiers) {
-        if (tags.has(modifier.name)) text = cutToBytes(modifier.apply(text), stringBytesMax);
-      }
-      machine.setVariable(name!.texts[0] as string, text);
+    run(machine, call) {
+      const [name, value] = call.values;
+      machine.setVariable(name!.texts[0] as string, modified(machine.text(value!.texts[0]!), call));
     },
   }),
 ];

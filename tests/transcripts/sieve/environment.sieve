@@ -19,4 +19,3 @@ The quick brown fox.
 fileinto 1
 fileinto 2
 fileinto 3
-fileinto 5

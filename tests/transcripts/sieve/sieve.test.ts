@@ -1,111 +1,15 @@
-/** Scripts with messages and what is to become of them: every file here is a claim, and every extension has some. */
+/**
+ * Scripts with messages and what is to become of them: every .sieve file here is a claim, every line of tables/*.claims is one, and every extension has some.
+ * The tables were run through Pigeonhole 2.3.19 too: a comment stands above each claim in which it says otherwise.
+ */
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { assertNever } from '../../../protocol/mail/errors.ts';
-import { parseStructure } from '../../../protocol/mime/structure.ts';
-import { compile } from '../../../protocol/sieve/compile.ts';
 import { capabilities } from '../../../protocol/sieve/extensions/index.ts';
-import { runScript } from '../../../protocol/sieve/machine.ts';
-import type { FileCopy, Outcome } from '../../../protocol/sieve/outcome.ts';
-import { SieveError } from '../../../protocol/sieve/syntax.ts';
+import { givenBy, run, sections } from '../../support/sieve-scripts.ts';
 
 const folder = new URL('./', import.meta.url);
 const files = readdirSync(folder).filter((name) => name.endsWith('.sieve'));
-
-interface Section {
-  readonly title: string;
-  readonly text: string;
-}
-
-function sections(source: string): Section[] {
-  return source
-    .split(/^--- /m)
-    .slice(1)
-    .map((piece) => ({ title: piece.slice(0, piece.indexOf('\n')), text: piece.slice(piece.indexOf('\n') + 1) }));
-}
-
-/** `key: value` lines. */
-function givenBy(text: string): readonly (readonly [key: string, value: string])[] {
-  return text.split('\n').flatMap((line) => {
-    const [, key, value] = /^([^:]+): ?(.*)$/.exec(line) ?? [];
-    return key === undefined ? [] : [[key, value!] as const];
-  });
-}
-
-function run(script: string, given: readonly (readonly [string, string])[], message: string): string[] {
-  const of = (key: string) => given.find(([name]) => name === key)?.[1];
-  const all = (key: string) => given.filter(([name]) => name === key).map(([, value]) => value);
-  const raw = Buffer.from(message.replace(/\r?\n/g, '\r\n'));
-  try {
-    const outcome = runScript(compile(script), {
-      raw,
-      root: parseStructure(raw).root,
-      envelopeFrom: of('from'),
-      envelopeTo: of('to'),
-      spamScore: Number(of('spam') ?? 0),
-      virusScore: Number(of('virus') ?? 0),
-      now: Date.UTC(2026, 10, 24, 12, 0, 0),
-      environment: { name: 'Satchel', location: 'MDA', phase: 'during' },
-      mailboxExists: (name) => name === 'INBOX' || all('mailbox').includes(name),
-      specialUseExists: (mailbox, uses) => mailbox === undefined && uses.every((use) => all('use').includes(use)),
-      isTracked: (name) => all('tracked').includes(name),
-      script(name) {
-        const source = of(`script ${name}`);
-        return source === undefined ? undefined : compile(source);
-      },
-    });
-    return describeOutcome(outcome, raw);
-  } catch (error) {
-    if (!(error instanceof SieveError)) throw error;
-    return [`error ${error.line}: ${error.reason}`];
-  }
-}
-
-const plain = (text: string) => (/[\r\n]/.test(text) ? JSON.stringify(text) : text);
-const listed = (flags: readonly string[] | undefined) => (flags === undefined || flags.length === 0 ? '' : ` [${flags.join(' ')}]`);
-const copied = (copy: FileCopy | undefined) =>
-  copy === undefined ? '' : ` fcc ${copy.mailbox}${copy.mayCreate ? ' create' : ''}${listed(copy.flags)}`;
-
-function describeOutcome({ actions, tracked }: Outcome, raw: Buffer): string[] {
-  const changed = (bytes: Buffer) => {
-    if (bytes === raw) return [];
-    const text = bytes.toString('utf8');
-    return text
-      .slice(0, text.indexOf('\r\n\r\n'))
-      .split('\r\n')
-      .map((line) => `  ${line}`);
-  };
-  const lines = actions.flatMap((action): readonly string[] => {
-    switch (action.do) {
-      case 'keep':
-        return [`keep${listed(action.flags)}${action.bytes === raw ? '' : ' as:'}`, ...changed(action.bytes)];
-      case 'fileinto': {
-        const { mailbox, mayCreate, specialUse, flags } = action;
-        return [
-          `fileinto ${plain(mailbox)}${mayCreate ? ' create' : ''}${specialUse === undefined ? '' : ` use ${specialUse}`}${listed(flags)}`,
-        ];
-      }
-      case 'redirect':
-        return [`redirect ${action.address}`];
-      case 'discard':
-        return ['discard'];
-      case 'reject':
-      case 'ereject':
-        return [`${action.do} ${plain(action.reason)}`];
-      case 'vacation': {
-        const { seconds, subject, from, handle, reason, fileCopy } = action;
-        const named = handle.startsWith('[') ? '' : ` ${handle}`;
-        const about = `${subject === undefined ? '' : ` "${subject}"`}${from === undefined ? '' : ` from ${from}`}`;
-        return [`vacation ${seconds}${about}${named}: ${plain(reason)}${copied(fileCopy)}`];
-      }
-      case 'notify':
-        return [`notify ${action.method} ${action.importance}: ${action.message ?? ''}${copied(action.fileCopy)}`];
-      default:
-        return assertNever(action);
-    }
-  });
-  return [...lines, ...tracked.map(({ name, seconds, isRenewed }) => `track ${name} ${seconds}${isRenewed ? ' renewed' : ''}`)];
-}
+const tables = readdirSync(new URL('tables/', folder));
 
 describe('a Sieve script', () => {
   test.each(files)('%s', (name) => {
@@ -122,5 +26,50 @@ describe('a Sieve script', () => {
   test('is tried for every extension that is offered', () => {
     const scripts = files.map((name) => readFileSync(new URL(name, folder), 'utf8')).join('\n');
     expect(capabilities.filter((name) => !scripts.includes(`"${name}"`))).toEqual([]);
+  });
+});
+
+/** `yes TEST`, `no TEST` and `refused TEST` of tests; `SCRIPT => outcome` of commands, behind a require, and of scripts, as they stand there. */
+function claims(name: string): { readonly got: readonly string[]; readonly want: readonly string[] } {
+  const got: string[] = [];
+  const want: string[] = [];
+  let given: ReturnType<typeof givenBy> = [];
+  let message = '';
+  let before = '';
+  // Without encoded-character: strings stay as they are.
+  let required = capabilities.filter((each) => each !== 'encoded-character');
+  const outcome = (script: string) => run(script, given, message).join(' | ');
+  const head = () => `require [${required.map((each) => JSON.stringify(each)).join(',')}];\n${before}`;
+  for (const { title, text } of sections(readFileSync(new URL(`tables/${name}`, folder), 'utf8'))) {
+    const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('# '));
+    if (title === 'given') given = givenBy(text);
+    else if (title === 'message') message = text;
+    else if (title === 'before') before = text;
+    else if (title === 'require') required = text.trim().split(' ');
+    else if (title === 'tests') {
+      for (const line of lines) {
+        const asked = line.slice(line.indexOf(' ') + 1);
+        const found = outcome(`${head()}if ${asked} { fileinto "yes"; } else { fileinto "no"; }`);
+        want.push(line);
+        got.push(`${/^fileinto (yes|no)/.exec(found)?.[1] ?? 'refused'} ${asked}`);
+      }
+    } else {
+      for (const line of lines) {
+        const script = line.slice(0, line.lastIndexOf(' => '));
+        want.push(line);
+        got.push(
+          `${script} => ${outcome(title === 'commands' ? head() + script : script.replaceAll('\\n', '\n').replaceAll('\\r', '\r'))}`,
+        );
+      }
+    }
+  }
+  return { got, want };
+}
+
+describe('a table of claims', () => {
+  test.each(tables)('%s', (name) => {
+    const { got, want } = claims(name);
+    expect(want.length).toBeGreaterThan(0);
+    expect(got).toEqual(want);
   });
 });
