@@ -2,7 +2,7 @@
  * What the log's changes do to the index. One code for a fresh mutation, for catching up and for a rebuild: live is replay. It is deterministic:
  * every assigned value comes with the change. A change that leaves everything as it was reports false and is not written.
  *
- * Counters of mailboxes follow each membership; the journal row, modSeqs of mailboxes and the marks for snapshots are written once, by finish().
+ * What is edited is in edits.ts, what becomes of memberships in memberships.ts; here are the changes, one by one.
  */
 
 import { mailboxAclType } from '../../protocol/mail/acl.ts';
@@ -11,51 +11,38 @@ import type { AccountId, EmailNumber, MailboxNumber, ModSeq, ThreadNumber, Uid }
 import { eachOf, type Ranges } from '../../protocol/mail/ranges.ts';
 import type { Effect } from '../account/api.ts';
 import type { Change, EmailAdd, MailboxRecord, MembershipRecord } from '../log/record.ts';
-import { EffectBuilder } from './effect-builder.ts';
-import { EmailPage, emailPageOf, emailSlotOf, hasAttachmentBit, moreBit } from './email-page.ts';
+import { Edits } from './edits.ts';
+import type { EffectBuilder } from './effect-builder.ts';
+import { type EmailPage, emailPageOf, emailSlotOf, hasAttachmentBit } from './email-page.ts';
 import { headerOf, putDerivedRows, removeDerivedRows } from './email-rows.ts';
-import {
-  dirtyKey,
-  emailPageKey,
-  factsKey,
-  ingestKey,
-  journalKey,
-  mailboxKey,
-  moreKey,
-  objectKey,
-  textKey,
-  threadKey,
-  tombstoneKey,
-  uidPageKey,
-} from './keyspace.ts';
+import { emailPageKey, factsKey, ingestKey, mailboxKey, objectKey, textKey, threadKey, tombstoneKey, uidPageKey } from './keyspace.ts';
 import type { KeywordChange } from './keyword-sets.ts';
-import { type Counted, countMembership, emptyCounts } from './mailbox-counts.ts';
+import { countMembership, emptyCounts } from './mailbox-counts.ts';
+import { Memberships } from './memberships.ts';
 import { relist } from './object-lists.ts';
-import { type Place, placesOf } from './places.ts';
+import { placesOf } from './places.ts';
 import { forgetMarks, markSeen, markSeenIn, marksOn } from './seen-marks.ts';
 import { SharedMailboxes } from './shared-mailboxes.ts';
-import { rangeOfEmail, rangeOfJournal, rangeOfObject, rangeOfState } from './snapshot-ranges.ts';
-import { type MutableMailbox, tables } from './tables.ts';
-import { deletedBit, UidPage, uidPageOf, uidSlotOf } from './uid-page.ts';
+import { rangeOfEmail, rangeOfObject, rangeOfState } from './snapshot-ranges.ts';
+import { tables } from './tables.ts';
 import type { View } from './view.ts';
 
 export class Applier {
-  readonly effects = new EffectBuilder();
+  private readonly edits: Edits;
+  private readonly effects: EffectBuilder;
   private readonly view: View;
   private readonly modSeq: ModSeq;
-  private readonly seq: number;
-  private readonly at: number;
-  /** Snapshot parts this mutation touches, as kind and range. */
-  private readonly dirty = new Set<string>();
   private readonly shared: SharedMailboxes;
+  private readonly memberships: Memberships;
 
   /** `view` has a layer for this mutation on top; `at` is the commit's time. */
-  constructor(view: View, { seq, modSeq, at }: { seq: number; modSeq: ModSeq; at: number }) {
+  constructor(view: View, mutation: { seq: number; modSeq: ModSeq; at: number }) {
+    this.edits = new Edits(view, mutation);
+    this.effects = this.edits.effects;
     this.view = view;
+    this.modSeq = mutation.modSeq;
     this.shared = new SharedMailboxes(view, this.effects);
-    this.seq = seq;
-    this.modSeq = modSeq;
-    this.at = at;
+    this.memberships = new Memberships(this.edits, this.shared, (email, page) => this.buryEmail(email, page));
   }
 
   /** Whether anything changed. Throws StorageError 'corrupt' for a change that cannot be applied. */
@@ -74,11 +61,11 @@ export class Applier {
       case 'keywords':
         return this.changeKeywords(change.emails, change);
       case 'membership.add':
-        return this.addMemberships(change.mailbox, change.emails, change.uid);
+        return this.memberships.addAll(change.mailbox, change.emails, change.uid);
       case 'membership.remove':
-        return this.removeMemberships(change.mailbox, change.uids);
+        return this.memberships.removeAll(change.mailbox, change.uids);
       case 'membership.deleted':
-        return this.markDeleted(change.mailbox, change.uids, change.deleted);
+        return this.memberships.markDeleted(change.mailbox, change.uids, change.deleted);
       case 'seen':
         return this.changeSeen(change.viewer, change.emails, change.seen);
       case 'ingest':
@@ -96,27 +83,9 @@ export class Applier {
     }
   }
 
-  /** Ends the mutation: journal, modSeqs, marks. undefined when nothing changed; the layer is then to be dropped. */
+  /** Ends the mutation. undefined when nothing changed; the layer is then to be dropped. */
   finish(): Effect | undefined {
-    if (this.effects.isEmpty) return undefined;
-    const { view, modSeq } = this;
-    view.editMeta().modSeq = modSeq;
-    for (const number of this.effects.touchedMailboxes()) {
-      const mailbox = view.edit(tables.mailboxes, mailboxKey(number));
-      if (mailbox === undefined) continue;
-      mailbox.highestModSeq = modSeq;
-      mailbox.changedModSeq = modSeq;
-    }
-    const row = this.effects.build(modSeq, this.at);
-    view.put(tables.journal, journalKey(modSeq), row);
-    this.markDirty('meta', 0);
-    this.markDirty('journal', rangeOfJournal(modSeq));
-    for (const key of this.dirty) view.put(tables.dirty, key, this.seq);
-    return row;
-  }
-
-  private markDirty(kind: string, range: number): void {
-    this.dirty.add(dirtyKey(kind, range));
+    return this.edits.finish();
   }
 
   private putMailbox(record: MailboxRecord): boolean {
@@ -150,7 +119,7 @@ export class Applier {
     if (view.mailbox(id) === undefined) return false;
     for (const page of [...view.uidPageNumbers(id)]) {
       const { email } = view.get(tables.uidPages, uidPageKey(id, page))!;
-      for (let slot = 0; slot < email.length; slot += 1) if (email[slot] !== 0) this.removeMembership(id, page * email.length + slot);
+      for (let slot = 0; slot < email.length; slot += 1) if (email[slot] !== 0) this.memberships.remove(id, page * email.length + slot);
     }
     view.remove(tables.mailboxes, mailboxKey(id));
     this.effects.record(id, 'removed');
@@ -210,7 +179,7 @@ export class Applier {
     const { view, modSeq } = this;
     const meta = view.editMeta();
     meta.nextEmail = Math.max(meta.nextEmail, id + 1);
-    const page = this.editEmailPage(id, true);
+    const page = this.edits.emailPage(id, true);
     const slot = emailSlotOf(id);
     if (page.mailbox[slot] !== 0 || places.length === 0) throw new StorageError('corrupt', `email ${id} is added twice or nowhere`);
     page.receivedAt[slot] = fixed.receivedAt;
@@ -223,9 +192,9 @@ export class Applier {
     page.size[slot] = fixed.size;
     page.bits[slot] = fixed.hasAttachment ? hasAttachmentBit : 0;
     this.effects.emails.note(id, 'added');
-    this.markDirty('email', rangeOfEmail(id));
-    this.markDirty('text', rangeOfEmail(id));
-    for (const place of places) this.addMembership(id, place.mailbox, place.uid, place.deleted === true);
+    this.edits.markDirty('email', rangeOfEmail(id));
+    this.edits.markDirty('text', rangeOfEmail(id));
+    for (const place of places) this.memberships.add(id, place.mailbox, place.uid, place.deleted === true);
     const members = view.edit(tables.threads, threadKey(thread));
     if (members === undefined) {
       meta.nextThread = Math.max(meta.nextThread, thread + 1);
@@ -237,104 +206,10 @@ export class Applier {
     }
   }
 
-  private addMemberships(mailbox: MailboxNumber, emails: Ranges, firstUid: Uid): boolean {
-    let uid: number = firstUid;
-    for (const email of eachOf(emails)) {
-      const page = this.view.get(tables.emailPages, emailPageKey(emailPageOf(email)));
-      if (page !== undefined) this.noteIfHidden(page, email, placesOf(this.view, page, email));
-      this.addMembership(email, mailbox, uid, false);
-      this.touchEmail(email);
-      uid += 1;
-    }
-    return uid !== firstUid;
-  }
-
-  private addMembership(email: number, mailboxNumber: number, uid: number, isDeleted: boolean): void {
-    const { view } = this;
-    const mailbox = this.editMailbox(mailboxNumber);
-    const pageKey = uidPageKey(mailboxNumber, uidPageOf(uid));
-    let uidPage = view.edit(tables.uidPages, pageKey);
-    if (uidPage === undefined) view.put(tables.uidPages, pageKey, (uidPage = UidPage.empty()));
-    const uidSlot = uidSlotOf(uid);
-    if (uid < mailbox.uidNext) throw new StorageError('corrupt', `UID ${uid} of mailbox ${mailboxNumber} is given twice`);
-    mailbox.uidNext = (uid + 1) as Uid;
-    uidPage.modSeq[uidSlot] = this.modSeq;
-    uidPage.email[uidSlot] = email;
-    uidPage.bits[uidSlot] = isDeleted ? deletedBit : 0;
-    uidPage.savedAt[uidSlot] = Math.floor(this.at / 1000);
-
-    const page = this.editEmailPage(email);
-    const slot = emailSlotOf(email);
-    if (page.mailbox[slot] === 0) {
-      page.mailbox[slot] = mailboxNumber;
-      page.uid[slot] = uid;
-    } else {
-      view.put(tables.more, moreKey(email), [...(view.get(tables.more, moreKey(email)) ?? []), { mailbox: mailboxNumber, uid }]);
-      page.bits[slot]! |= moreBit;
-    }
-    countMembership(mailbox, 1, this.kindOf(page, slot, isDeleted));
-    this.effects.uid(mailboxNumber, uid, 'added');
-    this.markDirty('state', rangeOfState(email));
-  }
-
-  private removeMemberships(mailbox: MailboxNumber, uids: Ranges): boolean {
-    let any = false;
-    for (const uid of eachOf(uids)) any = this.removeMembership(mailbox, uid) || any;
-    return any;
-  }
-
-  /** Takes one UID out; the email goes when that was its last place. */
-  private removeMembership(mailboxNumber: number, uid: number): boolean {
-    const { view } = this;
-    const pageKey = uidPageKey(mailboxNumber, uidPageOf(uid));
-    const slot = uidSlotOf(uid);
-    const email = view.get(tables.uidPages, pageKey)?.email[slot] ?? 0;
-    if (email === 0) return false;
-    if (this.shared.has(mailboxNumber))
-      this.effects.leaves(mailboxNumber, uid, email, this.editEmailPage(email).thread[emailSlotOf(email)]!);
-    const uidPage = view.edit(tables.uidPages, pageKey)!;
-    const isDeleted = (uidPage.bits[slot]! & deletedBit) !== 0;
-    uidPage.clear(slot);
-    if (uidPage.isEmpty) view.remove(tables.uidPages, pageKey);
-
-    const page = this.editEmailPage(email);
-    const emailSlot = emailSlotOf(email);
-    countMembership(this.editMailbox(mailboxNumber), -1, this.kindOf(page, emailSlot, isDeleted));
-    this.effects.uid(mailboxNumber, uid, 'removed');
-    this.markDirty('state', rangeOfState(email));
-    const left = placesOf(view, page, email).filter((place) => place.mailbox !== mailboxNumber || place.uid !== uid);
-    this.setPlaces(page, email, left);
-    if (left.length === 0) this.buryEmail(email, page);
-    else {
-      this.noteIfHidden(page, email, left);
-      this.touchEmail(email);
-    }
-    return true;
-  }
-
-  /** JMAP sees no memberships with `\Deleted`: where there are no others, an email comes or goes with the one that is added or removed beside them. */
-  private noteIfHidden(page: EmailPage, email: number, others: readonly Place[]): void {
-    if (others.every((place) => this.isDeleted(place))) this.effects.threads.note(page.thread[emailSlotOf(email)]!, 'changed');
-  }
-
-  private setPlaces(page: EmailPage, email: number, places: readonly Place[]): void {
-    const slot = emailSlotOf(email);
-    const [first, ...others] = places;
-    page.mailbox[slot] = first?.mailbox ?? 0;
-    page.uid[slot] = first?.uid ?? 0;
-    if (others.length > 0) {
-      page.bits[slot]! |= moreBit;
-      this.view.put(tables.more, moreKey(email), others as Place[]);
-    } else if ((page.bits[slot]! & moreBit) !== 0) {
-      page.bits[slot]! &= ~moreBit;
-      this.view.remove(tables.more, moreKey(email));
-    }
-  }
-
   private removeEmail(email: number): boolean {
     const page = this.view.get(tables.emailPages, emailPageKey(emailPageOf(email)));
     if (page === undefined || page.mailbox[emailSlotOf(email)] === 0) return false;
-    for (const place of placesOf(this.view, page, email)) this.removeMembership(place.mailbox, place.uid);
+    for (const place of placesOf(this.view, page, email)) this.memberships.remove(place.mailbox, place.uid);
     return true;
   }
 
@@ -350,8 +225,8 @@ export class Applier {
     page.clear(emailSlotOf(email));
     if (page.isEmpty) view.remove(tables.emailPages, emailPageKey(emailPageOf(email)));
     this.effects.emails.note(email, 'removed');
-    this.markDirty('email', rangeOfEmail(email));
-    this.markDirty('text', rangeOfEmail(email));
+    this.edits.markDirty('email', rangeOfEmail(email));
+    this.edits.markDirty('text', rangeOfEmail(email));
     const left = (view.get(tables.threads, threadKey(thread)) ?? []).filter((member) => member !== email);
     if (left.length === 0) view.remove(tables.threads, threadKey(thread));
     else view.put(tables.threads, threadKey(thread), left);
@@ -369,19 +244,19 @@ export class Applier {
       const after = change_(before);
       if (after.number === before) return false;
       const isOwnSeen = view.state.keywordSets.areEqualButSeen(before, after.number);
-      const edited = this.editEmailPage(email);
+      const edited = this.edits.emailPage(email);
       for (const place of placesOf(view, edited, email)) {
-        const isDeleted = this.isDeleted(place);
-        const mailbox = this.editMailbox(place.mailbox);
-        countMembership(mailbox, -1, this.kindOf(edited, slot, isDeleted));
+        const isDeleted = this.edits.isDeleted(place);
+        const mailbox = this.edits.mailbox(place.mailbox);
+        countMembership(mailbox, -1, this.edits.kindOf(edited, slot, isDeleted));
         edited.keywordSet[slot] = after.number;
-        countMembership(mailbox, 1, this.kindOf(edited, slot, isDeleted));
+        countMembership(mailbox, 1, this.edits.kindOf(edited, slot, isDeleted));
         edited.keywordSet[slot] = before;
         this.effects.uid(place.mailbox, place.uid, 'changed', isOwnSeen && this.shared.has(place.mailbox));
       }
       edited.keywordSet[slot] = after.number;
       edited.keywordModSeq[slot] = this.modSeq;
-      this.touchEmail(email);
+      this.edits.touchEmail(email);
       return true;
     });
   }
@@ -390,34 +265,9 @@ export class Applier {
     const { view, effects, modSeq } = this;
     return this.eachEmail(emails, (email) => {
       const isChanged = markSeenIn(view, effects, { viewer, email, isSeen, modSeq });
-      if (isChanged) this.markDirty('state', rangeOfState(email));
+      if (isChanged) this.edits.markDirty('state', rangeOfState(email));
       return isChanged;
     });
-  }
-
-  private markDeleted(mailboxNumber: MailboxNumber, uids: Ranges, isDeleted: boolean): boolean {
-    const { view } = this;
-    let any = false;
-    for (const uid of eachOf(uids)) {
-      const pageKey = uidPageKey(mailboxNumber, uidPageOf(uid));
-      const slot = uidSlotOf(uid);
-      const page = view.get(tables.uidPages, pageKey);
-      const email = page?.email[slot] ?? 0;
-      if (page === undefined || email === 0 || ((page.bits[slot]! & deletedBit) !== 0) === isDeleted) continue;
-      const edited = view.edit(tables.uidPages, pageKey)!;
-      const emailPage = this.editEmailPage(email);
-      const mailbox = this.editMailbox(mailboxNumber);
-      countMembership(mailbox, -1, this.kindOf(emailPage, emailSlotOf(email), !isDeleted));
-      countMembership(mailbox, 1, this.kindOf(emailPage, emailSlotOf(email), isDeleted));
-      edited.bits[slot] = isDeleted ? edited.bits[slot]! | deletedBit : edited.bits[slot]! & ~deletedBit;
-      edited.modSeq[slot] = this.modSeq;
-      this.effects.uid(mailboxNumber, uid, 'changed');
-      // JMAP sees an email come or go by it.
-      this.effects.threads.note(emailPage.thread[emailSlotOf(email)]!, 'changed');
-      this.touchEmail(email);
-      any = true;
-    }
-    return any;
   }
 
   private rememberIngest(key: string, email: EmailNumber | null): boolean {
@@ -446,7 +296,7 @@ export class Applier {
     if (type === mailboxAclType) this.effects.before(type, id, before);
     relist(this.view, type, id, before, after);
     this.effects.object(type, id, how);
-    this.markDirty('object', rangeOfObject(objectKey(type, id)));
+    this.edits.markDirty('object', rangeOfObject(objectKey(type, id)));
     return true;
   }
 
@@ -454,40 +304,5 @@ export class Applier {
     let any = false;
     for (const email of eachOf(emails)) any = change(email) || any;
     return any;
-  }
-
-  /** JMAP sees a change: of keywords or of mailboxes. */
-  private touchEmail(email: number): void {
-    const slot = emailSlotOf(email);
-    const page = this.editEmailPage(email);
-    page.modSeq[slot] = this.modSeq;
-    this.effects.emails.note(email, 'changed');
-    this.markDirty('state', rangeOfState(email));
-  }
-
-  private editEmailPage(email: number, mayBeNew = false): EmailPage {
-    const key = emailPageKey(emailPageOf(email));
-    const page = this.view.edit(tables.emailPages, key);
-    if (page !== undefined) return page;
-    if (!mayBeNew) throw new StorageError('corrupt', `email ${email} is not there`);
-    const fresh = EmailPage.empty();
-    this.view.put(tables.emailPages, key, fresh);
-    return fresh;
-  }
-
-  private editMailbox(number: number): MutableMailbox {
-    const mailbox = this.view.edit(tables.mailboxes, mailboxKey(number));
-    if (mailbox === undefined) throw new StorageError('corrupt', `mailbox ${number} is not there`);
-    return mailbox;
-  }
-
-  private isDeleted({ mailbox, uid }: Place): boolean {
-    const page = this.view.get(tables.uidPages, uidPageKey(mailbox, uidPageOf(uid)));
-    return ((page?.bits[uidSlotOf(uid)] ?? 0) & deletedBit) !== 0;
-  }
-
-  private kindOf(page: EmailPage, slot: number, isDeleted: boolean): Counted {
-    const { isSeen, isDraft } = this.view.state.keywordSets.of(page.keywordSet[slot]!);
-    return { size: page.size[slot]!, isSeen, isDraft, isDeleted };
   }
 }
