@@ -1,7 +1,8 @@
 /**
  * What becomes of mail from the bucket for somebody who is not here, by configuration: it is held (failed/), or held in quarantine, or goes to one
  * account for all, or its sender is told by a bounce. SES has accepted such mail already, so a bounce is a message of its own: only to a sender who is
- * proven, never for spam, a virus or a failure of DMARC, and not when the message is old; what may not be bounced is held.
+ * proven, never for spam, a virus or a failure of SPF or DMARC, nor to programs and lists, and not when the message is old; what may not be
+ * bounced is held.
  */
 import type { AccountId } from '../protocol/mail/ids.ts';
 import type { Clock } from '../storage/clock.ts';
@@ -77,13 +78,13 @@ export class Undeliverable {
   /** Tells the sender that policy refuses his message. False: he may not be told. */
   async reject(message: UndeliverableMessage, recipients: readonly string[]): Promise<boolean> {
     const { key, envelopeFrom, results, bytes } = message;
-    if (!mayBounce(envelopeFrom, results) || recipients.length === 0) return false;
+    if (!mayBounce(envelopeFrom, results, bytes) || recipients.length === 0) return false;
     for (const address of recipients) await this.#mail.bounce(key, envelopeFrom, address, rejection, bytes);
     return true;
   }
 
-  #isBounceable({ envelopeFrom, results, receivedAt }: UndeliverableMessage): boolean {
-    return mayBounce(envelopeFrom, results) && this.#clock.now() - receivedAt <= this.#policy.bounceHours * 3_600_000;
+  #isBounceable({ envelopeFrom, results, receivedAt, bytes }: UndeliverableMessage): boolean {
+    return mayBounce(envelopeFrom, results, bytes) && this.#clock.now() - receivedAt <= this.#policy.bounceHours * 3_600_000;
   }
 
   async #toOne(route: Route): Promise<Route> {

@@ -85,7 +85,7 @@ export async function passRules(ports: PassagePorts, message: PassingMessage): P
       const sentence = copy.bounceMessage ?? defaultBounce;
       for (const account of accounts) bounced.set(account, sentence);
       if (!sendsBounces) continue;
-      if (mayBounce(message.envelopeFrom, message.results))
+      if (mayBounce(message.envelopeFrom, message.results, message.bytes))
         await ports.mail.bounce(message.key, message.envelopeFrom, address, sentence, message.bytes);
       else missed.push({ address, detail: `A rule bounces it (${sentence}), but its sender is not proven, and may not be written to.` });
     }

@@ -3,6 +3,7 @@
  * from the message and its purpose, so that a message that is worked on again after a crash is not sent again.
  */
 import { hash } from 'node:crypto';
+import { fieldValue, scanHeader } from '../../protocol/mime/header.ts';
 import type { Account, Accounts } from '../../storage/account/api.ts';
 import type { Clock } from '../../storage/clock.ts';
 import { enqueue, serviceOutboxId, submission } from '../../storage/outbox/outbox.ts';
@@ -10,6 +11,7 @@ import type { SubmissionOrigin } from '../../storage/outbox/record.ts';
 import { forwardedMessage, isLooping } from '../forwarding.ts';
 import { deliveryReport, mailDate } from '../outbox/delivery-report.ts';
 import type { ScanResults } from '../ses/header-block.ts';
+import { sendersOf } from './conditions.ts';
 import type { Journal } from './transport.ts';
 
 export interface ServiceMailPorts {
@@ -114,12 +116,31 @@ interface Mail {
 
 /**
  * Whether the sender may be told by mail: only one that is known and that a receiver we trust has found to be who it says. Whoever forged an address, or
- * sends spam under one, would make us write to somebody who has nothing to do with it.
+ * sends spam under one, would make us write to somebody who has nothing to do with it. SPF proves the envelope's sender; DMARC the From field, and so the
+ * envelope where that names the same domain: a signature alone may be of anybody's domain. Programs and lists are not told.
  */
-export function mayBounce(envelopeFrom: string | undefined, { spam, virus, spf, dkim, dmarc }: ScanResults): envelopeFrom is string {
-  if (envelopeFrom === undefined || envelopeFrom === '' || envelopeFrom === '<>') return false;
-  if ([spam, virus, dmarc].includes('FAIL')) return false;
-  return spf === 'PASS' || dkim === 'PASS' || dmarc === 'PASS';
+export function mayBounce(envelopeFrom: string | undefined, results: ScanResults, message: Buffer): envelopeFrom is string {
+  const { spam, virus, spf, dmarc } = results;
+  if (envelopeFrom === undefined || !envelopeFrom.includes('@')) return false;
+  if ([spam, virus, spf, dmarc].includes('FAIL') || isAutomatic(message)) return false;
+  return spf === 'PASS' || (dmarc === 'PASS' && isAligned(envelopeFrom, message));
+}
+
+/** RFC 7489 §3.1, relaxed: one domain is the other's, or a part of it. */
+function isAligned(envelopeFrom: string, message: Buffer): boolean {
+  const domainOf = (address: string) => `.${address.slice(address.lastIndexOf('@') + 1).toLowerCase()}`;
+  const domain = domainOf(envelopeFrom);
+  return sendersOf(message, undefined).some((from) => domain.endsWith(domainOf(from)) || domainOf(from).endsWith(domain));
+}
+
+/** RFC 3834 §5 and §2; RFC 2919 §3. */
+function isAutomatic(message: Buffer): boolean {
+  return scanHeader(message).fields.some((field) => {
+    if (field.name === 'list-id') return true;
+    const value = fieldValue(message, field).trim().toLowerCase();
+    if (field.name === 'precedence') return /^(?:bulk|list|junk)$/.test(value);
+    return field.name === 'auto-submitted' && !/^no\b/.test(value);
+  });
 }
 
 const idOf = (...parts: readonly string[]) => `s${hash('sha256', parts.join('\n')).slice(0, 24)}`;

@@ -71,11 +71,26 @@ describe('a message for an address that does not exist', () => {
     ['failed spam', { spam: 'FAIL' }, (text) => text],
     ['failed DMARC', {}, (text) => text.replace('dmarc=pass', 'dmarc=fail')],
     ['passed nothing', {}, failed],
+    ["was sent from where the envelope's domain never sends, whoever signed it", {}, (text) => text.replace('spf=pass', 'spf=fail')],
+    [
+      'proves a From field of another domain than the envelope has',
+      {},
+      (text) => text.replace('spf=pass', 'spf=none').replace(/^From: .*$/m, 'From: <me@attacker.example>'),
+    ],
+    ['was only signed, by whatever domain', {}, (text) => text.replace('spf=pass', 'spf=none').replace('dmarc=pass', 'dmarc=none')],
+    ['comes from a list', {}, (text) => text.replace('Subject:', 'List-Id: <dev.lists.example>\r\nSubject:')],
+    ['was sent in bulk', {}, (text) => text.replace('Subject:', 'Precedence: bulk\r\nSubject:')],
+    ['was written by a program', {}, (text) => text.replace('Subject:', 'Auto-Submitted: auto-replied\r\nSubject:')],
     ['comes from the null sender', {}, (text) => text.replace('Return-Path: <brahms@music.example>', 'Return-Path: <>')],
   ])('is never bounced when it %s: it is held', async (_, change, edit) => {
     const setting = await openWith({ action: 'bounce' });
     expect(await receive(setting, change, edit)).toMatchObject({ kind: 'held', reason: 'unknownRecipient' });
     expect(await setting.sent()).toEqual([]);
+  });
+
+  test('is bounced without SPF where DMARC proves the domain of the envelope', async () => {
+    const setting = await openWith({ action: 'bounce' });
+    expect(await receive(setting, {}, (text) => text.replace('spf=pass', 'spf=none'))).toEqual({ kind: 'bounced' });
   });
 
   test('is not bounced when it is old', async () => {
