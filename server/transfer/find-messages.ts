@@ -1,13 +1,17 @@
 /**
- * Finds the messages in files and folders: mbox, Maildir, .eml, and gz and zip of them. What cannot be read is told and passed over; the rest is
- * found all the same. It holds one message at a time.
+ * Finds the messages in files and folders: mbox, Maildir, .eml, .emlx, and gz and zip of them. What cannot be read is told and passed over; the
+ * rest is found all the same. It holds one message at a time.
+ *
+ * A file that is named by itself goes where its messages say, or nowhere in particular; one in a folder or an archive into the mailbox of that place.
  */
 import { createReadStream } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { createGunzip } from 'node:zlib';
+import { mailboxOfPlace } from './mailbox-names.ts';
 import { parseFolderName, parseKeywordsFile, parseMaildirFlags } from './maildir.ts';
-import { looksLikeMbox, readMbox } from './mbox.ts';
+import { beginsHeader, looksLikeMbox, readMbox } from './mbox.ts';
+import { marksOf, parseAppleMessage } from './message-marks.ts';
 import { through } from './through.ts';
 import { readZip } from './zip.ts';
 
@@ -31,38 +35,75 @@ export interface FindOptions {
   readonly onBytes?: (bytes: number) => void;
 }
 
-/** Bytes of all files below the paths: what onBytes comes to. */
+/** Bytes of all files below the paths: what onBytes comes to. Rejects for a path that is not there; what is below it is told when it is read. */
 export async function measure(paths: readonly string[]): Promise<number> {
   let bytes = 0;
   for (const path of paths) {
-    const info = await stat(path).catch((error: unknown) => {
+    try {
+      const info = await stat(path);
+      bytes += info.isDirectory() ? await measureFolder(path) : info.size;
+    } catch (error) {
       throw new Error(`${path} cannot be read (${(error as { code?: string }).code ?? String(error)}).`, { cause: error });
-    });
-    if (info.isDirectory()) bytes += await measure((await readdir(path)).map((name) => join(path, name)));
-    else bytes += info.size;
+    }
   }
   return bytes;
 }
 
+async function measureFolder(path: string): Promise<number> {
+  let bytes = 0;
+  for (const entry of await readdir(path, { withFileTypes: true }).catch(() => [])) {
+    const inner = join(path, entry.name);
+    if (entry.isDirectory()) bytes += await measureFolder(inner);
+    else if (entry.isFile()) bytes += await stat(inner).then(({ size }) => size, nothing);
+  }
+  return bytes;
+}
+
+const nothing = () => 0;
+
 export async function* findMessages(paths: readonly string[], options: FindOptions): AsyncGenerator<FoundMessage> {
   for (const path of paths) {
-    if ((await stat(path)).isDirectory()) yield* inFolder(path, options);
-    else yield* inFile(path, options);
+    if ((await stat(path)).isDirectory()) yield* inFolder(path, [], options);
+    else yield* inFile(path, undefined, options);
   }
 }
 
-async function* inFolder(path: string, options: FindOptions): AsyncGenerator<FoundMessage> {
-  const entries = (await readdir(path, { withFileTypes: true })).sort((a, b) => (a.name < b.name ? -1 : 1));
+/** `place`: the folders that lead here from what was named. */
+async function* inFolder(path: string, place: readonly string[], options: FindOptions): AsyncGenerator<FoundMessage> {
+  const entries = await readdir(path, { withFileTypes: true }).catch((error: unknown) => {
+    options.onFault(path, sentenceOf(error));
+    return [];
+  });
+  entries.sort((a, b) => (a.name < b.name ? -1 : 1));
   const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
   if (folders.includes('cur') || folders.includes('new')) {
-    yield* inMaildir(path, ['INBOX'], options);
-    for (const name of folders) if (name.startsWith('.')) yield* inMaildir(join(path, name), parseFolderName(name), options);
+    yield* inMaildirs(path, [], folders, options);
     return;
   }
   for (const entry of entries) {
     const inner = join(path, entry.name);
-    if (entry.isDirectory()) yield* inFolder(inner, options);
-    else if (entry.isFile() && !entry.name.startsWith('.')) yield* inFile(inner, options);
+    if (entry.isDirectory()) yield* inFolder(inner, [...place, entry.name], options);
+    else if (entry.isFile() && !entry.name.startsWith('.')) yield* inFile(inner, place, options);
+    else if (entry.isSymbolicLink()) options.onFault(inner, 'it is a link, which is not followed');
+  }
+}
+
+/** A Maildir and those below it: `.Parent.Child` (Maildir++), or folders in folders (Dovecot's layout fs). */
+async function* inMaildirs(
+  path: string,
+  parent: readonly string[],
+  folders: readonly string[],
+  options: FindOptions,
+): AsyncGenerator<FoundMessage> {
+  yield* inMaildir(path, parent.length === 0 ? ['INBOX'] : parent, options);
+  for (const name of folders) {
+    const inner = join(path, name);
+    if (name.startsWith('.')) yield* inMaildir(inner, parseFolderName(name), options);
+    else if (name !== 'cur' && name !== 'new' && name !== 'tmp') {
+      const below = (await readdir(inner, { withFileTypes: true }).catch(() => [])).filter((entry) => entry.isDirectory());
+      const names = below.map((entry) => entry.name).sort();
+      yield* inMaildirs(inner, [...parent, name], names, options);
+    }
   }
 }
 
@@ -73,58 +114,113 @@ async function* inMaildir(path: string, mailbox: readonly string[], options: Fin
     for (const name of names.sort()) {
       if (name.startsWith('.')) continue;
       const file = join(path, folder, name);
-      const { size, mtimeMs } = await stat(file);
-      options.onBytes?.(size);
-      const raw = size > options.messageBytesMax ? undefined : await readFile(file);
-      const flags = folder === 'cur' ? parseMaildirFlags(name, custom) : { keywords: [], isDeleted: false };
-      yield* whole(file, raw, { mailbox, receivedAt: Math.round(mtimeMs), ...flags }, options);
+      try {
+        const { size, mtimeMs } = await stat(file);
+        options.onBytes?.(size);
+        const raw = size > options.messageBytesMax ? undefined : await readFile(file);
+        const flags = folder === 'cur' ? parseMaildirFlags(name, custom) : { keywords: [], isDeleted: false };
+        yield* whole(file, raw, () => ({ mailbox, receivedAt: Math.round(mtimeMs), ...flags }), options);
+      } catch (error) {
+        options.onFault(file, sentenceOf(error));
+      }
     }
   }
 }
 
 /** Programs leave files beside the mail that are none. */
-const isIndexFile = (name: string) => /\.(msf|dat|json|lock|index|html?|txt~|ds_store)$/i.test(name);
+const isIndexFile = (name: string) =>
+  /\.(msf|dat|json|lock|index|html?|txt~|plist|ds_store)$|(^|\/)(maildirfolder|subscriptions|dovecot[^/]*|table_of_contents)$/i.test(name);
 
-async function* inFile(path: string, options: FindOptions): AsyncGenerator<FoundMessage> {
+/** Files that hold mail or more in ways that are not read here, and what to do with them. */
+const unreadable: readonly (readonly [ending: RegExp, sentence: string])[] = [
+  [/\.(pst|ost)$/i, 'it is an archive of Outlook, which is not read here; `readpst` (package pst-utils) makes mbox of it'],
+  [/\.olm$/i, 'it is an archive of Outlook for Mac, which is not read here; bring the mail over by IMAP'],
+  [/\.msg$/i, 'it is a message of Outlook, which is not read here; `msgconvert` (package libemail-outlook-message-perl) makes .eml of it'],
+  [/\.(ics|ical|vcf|vcard)$/i, 'it is of a calendar or an address book, which are not kept here'],
+  [/\.(7z|rar|tar|tgz|bz2|xz|zst)(\.gz)?$/i, 'it is an archive that is not read here; unpack it first'],
+];
+
+/** `place`: undefined for a file that was named by itself. */
+async function* inFile(path: string, place: readonly string[] | undefined, options: FindOptions): AsyncGenerator<FoundMessage> {
   const { onBytes, onFault } = options;
   try {
     if (/\.zip$/i.test(path)) {
       for await (const entry of readZip(path)) {
         const origin = `${path}: ${entry.name}`;
+        const names = entry.name.split(/[/\\]/);
         try {
-          if (!isIndexFile(entry.name)) yield* inStream(origin, unpacked(entry.name, entry.read()), options);
+          if (isInMaildir(names)) yield* inPackedMaildir(origin, names, entry.read(), options);
+          else if (names[0] !== '__MACOSX') yield* inNamed(origin, [...(place ?? []), ...names.slice(0, -1)], () => entry.read(), options);
         } catch (error) {
           onFault(origin, sentenceOf(error));
         }
         onBytes?.(entry.packedBytes);
       }
-    } else if (isIndexFile(path)) onBytes?.((await stat(path)).size);
-    else yield* inStream(path, unpacked(path, counted(createReadStream(path, { highWaterMark: 256 * 1024 }), onBytes)), options);
+    } else yield* inNamed(path, place, () => counted(createReadStream(path, { highWaterMark: 256 * 1024 }), onBytes), options);
   } catch (error) {
     onFault(path, sentenceOf(error));
   }
 }
 
+const isInMaildir = (names: readonly string[]) => /^(cur|new)$/.test(names.at(-2) ?? '');
+
+/** A file of a Maildir in an archive, which comes before or after the names of its keywords: only the flags of all Maildirs are known. */
+async function* inPackedMaildir(
+  origin: string,
+  names: readonly string[],
+  chunks: AsyncIterable<Buffer>,
+  options: FindOptions,
+): AsyncGenerator<FoundMessage> {
+  const folder = names.at(-3) ?? '';
+  const mailbox = folder.startsWith('.') ? parseFolderName(folder) : ['INBOX'];
+  const raw = await collect(chunks, options.messageBytesMax);
+  yield* whole(origin, raw, () => ({ mailbox, receivedAt: undefined, ...parseMaildirFlags(names.at(-1)!, []) }), options);
+}
+
+async function* inNamed(
+  origin: string,
+  place: readonly string[] | undefined,
+  read: () => AsyncIterable<Buffer>,
+  options: FindOptions,
+): AsyncGenerator<FoundMessage> {
+  if (isIndexFile(origin)) return;
+  const sentence = unreadable.find(([ending]) => ending.test(origin))?.[1];
+  if (sentence !== undefined) options.onFault(origin, sentence);
+  else yield* inStream(origin, place, unpacked(origin, read()), options);
+}
+
 /** An mbox, or one message. */
-async function* inStream(origin: string, chunks: AsyncIterable<Buffer>, options: FindOptions): AsyncGenerator<FoundMessage> {
+async function* inStream(
+  origin: string,
+  place: readonly string[] | undefined,
+  chunks: AsyncIterable<Buffer>,
+  options: FindOptions,
+): AsyncGenerator<FoundMessage> {
   const iterator = chunks[Symbol.asyncIterator]();
   const first = await iterator.next();
-  if (first.done) return options.onFault(origin, 'it is empty');
+  // An empty mbox is a mailbox without messages.
+  if (first.done) return isMboxName(origin) ? undefined : options.onFault(origin, 'it is empty');
   const all = resumed(first.value, iterator);
-  const flags = await mboxFlags(origin);
-  if (!looksLikeMbox(first.value)) {
+  if (!looksLikeMbox(first.value) && !isMboxName(origin)) {
     const raw = await collect(all, options.messageBytesMax);
-    yield* whole(origin, raw, { mailbox: undefined, receivedAt: undefined, keywords: [], isDeleted: false }, options);
+    const mailbox = place === undefined ? undefined : mailboxOfPlace(place, undefined);
+    const apple = raw !== undefined && /\.emlx(\.gz)?$/i.test(origin) ? parseAppleMessage(raw) : undefined;
+    if (apple !== undefined) yield* whole(origin, apple.raw, () => ({ mailbox, ...apple }), options);
+    else yield* whole(origin, raw, (found) => ({ mailbox, receivedAt: undefined, ...marksOf(found) }), options);
     return;
   }
+  const here = place === undefined ? undefined : mailboxOfPlace(place, basename(origin.split(/[/\\]|: /).at(-1)!));
+  const flags = await mboxFlags(origin, options.onFault);
   let number = 0;
   const onFault = (sentence: string, offset: number) => options.onFault(`${origin} at byte ${offset}`, sentence);
   for await (const { raw, receivedAt } of readMbox(all, { messageBytesMax: options.messageBytesMax, onFault })) {
-    const { keywords, isDeleted = false, mailbox } = flags[number] ?? { keywords: statusKeywords(raw) };
+    const { keywords, isDeleted = false, mailbox = here } = flags[number] ?? marksOf(raw);
     number++;
     yield { origin: `${origin} message ${number}`, mailbox, raw, receivedAt, keywords, isDeleted };
   }
 }
+
+const isMboxName = (name: string) => /(\.mbo?x|(^|[/\\])mbox)(\.gz)?$/i.test(name);
 
 interface MboxFlags {
   readonly keywords: readonly string[];
@@ -133,33 +229,39 @@ interface MboxFlags {
 }
 
 /** What our export writes beside an mbox, a line a message. */
-async function mboxFlags(path: string): Promise<readonly MboxFlags[]> {
+async function mboxFlags(path: string, onFault: FindOptions['onFault']): Promise<readonly (MboxFlags | undefined)[]> {
   const text = await readFile(`${path}.flags.json`, 'utf8').catch(() => '');
   try {
-    return text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as MboxFlags]));
+    return text.split('\n').flatMap((line) => (line === '' ? [] : [flagsOf(JSON.parse(line))]));
   } catch {
+    onFault(`${path}.flags.json`, 'it is damaged, so the messages come without these flags');
     return [];
   }
 }
 
-/** Status and X-Status, as mbox programs write them: R read, A answered, F flagged, T draft. */
-function statusKeywords(raw: Buffer): readonly string[] {
-  const end = raw.indexOf('\n\n');
-  const header = raw.toString('latin1', 0, end < 0 ? 4096 : end);
-  const letters = Array.from(header.matchAll(/^(?:X-)?Status: *([A-Z]+)/gm), ([, value]) => value).join('');
-  const keywords = { A: '$answered', F: '$flagged', R: '$seen', T: '$draft' };
-  return Object.entries(keywords).flatMap(([letter, keyword]) => (letters.includes(letter) ? [keyword] : []));
+/** Undefined for what export never wrote. */
+function flagsOf(value: unknown): MboxFlags | undefined {
+  const { keywords, isDeleted, mailbox } = (value ?? {}) as Record<string, unknown>;
+  const areTexts = (list: unknown): list is string[] =>
+    Array.isArray(list) && list.every((text) => typeof text === 'string' && text !== '');
+  if (!areTexts(keywords)) return undefined;
+  return { keywords, isDeleted: isDeleted === true, ...(areTexts(mailbox) && mailbox.length > 0 ? { mailbox } : {}) };
 }
 
-function* whole(origin: string, raw: Buffer | undefined, rest: Omit<FoundMessage, 'origin' | 'raw'>, options: FindOptions) {
+function* whole(
+  origin: string,
+  raw: Buffer | undefined,
+  restOf: (raw: Buffer) => Omit<FoundMessage, 'origin' | 'raw'>,
+  options: FindOptions,
+): Generator<FoundMessage> {
   if (raw === undefined) options.onFault(origin, `it is larger than ${options.messageBytesMax} bytes`);
   else if (raw.length === 0) options.onFault(origin, 'it is empty');
   else if (!looksLikeMessage(raw)) options.onFault(origin, 'it does not begin like a message');
-  else yield { origin, raw, ...rest };
+  else yield { origin, ...restOf(raw), raw };
 }
 
-/** A message begins with the name of a header field. */
-const looksLikeMessage = (raw: Buffer) => /^[\x21-\x39\x3b-\x7e]{1,128}[ \t]*:/.test(raw.toString('latin1', 0, 200));
+/** Calendars and cards have lines like a header's. */
+const looksLikeMessage = (raw: Buffer) => beginsHeader(raw) && !/^BEGIN:/i.test(raw.toString('latin1', 0, 6));
 
 function unpacked(name: string, chunks: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
   return /\.gz$/i.test(name) ? through(createGunzip(), chunks) : chunks;

@@ -1,6 +1,7 @@
 /** `import`: finds messages in files and hands them to the server in batches, some under way at once. Again for the same files, it adds nothing. */
 import type { CallVerb } from './call-verb.ts';
 import { type FoundMessage, findMessages, measure } from './find-messages.ts';
+import { levelsMax, nameCharactersMax } from './mailbox-names.ts';
 
 export interface ImportOptions {
   readonly call: CallVerb;
@@ -34,6 +35,8 @@ const batchMessages = 200;
 /** Batches under way: one is read while others are stored. */
 const batchesMax = 3;
 const faultsMax = 1000;
+/** Of a message; no program sets more. */
+const keywordsMax = 256;
 
 export async function importMessages(options: ImportOptions): Promise<ImportReport> {
   const { paths, messageBytesMax, onProgress } = options;
@@ -86,9 +89,9 @@ async function sendBatch(
 ): Promise<void> {
   const messages = batch.map(({ raw, receivedAt, keywords, isDeleted, mailbox: found = ['INBOX'] }) => ({
     raw: raw.toString('base64'),
-    mailbox: mailbox ?? found,
+    mailbox: mailbox ?? found.slice(0, levelsMax).map((name) => name.slice(0, nameCharactersMax)),
     ...(receivedAt === undefined ? {} : { receivedAt }),
-    keywords,
+    keywords: keywords.filter((keyword) => keyword.length <= nameCharactersMax).slice(0, keywordsMax),
     isDeleted,
   }));
   const { results } = (await call('message add', { address, messages })) as {

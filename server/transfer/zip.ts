@@ -1,6 +1,6 @@
 /** Reads zip archives by their central directory (APPNOTE.TXT 6.3), zip64 included: stored and deflated entries, each as a stream. */
 import { type FileHandle, open } from 'node:fs/promises';
-import { createInflateRaw } from 'node:zlib';
+import { crc32, createInflateRaw } from 'node:zlib';
 import { through } from './through.ts';
 
 export interface ZipEntry {
@@ -31,12 +31,13 @@ export async function* readZip(path: string): AsyncGenerator<ZipEntry> {
   for (let at = 0; at + 46 <= directory.length && directory.readUInt32LE(at) === 0x02014b50; ) {
     const nameEnd = at + 46 + directory.readUInt16LE(at + 28);
     const extraEnd = nameEnd + directory.readUInt16LE(at + 30);
-    const name = directory.toString('utf8', at + 46, nameEnd);
+    const name = decodeName(directory.subarray(at + 46, nameEnd));
     const sizes = zip64Sizes(directory, at, nameEnd, extraEnd);
     const method = directory.readUInt16LE(at + 10);
+    const checksum = directory.readUInt32LE(at + 16);
     const isEncrypted = (directory.readUInt16LE(at + 8) & 1) === 1;
     if (!name.endsWith('/')) {
-      yield { name, packedBytes: sizes.packed, read: () => readEntry(file, size, { ...sizes, method, isEncrypted }) };
+      yield { name, packedBytes: sizes.packed, read: () => readEntry(file, size, { ...sizes, method, isEncrypted, checksum }) };
     }
     at = extraEnd + directory.readUInt16LE(at + 32);
   }
@@ -80,9 +81,14 @@ interface Place {
   readonly offset: number;
   readonly method: number;
   readonly isEncrypted: boolean;
+  readonly checksum: number;
 }
 
-async function* readEntry(file: FileHandle, size: number, { packed, offset, method, isEncrypted }: Place): AsyncGenerator<Buffer> {
+async function* readEntry(
+  file: FileHandle,
+  size: number,
+  { packed, offset, method, isEncrypted, checksum }: Place,
+): AsyncGenerator<Buffer> {
   if (isEncrypted) throw new ZipError('it is encrypted');
   if (method !== 0 && method !== 8) throw new ZipError(`it is packed by method ${method}, which is not known here`);
   const head = await readAt(file, offset, 30);
@@ -91,7 +97,18 @@ async function* readEntry(file: FileHandle, size: number, { packed, offset, meth
   if (packed === 0) return;
   if (start + packed > size) throw new ZipError('it is cut off');
   const packedBytes = chunksOf(file, start, start + packed);
-  yield* method === 0 ? packedBytes : through(createInflateRaw(), packedBytes);
+  let found = 0;
+  for await (const chunk of method === 0 ? packedBytes : through(createInflateRaw(), packedBytes)) {
+    found = crc32(chunk, found);
+    yield chunk;
+  }
+  if (found !== checksum) throw new ZipError('it is damaged: its checksum is another');
+}
+
+/** The flag for UTF-8 is left out by many; where the bytes are none, one character stands for each. */
+function decodeName(bytes: Buffer): string {
+  const text = bytes.toString('utf8');
+  return text.includes('\ufffd') ? bytes.toString('latin1') : text;
 }
 
 async function* chunksOf(file: FileHandle, start: number, end: number): AsyncGenerator<Buffer> {

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -39,6 +39,8 @@ const one = 'Subject: one\n\nFirst.\n';
 const two = 'Subject: two\n\nSecond.\n';
 const mbox = `From a@b.example Thu Jan  1 00:00:00 1998\n${one}\nFrom c@d.example Fri Jan  2 00:00:00 1998\n${two}\n`;
 
+const withLength = (body: string) => `From a@b Thu Jan  1 00:00:00 1998\nContent-Length: ${body.length}\n\n${body}\n`;
+
 describe('an mbox', () => {
   it.each<[claim: string, content: string, raws: string[], faults: RegExp[]]>([
     ['gives its messages without separators and their blank lines', mbox, [one, two], []],
@@ -64,6 +66,33 @@ describe('an mbox', () => {
     ['without a last line end gives all', mbox.slice(0, -2), [one, two.slice(0, -1)], []],
     ['that is cut off gives what is there', mbox.slice(0, 60), ['Subject: one\n\nFirs'], []],
     ['with an empty message names it', `From a@b Thu Jan  1 00:00:00 1998\n\n${mbox}`, [one, two], [/at byte 0: a message is empty/]],
+    [
+      'whose separators follow no blank line gives its messages, by the header behind them',
+      mbox.replaceAll('\n\nFrom', '\nFrom'),
+      [one, two],
+      [],
+    ],
+    ['with blank lines at its beginning gives its messages', `\r\n\n${mbox}`, [one, two], []],
+    ['without a separator before its first message gives that too', `${one}\n${mbox}`, [one, one, two], []],
+    [
+      'with a Content-Length that is right goes by it, and takes no > away from what is not quoted',
+      withLength('\nFrom a@b Thu Jan  1 00:00:00 1998\nS: x\n\n>From y\n') + mbox,
+      ['Content-Length: 49\n\n\nFrom a@b Thu Jan  1 00:00:00 1998\nS: x\n\n>From y\n', one, two],
+      [],
+    ],
+    [
+      'with a Content-Length that is right takes the > of mboxcl away',
+      withLength('x\n>From y\n') + mbox,
+      ['Content-Length: 10\n\nx\nFrom y\n', one, two],
+      [],
+    ],
+    ...[3, 60, 5000].map((length): [string, string, string[], RegExp[]] => [
+      `with a Content-Length that is wrong (${length}) gives each message`,
+      `From a@b Thu Jan  1 00:00:00 1998\nContent-Length: ${length}\n\nxyz\n\n${mbox}`,
+      [`Content-Length: ${length}\n\nxyz\n`, one, two],
+      [],
+    ]),
+    ['with NULs keeps them', mbox.replace('First', 'F\0rst'), [one.replace('First', 'F\0rst'), two], []],
     [
       'with a message too large names it and goes on',
       `From a@b Thu Jan  1 00:00:00 1998\nS: 1\n\n${'x\n'.repeat(9000)}\n${mbox}`,
@@ -112,6 +141,102 @@ describe('a Maildir', () => {
   });
 });
 
+const place = ({ mailbox, keywords, isDeleted }: FoundMessage) =>
+  `${mailbox?.join('/') ?? '-'} ${keywords.join(' ')}${isDeleted ? ' deleted' : ''}`;
+
+describe('where a message goes, and its flags', () => {
+  it('follow from its place: folders, mbox files, Thunderbird, Apple Mail', async () => {
+    const marked = mbox
+      .replace('Subject: one', 'X-Mozilla-Status: 1005\nX-Mozilla-Keys: $label1 work\nSubject: one')
+      .replace('Subject: two', 'X-Mozilla-Status: 0008\nSubject: two');
+    const list =
+      '<plist><dict><key>date-received</key><integer>1000</integer><key>flags</key>\n<integer>8590195717</integer></dict></plist>';
+    write({
+      Inbox: marked,
+      'Inbox.msf': 'index',
+      'Lists.sbd/Chess': mbox,
+      'a/b/one.eml': one,
+      'two.eml': two,
+      'Saved.mbox/mbox': `From a@b Thu Jan  1 00:00:00 1998\n${one}`,
+      'V.mbox/0F0F0F0F-1111-2222-3333-444455556666/Data/1/Messages/7.emlx': `${one.length}\n${one}${list}`,
+      'V.mbox/Info.plist': 'x',
+    });
+    const { messages, faults } = await find(folder);
+    expect(faults).toEqual([]);
+    expect(messages.map(place)).toEqual([
+      'INBOX $flagged $forwarded $label1 $seen work',
+      'INBOX  deleted',
+      'Lists/Chess ',
+      'Lists/Chess ',
+      'Saved ',
+      'V $answered $seen',
+      'a/b ',
+      '- ',
+    ]);
+    expect(messages[5]).toMatchObject({ receivedAt: 1_000_000 });
+    expect(messages[5]!.raw.toString()).toBe(one);
+  });
+
+  it('follow from the labels of Google Takeout', async () => {
+    const labels = [
+      'Inbox,Unread,Starred',
+      'Work/Projects,Important,Opened,Big plans',
+      '=?UTF-8?Q?Caf=C3=A9=2CSent?=',
+      'Archived',
+      'Category Updates,Trash',
+      'A,\r\n B',
+    ];
+    write({
+      'All.mbox': labels
+        .map((label, index) => `From 1${index}@xxx Tue Jan 01 00:00:0${index} +0000 2019\r\nX-Gmail-Labels: ${label}\r\n\r\nx\r\n\r\n`)
+        .join(''),
+    });
+    const { messages } = await find(join(folder, 'All.mbox'));
+    expect(messages.map(place)).toEqual([
+      'INBOX $flagged',
+      'Work/Projects $important $seen big_plans',
+      'Sent $seen',
+      'Archive $seen',
+      'Trash $seen',
+      'A $seen b',
+    ]);
+    expect(messages[3]!.receivedAt).toBe(Date.UTC(2019, 0, 1, 0, 0, 3));
+  });
+
+  it('follow from a zip of folders, as WorkMail exports a mailbox; what leads out of it is no name', async () => {
+    write({
+      'export.zip': zipOf({
+        'Inbox/1.eml': Buffer.from(one),
+        'Sent Items/2.eml': Buffer.from(two),
+        'Inbox/Lists/3.eml': Buffer.from(one),
+        '../../etc/4.eml': Buffer.from(two),
+        'Calendar/5.ics': Buffer.from('BEGIN:VCALENDAR\r\n'),
+        'Calendar/6': Buffer.from('BEGIN:VCALENDAR\r\n'),
+        'Maildir/.Old.Mail/cur/7.x:2,FS': Buffer.from(one),
+      }),
+    });
+    const { messages, faults } = await find(join(folder, 'export.zip'));
+    expect(messages.map(place)).toEqual(['INBOX ', 'Sent Items ', 'INBOX/Lists ', 'etc ', 'Old/Mail $flagged $seen']);
+    expect(faults).toEqual([
+      'export.zip: Calendar/5.ics: it is of a calendar or an address book, which are not kept here',
+      'export.zip: Calendar/6: it does not begin like a message',
+    ]);
+  });
+
+  it('follow from folders in a Maildir (Dovecot, layout fs)', async () => {
+    write({ 'cur/1:2,S': one, 'Lists/cur/2:2,': two, 'Lists/Chess/new/3': one, maildirfolder: '' });
+    expect((await find(folder)).messages.map(place)).toEqual(['INBOX $seen', 'Lists ', 'Lists/Chess ']);
+  });
+
+  it('are those that the line beside an mbox says, where it says some', async () => {
+    write({ 'a.mbox': mbox, 'a.mbox.flags.json': '{"keywords":5}\n{"keywords":["work"],"mailbox":["X"],"isDeleted":true}\n' });
+    expect((await find(join(folder, 'a.mbox'))).messages.map(place)).toEqual(['- ', 'X work deleted']);
+    write({ 'a.mbox.flags.json': '{' });
+    const { messages, faults } = await find(join(folder, 'a.mbox'));
+    expect([messages.length, faults]).toEqual([2, ['a.mbox.flags.json: it is damaged, so the messages come without these flags']]);
+  });
+});
+
 describe('files and folders', () => {
   it('are walked, unpacked, and what is no mail is named', async () => {
     write({
@@ -130,12 +255,22 @@ describe('files and folders', () => {
     expect(bytes).toBeGreaterThan(0);
   });
 
+  it('that may not be read, or are links, are named, and the others are read', async () => {
+    write({ 'good.eml': two });
+    symlinkSync(join(folder, 'missing'), join(folder, 'link'));
+    expect(await measure([folder])).toBe(two.length);
+    const { raws, faults } = await find(folder);
+    expect([raws, faults]).toEqual([[two], ['link: it is a link, which is not followed']]);
+  });
+
   it.each<[name: string, content: Buffer, fault: RegExp]>([
     ['cut.zip', zipOf({ 'a.eml': Buffer.from(one) }).subarray(0, 40), /no directory/],
     ['encrypted.zip', zipOf({ 'a.eml': Buffer.from(one) }, { isEncrypted: true }), /a\.eml: it is encrypted/],
     ['cut.eml.gz', gzipSync(one).subarray(0, 20), /end of file/],
     ['large.eml', Buffer.from(`Subject: x\n\n${'x'.repeat(20_000)}`), /larger than 10000/],
     ['bomb.zip', zipOf({ 'a.eml': Buffer.concat([Buffer.from('Subject: x\n\n'), Buffer.alloc(1_000_000, 32)]) }), /larger than 10000/],
+    ['wrong.zip', flipped(zipOf({ 'a.eml': Buffer.from(one) }, { isStored: true })), /a\.eml: it is damaged: its checksum is another/],
+    ['old.pst', Buffer.from('!BDN'), /`readpst` \(package pst-utils\) makes mbox of it/],
     ['damaged.zip', damaged(zipOf({ 'a.eml': Buffer.from(one) })), /does not begin where/],
   ])('that are broken are named: %s', async (name, content, fault) => {
     write({ [name]: content, 'good.eml': two });
@@ -145,6 +280,13 @@ describe('files and folders', () => {
     expect(faults[0]).toMatch(fault);
   });
 });
+
+/** One bit of the message is another. */
+function flipped(zip: Buffer): Buffer {
+  const copy = Buffer.from(zip);
+  copy[zip.indexOf('First')]! ^= 1;
+  return copy;
+}
 
 function damaged(zip: Buffer): Buffer {
   const copy = Buffer.from(zip);
