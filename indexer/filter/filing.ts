@@ -28,6 +28,7 @@ import type { Random } from '../../storage/random.ts';
 import { activeScript, failureType, type ScriptFailure, scriptByName } from '../../storage/sieve/scripts.ts';
 import { forwardedMessage, isLooping, markedMessage } from '../forwarding.ts';
 import { type ParsedMessage, parseMessage } from '../parse-message.ts';
+import { mayBounce } from '../rules/service-mail.ts';
 import { type Answer, mayBeAnswered, notification, type Original, rejection, vacationAnswer, type Writer } from './answers.ts';
 import { CompiledScripts } from './compiled.ts';
 import { mailboxExists, resolveTarget, specialUseExists } from './mailboxes.ts';
@@ -270,7 +271,7 @@ export class Filter {
         case 'reject':
         case 'ereject':
           rejected = action.reason;
-          if (facts.source !== 'lmtp' && (facts.source === 'submission' || isGenuine(facts, parsed)) && facts.envelopeFrom) {
+          if (facts.source !== 'lmtp' && (facts.source === 'submission' ? facts.envelopeFrom : isGenuine(facts, message))) {
             await depart('reject', rejection(action.reason, original, writer()), { mailFrom: '' });
             isRejectionSent = true;
           }
@@ -411,9 +412,9 @@ function virusScoreOf(verdict: string | undefined): number {
   return scores[verdict?.toUpperCase() ?? ''] ?? 0;
 }
 
-/** Whether the sender is who the message says: DMARC's alignment, or SPF of a domain that is From's, or above it. */
-function isGenuine({ dmarc, spf, envelopeFrom, spam, virus }: DeliveryFacts, { facts }: ParsedMessage): boolean {
-  if (spam === 'FAIL' || virus === 'FAIL' || dmarc === 'FAIL') return false;
+/** Whether the envelope's sender may be told, and is who the message says: DMARC's alignment, or SPF of a domain that is From's, or above it. */
+function isGenuine({ dmarc, spf, envelopeFrom, ...others }: DeliveryFacts, { bytes, parsed: { facts } }: FiledMessage): boolean {
+  if (!mayBounce(envelopeFrom, { dmarc, spf, ...others }, bytes)) return false;
   if (dmarc === 'PASS') return true;
   const host = facts.envelope.from?.flatMap((address) => ('host' in address ? [address.host.toLowerCase()] : []))[0];
   const sender = envelopeFrom?.split('@').at(-1)?.toLowerCase();

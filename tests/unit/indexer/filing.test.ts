@@ -324,9 +324,13 @@ describe('a rejection', () => {
     expect(message!.text).toContain('Action: failed');
   });
 
-  test('of a sender who may be anybody is kept in Junk, and nobody hears', async () => {
+  test.each([
+    ['of another domain than the author', { spf: 'PASS', envelopeFrom: 'x@forged.example' }],
+    ['whose domain never sends from there, whoever signed it', { spf: 'FAIL', dmarc: 'PASS', envelopeFrom: 'victim@example.org' }],
+    ['of another domain than the signature proves', { spf: 'GRAY', dmarc: 'PASS', envelopeFrom: 'victim@victim.example' }],
+  ])('of a sender %s is kept in Junk, and nobody hears', async (_who, facts) => {
     const { account, send } = await openRig(script);
-    expect(await send({}, { spf: 'PASS', envelopeFrom: 'x@forged.example' })).toEqual({ kind: 'delivered', mailbox: 'junk' });
+    expect(await send({}, facts)).toEqual({ kind: 'delivered', mailbox: 'junk' });
     expect(contents(account)).toEqual(['Junk: Hello [$junk]']);
     expect(await outgoing(account)).toEqual([]);
   });
