@@ -88,6 +88,20 @@ function textPart(text: string): string {
   return `Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n${encodeQuotedPrintable(networkLines(text))}\r\n`;
 }
 
+/**
+ * RFC 5230 §4.7: with :mime the reason is an entity with its fields. Those that MIME gives it stand, since the others are the answer's own; undefined
+ * for what begins without any.
+ */
+function mimeEntity(reason: string): string | undefined {
+  const text = networkLines(reason);
+  const end = text.startsWith('\r\n') ? 0 : text.indexOf('\r\n\r\n') + 2;
+  const fields = text.slice(0, end).split(/\r\n(?![ \t])/);
+  fields.pop();
+  if (!fields.every((each) => /^[\x21-\x39\x3b-\x7e]+[ \t]*:/.test(each))) return undefined;
+  const kept = fields.filter((each) => /^content-/i.test(each));
+  return kept.length === 0 ? undefined : `${kept.join('\r\n')}\r\n${text.slice(end)}`;
+}
+
 export function vacationAnswer(action: VacationAction, original: Original, writer: Writer): Answer {
   const { facts } = original;
   const messageId = `${writer.token}.vacation@${writer.hostName}`;
@@ -116,8 +130,7 @@ export function vacationAnswer(action: VacationAction, original: Original, write
     field('X-Auto-Response-Suppress', 'All'),
     'MIME-Version: 1.0\r\n',
   ].join('');
-  // RFC 5230 §4.7: with :mime the reason is a part with its fields.
-  const body = action.isMime ? networkLines(action.reason) : textPart(action.reason);
+  const body = (action.isMime ? mimeEntity(action.reason) : undefined) ?? textPart(action.reason);
   return { bytes: Buffer.from(header + body), messageId, to: [to] };
 }
 

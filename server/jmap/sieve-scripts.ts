@@ -1,4 +1,5 @@
 /** SieveScripts as JMAP shows them (RFC 9661 §2), over the one store that ManageSieve has too. */
+import { isUtf8 } from 'node:buffer';
 import { uploadBlobId } from '../../protocol/jmap/blob-id.ts';
 import { SetFailure } from '../../protocol/jmap/errors.ts';
 import { compile } from '../../protocol/sieve/compile.ts';
@@ -34,6 +35,8 @@ export const sieveAccountCapability = {
 export function requireScript(bytes: Buffer): void {
   if (bytes.length > scriptBytesMax)
     throw new SetFailure({ type: 'tooLarge', description: `A script has at most ${scriptBytesMax} octets.` });
+  // RFC 5228 §2.1.
+  if (!isUtf8(bytes)) throw new SetFailure({ type: 'invalidSieve', description: 'A script is UTF-8.' });
   try {
     compile(bytes.toString('utf8'));
   } catch (error) {

@@ -43,6 +43,14 @@ test('a literal of a stranger is refused when it is larger than any script, and 
   expect(await client.line()).toBe('BYE "The literal is too large."');
 });
 
+test('octets that are no UTF-8 are refused, in lines and in literals', async () => {
+  const client = await connect();
+  client.write(Buffer.from('CHECKSCRIPT {6+}\r\n# \xff\xfe\r\n\r\nCHECKSCRIPT "# \xff"\r\nNOOP\r\n', 'latin1'));
+  expect(await client.line()).toBe('NO "A command is UTF-8."');
+  expect(await client.line()).toBe('NO "A command is UTF-8."');
+  expect(await client.line()).toBe('OK "Done."');
+});
+
 test('whoever talks HTTP is let go', async () => {
   const client = await connect();
   client.write(`GET / HTTP/1.1\r\n${'Header: x\r\n'.repeat(20)}\r\n`);

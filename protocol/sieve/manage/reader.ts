@@ -5,6 +5,7 @@
  *   string       = quoted / literal
  *   literal-c2s  = "{" number "+}" CRLF *OCTET
  */
+import { isUtf8 } from 'node:buffer';
 import { lineBytesMax, literalBytesMax, skippedLiteralBytesMax } from './limits.ts';
 
 export type ManageArgument = { readonly kind: 'string'; readonly text: string } | { readonly kind: 'number'; readonly value: number };
@@ -27,6 +28,7 @@ export class ManageReader {
   #literalLeft = 0;
   #isSkipping = false;
   #isTooLarge = false;
+  #isUtf8 = true;
   #bytes = 0;
 
   push(chunk: Buffer): void {
@@ -49,6 +51,7 @@ export class ManageReader {
       const newline = this.#buffer.indexOf(10);
       if (newline < 0) return this.#buffer.length > lineBytesMax ? { kind: 'lost', reason: 'The line is too long.' } : undefined;
       if (newline > lineBytesMax) return { kind: 'lost', reason: 'The line is too long.' };
+      this.#isUtf8 &&= isUtf8(this.#buffer.subarray(0, newline));
       const line = this.#buffer.subarray(0, newline).toString('utf8').replace(/\r$/, '');
       this.#buffer = this.#buffer.subarray(newline + 1);
       const [, octets] = /\{([0-9]{1,15})\+?\}$/.exec(line) ?? [];
@@ -77,7 +80,9 @@ export class ManageReader {
       return this.#literalLeft === 0;
     }
     if (this.#buffer.length < this.#literalLeft) return false;
-    this.#pieces.push(Buffer.from(this.#buffer.subarray(0, this.#literalLeft)));
+    const literal = Buffer.from(this.#buffer.subarray(0, this.#literalLeft));
+    this.#isUtf8 &&= isUtf8(literal);
+    this.#pieces.push(literal);
     this.#buffer = this.#buffer.subarray(this.#literalLeft);
     this.#literalLeft = 0;
     return true;
@@ -86,10 +91,14 @@ export class ManageReader {
   #finish(): ManageEvent {
     const pieces = this.#pieces;
     const isTooLarge = this.#isTooLarge;
+    const isText = this.#isUtf8;
+    this.#isUtf8 = true;
     this.#pieces = [];
     this.#bytes = 0;
     this.#isTooLarge = false;
     if (isTooLarge) return { kind: 'refused', reason: `A string has at most ${literalBytesMax} octets.`, isTooLarge: true };
+    // RFC 5804 §1.2: what stood for the wrong octets would be stored otherwise.
+    if (!isText) return { kind: 'refused', reason: 'A command is UTF-8.', isTooLarge: false };
     const read = readPieces(pieces);
     if (read === undefined) return { kind: 'refused', reason: 'The line follows no grammar of a command.', isTooLarge: false };
     const [first, ...rest] = read;

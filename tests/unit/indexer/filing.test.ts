@@ -157,6 +157,33 @@ describe('filing', () => {
     expect(contents(account)).toEqual(['Trash: Hello']);
   });
 
+  const broken: readonly (readonly [claim: string, script: string, said: string])[] = [
+    ['itself', 'require "include"; discard; include "main";', 'line 1: scripts include one another deeper than 10.'],
+    ['a site script', 'require "include"; discard; include :global "main";', 'line 1: there is no script of the site "main" to include.'],
+    [
+      'more redirects than go out',
+      `discard; ${[1, 2, 3, 4, 5].map((each) => `redirect "a${each}@elsewhere.example";`).join('')}`,
+      'line 1: there are more than 4 redirects.',
+    ],
+  ];
+  test.each(broken)('by a script that reaches for %s keeps the message, and nothing leaves', async (_, script, reason) => {
+    const { account, send } = await openRig(script);
+    await send();
+    expect(contents(account)).toEqual(['INBOX: Hello']);
+    expect(await outgoing(account)).toEqual([]);
+    expect(account.read(lastFailure)?.reason).toBe(reason);
+  });
+
+  test('by a broken script that is included fails, though it is :optional', async () => {
+    const { account, store, send } = await openRig('require "include"; discard;\ninclude :optional "part";');
+    await send();
+    expect(contents(account)).toEqual([]);
+    await store('part', 'keep;\nfrob;', false);
+    await send();
+    expect(contents(account)).toEqual(['INBOX: Hello']);
+    expect(account.read(lastFailure)?.reason).toBe('line 2: in the script "part": frob is no command that there is here.');
+  });
+
   test('knows duplicates of earlier messages', async () => {
     const { account, bucket, send } = await openRig('require "duplicate"; if duplicate :seconds 60 { discard; }');
     await send({ 'Message-ID': '<same@x>' });
@@ -287,6 +314,39 @@ describe('an answer', () => {
     bucket.clock.advance(60_000);
     await send({}, { envelopeFrom: 'other@example.org' });
     expect(await outgoing(account)).toHaveLength(1);
+  });
+
+  const said: readonly (readonly [claim: string, vacation: string, sends: string])[] = [
+    [
+      'an entity with its fields for :mime',
+      ':mime "Content-Type: text/html\r\nX-Own: 1\r\nBcc: x@y.example\r\n\r\n<p>Away</p>"',
+      'MIME-Version: 1.0\r\nContent-Type: text/html\r\n\r\n<p>Away</p>',
+    ],
+    [
+      'text for a :mime without fields',
+      ':mime "Away."',
+      'MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nAway.',
+    ],
+    ['from whom :from says', ':from "Ädä <alias@example.com>" "Away."', '\r\nFrom: =?utf-8?B?w4Rkw6Q=?= <alias@example.com>\r\n'],
+    ['the subject in encoded words', ':subject "Bin im Büro nicht" "Away."', '\r\nSubject: =?utf-8?B?QmluIGltIELDvHJvIG5pY2h0?=\r\n'],
+  ];
+  test.each(said)('says %s', async (_, vacation, sends) => {
+    const { account, send } = await openRig(`require "vacation"; vacation ${vacation};`);
+    await send();
+    expect((await outgoing(account))[0]!.text).toContain(sends);
+  });
+
+  test('goes to who wrote to an address of :addresses, and again under another :handle', async () => {
+    const { account, store, send } = await openRig(
+      'require "vacation"; vacation :addresses "ada@elsewhere.example" :handle "one" "Away.";',
+    );
+    await send({ To: 'ada@elsewhere.example' });
+    await store('main', 'require "vacation"; vacation :addresses "ada@elsewhere.example" :handle "one" "Still away.";', true);
+    await send({ To: 'ada@elsewhere.example' });
+    expect(await outgoing(account)).toHaveLength(1);
+    await store('main', 'require "vacation"; vacation :addresses "ada@elsewhere.example" :handle "two" "Still away.";', true);
+    await send({ To: 'ada@elsewhere.example' });
+    expect(await outgoing(account)).toHaveLength(2);
   });
 
   test('files its copy where :fcc says', async () => {
