@@ -17,6 +17,9 @@ export interface Script {
 /** RFC 6131 §3, RFC 5235 §2: these bring what they extend. */
 const implied: Readonly<Record<string, string>> = { 'vacation-seconds': 'vacation', spamtestplus: 'spamtest' };
 
+/** These change how strings of the whole script are read: for `ihave` they are there only where they are required. */
+const changesStrings: ReadonlySet<string> = new Set(['encoded-character', 'variables']);
+
 export function compile(source: string): Script {
   const compiler = new Compiler();
   const commands = compiler.block(parse(source), undefined);
@@ -140,8 +143,10 @@ class Compiler implements ScriptFacts {
       throw this.fail(node.line, reason);
     }
     const { tags, values } = this.#arguments(row, node);
-    if (row.name === 'ihave')
-      for (const text of values[0]?.texts ?? []) if (typeof text === 'string' && extensions.has(text)) this.enable(text);
+    if (row.name === 'ihave') {
+      for (const text of values[0]?.texts ?? [])
+        if (typeof text === 'string' && extensions.has(text) && !changesStrings.has(text)) this.enable(text);
+    }
     const tests = this.#tests(row, node);
     return this.#checked({ row, line: node.line, tags, values, tests, block: [] });
   }

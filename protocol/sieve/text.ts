@@ -4,14 +4,15 @@ import { SieveError } from './syntax.ts';
 /** A string without variables, or its pieces: at odd places names of variables, in lower case. */
 export type Text = string | readonly string[];
 
-const encoded = /\$\{(hex|unicode):([^}]*)\}/gi;
+/** Digits and space only, so that what is no sequence hides none inside it. */
+const encoded = /\$\{(hex|unicode):([0-9a-f \t\r\n]+)\}/gi;
 
 /** Throws SieveError for a character that there is not. */
 export function decodeEncodedCharacters(text: string, line: number): string {
   return text.replace(encoded, (whole, kind: string, digits: string) => {
     const isHex = kind.toLowerCase() === 'hex';
     const words = digits.trim().split(/[ \t\r\n]+/);
-    if (!words.every((word) => (isHex ? /^[0-9a-f]{1,2}$/i : /^[0-9a-f]{1,6}$/i).test(word))) return whole;
+    if (words.some((word) => word === '' || (isHex && word.length > 2))) return whole;
     const codes = words.map((word) => Number.parseInt(word, 16));
     if (isHex) return Buffer.from(codes).toString('utf8');
     const wrong = codes.find((code) => code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff));
