@@ -1,7 +1,7 @@
 /** A whole server on a temporary folder, put together as the process does it; and the command line as a process of its own. */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rename, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { ImapFlow } from 'imapflow';
@@ -79,7 +79,12 @@ export function makeServerFolder(config: object = {}): ServerFolder {
     async drop(name, raw) {
       const file = join(path, 'data/bucket/inbound', name);
       await mkdir(dirname(file), { recursive: true });
-      await writeFile(file, raw);
+      // Whole from the first, and as old as a file that nobody writes to any more: the sweep need not wait and see.
+      const written = join(path, `dropped-${name.replaceAll('/', '-')}`);
+      await writeFile(written, raw);
+      const old = new Date(Date.now() - 10_000);
+      await utimes(written, old, old);
+      await rename(written, file);
     },
     satchel: (args, input = '') =>
       new Promise((resolve) => {
