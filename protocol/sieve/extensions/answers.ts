@@ -159,8 +159,12 @@ export function mailtoOf(method: string): Mailto | undefined {
         .split(',')
         .filter((piece) => piece.trim() !== '')
         .map((piece) => piece.trim());
-    const to = [...list(found[1]!).map((piece) => decodeURIComponent(piece)), ...list(fields.get('to') ?? '')];
-    const cc = list(fields.get('cc') ?? '');
+    // RFC 2368 has the commas between addresses encoded too.
+    const decoded = list(found[1]!)
+      .map((piece) => decodeURIComponent(piece))
+      .flatMap((piece) => (addressIn(piece) === piece ? [piece] : list(piece)));
+    const to = [...new Set([...decoded, ...list(fields.get('to') ?? '')])];
+    const cc = [...new Set(list(fields.get('cc') ?? ''))].filter((address) => !to.includes(address));
     const all = [...to, ...cc];
     if (to.length === 0 || all.length > 4 || all.some((address) => addressIn(address) !== address)) return undefined;
     return { to, cc, fields };
