@@ -73,8 +73,17 @@ export class HeldMail {
     const free = await this.#freeName(name, record);
     if ('key' in message) await this.#store.copy(message.key, failedKey(free));
     else await this.#store.put(failedKey(free), message.bytes);
-    await this.#store.put(failedReasonKey(free), Buffer.from(`${JSON.stringify(record, null, 2)}\n`));
+    await this.#putReason(free, record);
     return free;
+  }
+
+  async #removeInbound(record: HeldRecord | undefined): Promise<void> {
+    // Other objects' names may have been given again since.
+    if (record?.sesMessageId !== undefined && record.key !== undefined) await this.#store.deleteMany([record.key]);
+  }
+
+  async #putReason(name: string, record: HeldRecord): Promise<void> {
+    await this.#store.put(failedReasonKey(name), Buffer.from(`${JSON.stringify(record, null, 2)}\n`));
   }
 
   /** Messages that have a reason, in order of their names. */
@@ -100,12 +109,24 @@ export class HeldMail {
 
   /** What SES wrote may still lie in the inbound prefix, for the receipts of other rules: it goes too, or the sweep would hold it again. */
   async remove(name: string): Promise<void> {
-    const record = await this.recordOf(name);
-    // Other objects' names may have been given again since.
-    if (record?.sesMessageId !== undefined && record.key !== undefined) await this.#store.deleteMany([record.key]);
+    await this.#removeInbound(await this.recordOf(name));
     // The reason last: what is cut off in between is still listed.
     await this.#store.deleteMany([failedKey(name)]);
     await this.#store.deleteMany([failedReasonKey(name)]);
+  }
+
+  /** It went to these (undefined: to all): it stays for those of whom it was held for besides. */
+  async settle(name: string, recipients: readonly string[] | undefined): Promise<void> {
+    const record = await this.recordOf(name);
+    const given = new Set(recipients?.map((address) => address.toLowerCase()));
+    const isGiven = (address: string) => given.has(address.toLowerCase());
+    const left = record?.recipients.filter((address) => !isGiven(address)) ?? [];
+    // Given to somebody else altogether, it is for him in place of them.
+    const isForSome = record?.recipients.some(isGiven) === true && left.length > 0;
+    if (!isForSome) return this.remove(name);
+    await this.#removeInbound(record);
+    const deliveredTo = [...record.deliveredTo, ...record.recipients.filter(isGiven)];
+    await this.#putReason(name, { ...record, recipients: left, deliveredTo });
   }
 
   /** A name given by hand may come twice; the message that is held under it already is not overwritten by another. */

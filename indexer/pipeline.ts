@@ -195,7 +195,7 @@ export class Pipeline {
         turns: undefined,
       }),
     );
-    if (outcome.kind === 'delivered') await this.held.remove(name);
+    if (outcome.kind === 'delivered') await this.held.settle(name, recipients);
     return outcome;
   }
 

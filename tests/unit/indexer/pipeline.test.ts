@@ -151,6 +151,24 @@ describe('what cannot be delivered', () => {
     expect((await lookAt(rig.bucket, ada)).inbox).toHaveLength(1);
   });
 
+  test('is released to one of several, stays for the others, and does not come back with the sweep', async () => {
+    const rig = await openRig();
+    await rig.bucket.store.put('inbound/v1', sesMessage('v1', 'team@example.com', { virus: 'FAIL' }));
+    const receipt = { ...receiptIn('receipt-many.json'), sesMessageId: 'v1', recipients: ['ada@example.com', 'ben@example.com'] };
+    const receipts = [{ ...receipt, results: { virus: 'FAIL' } }];
+    await rig.pipeline.ingest({ key: 'inbound/v1', receipts, isKept: true });
+    expect((await rig.pipeline.release('v1', ['ADA@example.com']))?.kind).toBe('delivered');
+    expect([(await lookAt(rig.bucket, ada)).inbox.length, (await lookAt(rig.bucket, ben)).inbox.length]).toEqual([1, 0]);
+    expect((await rig.pipeline.held.get('v1'))?.record).toMatchObject({
+      recipients: ['ben@example.com'],
+      deliveredTo: ['ada@example.com'],
+    });
+    expect(await keysUnder(rig.bucket.store, 'inbound/')).toEqual([]);
+    expect((await rig.pipeline.release('v1'))?.kind).toBe('delivered');
+    expect([(await lookAt(rig.bucket, ada)).inbox.length, (await lookAt(rig.bucket, ben)).inbox.length]).toEqual([1, 1]);
+    expect(await keysUnder(rig.bucket.store, 'failed/')).toEqual([]);
+  });
+
   test('with a virus is delivered on release; its other verdicts still count', async () => {
     const rig = await openRig();
     await rig.pipeline.ingest(await putFixture(rig, 'virus.eml'));
