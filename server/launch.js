@@ -21,8 +21,9 @@ if (node === undefined) {
   const env = {
     // The default pool of 4 threads would serialise the file store's fsyncs.
     UV_THREADPOOL_SIZE: '16',
-    // glibc: what a password hash works on (19 MiB) goes back to the system after it. By default each of those threads would keep its own for good.
-    MALLOC_MMAP_THRESHOLD_: String(16 * 1024 * 1024),
+    // glibc: a large allocation goes back to the system after it. By default each of those threads would keep what a password hash works on (19 MiB)
+    // for good, and buffers of messages and commits would leave holes in the heap, which grows by them for as long as a spike of mail lasts.
+    MALLOC_MMAP_THRESHOLD_: String(128 * 1024),
     MALLOC_TRIM_THRESHOLD_: String(32 * 1024 * 1024),
     ...process.env,
   };

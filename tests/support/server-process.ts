@@ -22,7 +22,7 @@ export interface ServerProcess {
 /** What server/launch.js sets; the launcher itself would survive the kill. */
 const asLaunched = {
   UV_THREADPOOL_SIZE: '16',
-  MALLOC_MMAP_THRESHOLD_: String(16 * 1024 * 1024),
+  MALLOC_MMAP_THRESHOLD_: String(128 * 1024),
   MALLOC_TRIM_THRESHOLD_: String(32 * 1024 * 1024),
 };
 
