@@ -47,6 +47,7 @@ export interface Evidence {
   readonly isProven: boolean;
 }
 
+/** The first rule that matches says it. Evidence that anybody may have written can make it junk or quarantine, and never drop, reject or let in. */
 export function decide(rules: readonly VerdictRule[], evidence: Evidence): Verdict {
   for (const rule of rules) {
     const value = valuesOf(rule.header.toLowerCase(), evidence).find((candidate) => matches(rule, candidate));

@@ -17,6 +17,7 @@ export function isRemembered(reader: AccountReader, name: string, now: number): 
   return (reader.object<Memory>(memoryType, idOf(name))?.until ?? 0) > now;
 }
 
+/** Keeps a name for so many seconds. Where too many are kept, those that would end first go. */
 export function remember(tx: AccountTransactor, name: string, seconds: number): void {
   const id = idOf(name);
   const all = Array.from(tx.objects<Memory>(memoryType), (each) => ({ id: each.id, until: each.value.until })).sort(

@@ -33,6 +33,7 @@ export function idsOf(hook: string, { key, bytes, recipients }: HookCall): { rea
   return { messageId: `${a}-${b}-4${c}-8${d}-${e}`, invocationId: digest.slice(24, 64) };
 }
 
+/** The event that a function is called with, by WorkMail's contract. */
 export function eventOf(hook: string, call: HookCall, rawMessageUrl: string | undefined): HookEvent {
   const { bytes, envelopeFrom = '', direction } = call;
   const { fields } = scanHeader(bytes);

@@ -42,6 +42,7 @@ async function readText(response: Response): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
+/** Throws HookError. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -112,6 +112,7 @@ export function flowToken(accessKeyId: string, secret: string): string {
   return `${accessKeyId}.${createHmac('sha256', secret).update('message-flow endpoint').digest('hex')}`;
 }
 
+/** Whether we have issued the token, compared in constant time. `secretOf`: undefined for a key that is not there. */
 export function isFlowToken(token: string, secretOf: (accessKeyId: string) => string | undefined): boolean {
   const accessKeyId = token.slice(0, Math.max(0, token.indexOf('.')));
   const secret = secretOf(accessKeyId);

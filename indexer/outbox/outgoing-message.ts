@@ -9,6 +9,7 @@ export function withoutPrivateFields(message: Uint8Array): Buffer {
   return withoutFields(message, ({ name }) => privateNames.has(name));
 }
 
+/** The message without the fields of its header that `isDropped` names; the rest is byte for byte the same. */
 export function withoutFields(message: Uint8Array, isDropped: (field: HeaderField) => boolean): Buffer {
   const buffer = asBuffer(message);
   // All of them, however many: a private field must not hide behind a thousand others.

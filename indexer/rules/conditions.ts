@@ -88,6 +88,7 @@ function holds(condition: RuleCondition, message: Questioned): boolean {
   }
 }
 
+/** `address` is in lower case. A pattern is an address, a domain, `*.domain` for those below it, or `*`. */
 export function matchesAny(patterns: readonly string[], address: string): boolean {
   const domain = address.slice(address.lastIndexOf('@') + 1);
   return patterns.some((pattern) => {

@@ -66,6 +66,7 @@ export interface SetError {
   readonly invalidRecipients?: readonly string[];
 }
 
+/** One object of a /set, /import or /copy is refused (RFC 8620 §5.3); the others go on. */
 export class SetFailure extends Error {
   readonly error: SetError;
   constructor(error: SetError) {

@@ -32,6 +32,7 @@ export type MailErrorCode =
   | 'unsupported'
   | 'accountClosed';
 
+/** A well-formed request, and the answer is no. Its message may be shown to the client. */
 export class MailError extends Error {
   readonly code: MailErrorCode;
   constructor(code: MailErrorCode, message: string, options?: ErrorOptions) {
@@ -48,6 +49,7 @@ export class MailError extends Error {
  */
 export type StorageErrorCode = 'unavailable' | 'conflict' | 'corrupt' | 'missing' | 'refused';
 
+/** The store or the index failed. */
 export class StorageError extends Error {
   readonly code: StorageErrorCode;
   constructor(code: StorageErrorCode, message: string, options?: ErrorOptions) {

@@ -25,6 +25,7 @@ export function searchableHeader(header: string): string {
 /** UTF-8 of what is not ASCII and folds to it: U+0130, U+037E, U+1FEF, U+212A. All else that is not there as bytes is not there folded. */
 const foldsToAscii = /\xc4\xb0|\xcd\xbe|\xe1\xbf\xaf|\xe2\x84\xaa/;
 
+/** A text that is looked for, folded once. */
 export class Needle {
   readonly folded: string;
   readonly #isAscii: boolean;

@@ -168,6 +168,7 @@ function afterLineEnd(bytes: Uint8Array, at: number): number {
   return bytes[at] === 13 && bytes[at + 1] === 10 ? at + 2 : -1;
 }
 
+/** The value of a hexadecimal digit's code, -1 where it is none. */
 export function hexDigit(code: number | undefined): number {
   if (code === undefined) return -1;
   if (code >= 48 && code <= 57) return code - 48;

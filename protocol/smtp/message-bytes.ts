@@ -36,6 +36,7 @@ const DOT = 46;
 /** What the bytes before the next one were. */
 type Place = 'text' | 'afterCr' | 'lineStart' | 'afterDot' | 'afterDotCr';
 
+/** Takes what follows DATA up to the line with a dot, in pieces of any size. */
 export class DataReader {
   readonly sink: MessageSink;
   #place: Place = 'lineStart';

@@ -33,6 +33,7 @@ export type Resolution =
       readonly reason: 'invalid' | 'domain' | 'address';
     };
 
+/** Where mail for an address goes: as it is, without its detail, by the catch-all of its domain, in this order. */
 export function resolve(book: AddressBook, recipient: string): Resolution {
   const parts = parseAddress(recipient);
   if (parts === undefined) return { kind: 'unknown', reason: 'invalid' };

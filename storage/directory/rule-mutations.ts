@@ -49,6 +49,7 @@ function allRules(tx: AccountTransactor): Rule[] {
   return sortedRules(Array.from(tx.objects<RuleRecord>('rule'), ({ id, value }) => [id, value] as const));
 }
 
+/** A key by which functions reach the message flow. Throws MailError 'alreadyExists' or 'limit'. */
 export function addFlowKey(tx: AccountTransactor, id: string, secret: string, name: string): void {
   requireName(name);
   const keys = [...tx.objects<FlowKeyRecord>('flowKey')];

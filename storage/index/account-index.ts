@@ -152,6 +152,7 @@ export class AccountIndex implements StateMachine<AccountTransactor, Effect> {
   }
 }
 
+/** Mutations of one commit to be, each seeing those before it, in layers that nobody else sees until they are settled. */
 export class IndexAttempt implements Attempt<AccountTransactor> {
   readonly seq: number;
   private readonly at: number;

@@ -10,6 +10,7 @@ import type { View } from './view.ts';
 /** Message ids of one message that threads are found by: its own, and of its references the first and the newest. */
 const threadIdsMax = 24;
 
+/** Writes what is kept of an email beside its page: facts, header, IMAP's ready bytes, text, and rows by which its thread is found. */
 export function putDerivedRows(
   view: View,
   email: number,
@@ -32,6 +33,7 @@ export function headerOf(view: View, email: number): string {
   return row === undefined ? '' : new KeptHeader().load(row).text;
 }
 
+/** The reverse. `facts` are those that it was put with. */
 export function removeDerivedRows(view: View, email: number, facts: ThreadFacts): void {
   view.remove(tables.facts, factsKey(email));
   view.remove(tables.headers, headerKey(email));

@@ -31,6 +31,7 @@ export function u32(number: number): string {
   return String.fromCharCode((number >>> 24) & 255, (number >>> 16) & 255, (number >>> 8) & 255, number & 255);
 }
 
+/** Six bytes, big-endian, so that keys sort as numbers do. */
 export function u48(number: number): string {
   const high = Math.floor(number / 0x1000000);
   return String.fromCharCode(
@@ -43,6 +44,7 @@ export function u48(number: number): string {
   );
 }
 
+/** The reverse of u32, at a place in a key. */
 export function readU32(key: string, offset: number): number {
   return (
     ((key.charCodeAt(offset) << 24) |

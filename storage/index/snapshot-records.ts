@@ -93,6 +93,7 @@ interface ObjectSnapshot {
   readonly modSeq: number;
 }
 
+/** The applied state, frozen until it is released. */
 export function snapshotView(kv: Kv): StateView {
   const snapshot = kv.snapshot();
   // A state of its own on the frozen map: what is cached for serving moves on with the commits.

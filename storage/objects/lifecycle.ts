@@ -47,6 +47,7 @@ export function assertBucketSettings(settings: BucketSettings, inboundPrefix = d
   return warnings;
 }
 
+/** What of a bucket's settings forbids to use it, and what its owner should know. */
 export function judgeBucket(settings: BucketSettings, inboundPrefix = defaultInboundPrefix): BucketVerdict {
   const refusals: string[] = [];
   const warnings: string[] = [];

@@ -76,6 +76,7 @@ export function putScript(tx: AccountTransactor, id: string, name: string, uploa
   return { id: existing?.id ?? id, ...record };
 }
 
+/** Throws MailError 'notFound', or 'alreadyExists' for a name that is taken. */
 export function updateScript(tx: AccountTransactor, id: string, change: Partial<Pick<ScriptRecord, 'name' | 'blob'>>): void {
   const record = tx.object<ScriptRecord>(scriptType, id);
   if (record === undefined) throw new MailError('notFound', 'There is no such script.');

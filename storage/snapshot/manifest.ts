@@ -38,6 +38,7 @@ export interface ListedManifest {
   readonly lastModified: number;
 }
 
+/** The bytes of a manifest (docs/FORMAT.md), not compressed. */
 export function encodeManifest(accountId: string, manifest: Manifest): Buffer {
   const { position, createdAt, by, parts } = manifest;
   const lines = [
