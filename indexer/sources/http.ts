@@ -51,13 +51,18 @@ export class HttpSource {
   async receive(event: HttpEvent): Promise<HttpAnswer> {
     try {
       const answer = await this.#receive(event);
-      if (answer.status !== 200) this.#options.observe({ kind: 'refused', reason: answer.message });
-      return answer;
+      return answer.status === 200 ? answer : this.refuse(answer.status, answer.message);
     } catch (error) {
       if (!(error instanceof StorageError) && !(error instanceof NotNowError)) throw error;
       this.#options.observe({ kind: 'postponed', error });
       return { status: 503, message: 'Not now. Send it again.' };
     }
+  }
+
+  /** What never became an event, such as a body that is too large to be read. */
+  refuse(status: HttpAnswer['status'], reason: string): HttpAnswer {
+    this.#options.observe({ kind: 'refused', reason });
+    return { status, message: reason };
   }
 
   async #receive({ authorization, body }: HttpEvent): Promise<HttpAnswer> {

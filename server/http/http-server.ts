@@ -2,7 +2,7 @@
  * The HTTP side of the process: /healthz (alive), /readyz (serving), /metrics (Prometheus), /admin/v1. One fastify instance per listener, all
  * with the same routes.
  */
-import Fastify, { type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { type AdminRoutesOptions, addAdminRoutes, adminPrefix, showsToken } from '../admin/routes.ts';
 import { isLoopback } from '../auth/remote-address.ts';
 import type { Logger } from '../logger.ts';
@@ -71,6 +71,10 @@ function newFastify({ certificates, trustedProxies }: Pick<HttpServerOptions, 'c
     forceCloseConnections: 'idle' as const,
     routerOptions: { maxParamLength: 3 * 1024 },
     requestTimeout: requestTimeoutMs,
+    // A path that no UTF-8 is written in, and the like: refused before any route, in the words of all routes.
+    frameworkErrors: (_error: unknown, _request: unknown, reply: FastifyReply) => {
+      reply.code(400).send({ error: { code: 'invalidArguments', message: 'The path of the address cannot be read.' } });
+    },
     http: { headersTimeout: headersTimeoutMs },
   };
   if (certificates === undefined) return Fastify(common) as unknown as FastifyInstance;

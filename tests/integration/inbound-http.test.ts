@@ -52,6 +52,25 @@ it('a body that is text for its type is read all the same, and refused without t
   expect(text).toContain('satchel_intake_events_total{kind="refused"} 2');
 });
 
+it('a body that is too large is refused with a reason, and counted', async () => {
+  const refused = async () => Number(/events_total\{kind="refused"\} (\d+)/.exec((await fetchMetrics()).text)?.[1] ?? 0);
+  const before = await refused();
+  expect(await post({ text: 'x'.repeat(3 * 1024 * 1024) }, { authorization: `Bearer ${token}` })).toMatchObject({
+    status: 413,
+    body: { message: 'The event is larger than 2097152 bytes.' },
+  });
+  expect(await refused()).toBe(before + 1);
+});
+
+it('an address whose path cannot be read is refused as all others are', async () => {
+  const { host, port } = server.addressOf('http');
+  const response = await fetch(`http://${host}:${port}/admin/v1/trace/%ff`);
+  expect([response.status, await response.json()]).toEqual([
+    400,
+    { error: { code: 'invalidArguments', message: 'The path of the address cannot be read.' } },
+  ]);
+});
+
 async function fetchMetrics() {
   const { host, port } = server.addressOf('http');
   return { text: await (await fetch(`http://${host}:${port}/metrics`)).text() };
