@@ -64,12 +64,19 @@ export function formatAnnouncement({ config, listening, store, isSelfSigned, fir
 
 function dropIn(config: Config, address: string): string[] {
   const { store, inbound } = config;
+  // The sweep leaves what an event may still tell of to the event.
+  const isTold = inbound.http.topicArns.length > 0 || inbound.http.token !== undefined || inbound.sqs.length > 0;
+  const waits = isTold ? ['                    (found within the hour where no event tells of it)'] : [];
   if (store.driver === 's3') {
-    return [`Drop a message in:  aws s3 cp message.eml s3://${store.bucket}/${store.prefix}${inbound.prefix}${address}/message.eml`];
+    return [
+      `Drop a message in:  aws s3 cp message.eml s3://${store.bucket}/${store.prefix}${inbound.prefix}${address}/message.eml`,
+      ...waits,
+    ];
   }
   const folder = join(store.path, inbound.prefix);
   return [
     `Drop a message in:  copy a file into ${folder}`,
     `                    (to one account whatever its headers say: ${join(folder, address)}/)`,
+    ...waits,
   ];
 }

@@ -34,3 +34,9 @@ it('on S3 says how to copy into the bucket, and without a first account names no
   expect(text).toContain('s3://my-mail/satchel/inbound/ADDRESS/message.eml');
   expect(text).not.toMatch(/Password|self-signed/);
 });
+
+it('says that a dropped message waits where events tell of mail, and only there', () => {
+  const text = (inbound: object) => formatAnnouncement({ ...nothing, config: effectiveConfig({ inbound }, base) });
+  expect(text({ http: { token: 'a token of tests' } })).toContain('found within the hour where no event tells of it');
+  expect(text({})).not.toContain('within the hour');
+});
