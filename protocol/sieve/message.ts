@@ -29,14 +29,16 @@ export interface Entity {
 export class Message {
   readonly raw: Buffer;
   readonly root: Part;
-  #fields: Field[];
+  readonly #given: readonly Field[];
+  #fields: readonly Field[];
   readonly #bodyStart: number;
   #rendered: Buffer | undefined;
 
   constructor(raw: Buffer, root: Part) {
     this.raw = raw;
     this.root = root;
-    this.#fields = fieldsOf(raw, root);
+    this.#given = fieldsOf(raw, root);
+    this.#fields = this.#given;
     this.#bodyStart = scanHeader(raw, 0, Number.POSITIVE_INFINITY).fieldsEnd;
   }
 
@@ -69,16 +71,26 @@ export class Message {
     this.#rendered = undefined;
   }
 
+  /** Octets of the message as it is now, without making it. */
+  get length(): number {
+    if (!this.#isChanged) return this.raw.length;
+    return this.#fields.reduce((sum, { bytes }) => sum + bytes.length, this.raw.length - this.#bodyStart);
+  }
+
   /** The bytes as they are now. The same object until the next change. */
   bytes(): Buffer {
     this.#rendered ??= this.#render();
     return this.#rendered;
   }
 
+  /** Not by what was added and removed again. */
+  get #isChanged(): boolean {
+    return this.#fields.length !== this.#given.length || this.#fields.some((field, index) => field !== this.#given[index]);
+  }
+
   #render(): Buffer {
-    const header = Buffer.concat(this.#fields.map(({ bytes }) => bytes));
-    if (header.equals(this.raw.subarray(0, this.#bodyStart))) return this.raw;
-    return Buffer.concat([header, this.raw.subarray(this.#bodyStart)]);
+    if (!this.#isChanged) return this.raw;
+    return Buffer.concat([...this.#fields.map(({ bytes }) => bytes), this.raw.subarray(this.#bodyStart)]);
   }
 }
 

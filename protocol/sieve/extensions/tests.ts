@@ -59,7 +59,7 @@ export const baseTests = [
     },
     run(machine, { tags }) {
       // RFC 5293 §1: of the message as it is now.
-      const { length } = machine.message.bytes();
+      const { length } = machine.message;
       const over = tags.get('over');
       return over === undefined ? length < tags.get('under')!.number : length > over.number;
     },
