@@ -1,6 +1,6 @@
 /**
  * Scripts with messages and what is to become of them: every .sieve file here is a claim, every line of tables/*.claims is one, and every extension has some.
- * The tables were run through Pigeonhole 2.3.19 too: a comment stands above each claim in which it says otherwise.
+ * The tables were run through the Pigeonhole of Dovecot 2.3.19 too, where it has the extension: a comment stands above each claim in which it says otherwise.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
