@@ -24,6 +24,8 @@ export interface ExportReport {
   readonly octets: number;
   /** Deleted while the export ran. */
   readonly missed: number;
+  /** Keywords of messages that the format has no place for: a folder of Maildir names 26. */
+  readonly keywordsOmitted: number;
 }
 
 interface Row {
@@ -38,7 +40,8 @@ interface Row {
 
 interface Writer {
   add(row: Row, raw: Buffer): Promise<void>;
-  finish(): Promise<void>;
+  /** Resolves to how many keywords could not be written. */
+  finish(): Promise<number>;
 }
 
 /** Messages fetched at once. */
@@ -77,12 +80,13 @@ export async function exportMessages({ call, address, folder, format, onProgress
     }
     after = page.next;
   } while (after !== null);
-  await writer.finish();
-  return { address, folder, format, messages, octets, missed };
+  const keywordsOmitted = await writer.finish();
+  return { address, folder, format, messages, octets, missed, keywordsOmitted };
 }
 
 async function maildirWriter(folder: string): Promise<Writer> {
   const keywords = new Map<string, string[]>();
+  let omitted = 0;
   const prepare = async (path: string) => {
     for (const name of ['cur', 'new', 'tmp']) await mkdir(join(path, name), { recursive: true });
     if (path !== folder) await writeFile(join(path, 'maildirfolder'), '');
@@ -94,6 +98,7 @@ async function maildirWriter(folder: string): Promise<Writer> {
       const path = join(folder, formatFolderName(row.mailbox));
       if (!keywords.has(path)) await prepare(path);
       const flags = formatMaildirFlags(row, keywords.get(path)!);
+      omitted += row.keywords.length + (row.isDeleted ? 1 : 0) - flags.length;
       const seconds = Math.floor(row.receivedAt / 1000);
       const file = join(path, 'cur', `${seconds}.M${row.email}U${row.uid}.satchel,S=${raw.length}:2,${flags}`);
       await writeFile(file, raw, { flag: 'wx' });
@@ -102,6 +107,7 @@ async function maildirWriter(folder: string): Promise<Writer> {
     async finish() {
       for (const [path, names] of keywords)
         if (names.length > 0) await writeFile(join(path, 'dovecot-keywords'), formatKeywordsFile(names));
+      return omitted;
     },
   };
 }
@@ -118,11 +124,15 @@ function mboxWriter(folder: string): Writer {
       const { mailbox, keywords, isDeleted } = row;
       await appendFile(`${file}.flags.json`, `${JSON.stringify({ mailbox, keywords, isDeleted })}\n`);
     },
-    finish: async () => {},
+    finish: async () => 0,
   };
 }
 
-export function formatExportReport({ address, folder, format, messages, octets, missed }: ExportReport): string {
+export function formatExportReport({ address, folder, format, messages, octets, missed, keywordsOmitted }: ExportReport): string {
   const head = `${messages} messages of ${address}, ${octets} bytes, written to ${folder} as ${format}.`;
-  return missed === 0 ? head : `${head} ${missed} were deleted in the meantime.`;
+  const sentences = [head];
+  if (missed > 0) sentences.push(`${missed} were deleted in the meantime.`);
+  if (keywordsOmitted > 0)
+    sentences.push(`${keywordsOmitted} keywords were left out: a folder of Maildir has room for 26. --format mbox writes them all.`);
+  return sentences.join(' ');
 }

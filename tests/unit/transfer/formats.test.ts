@@ -1,5 +1,9 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { exportMessages, formatExportReport } from '../../../server/transfer/export-messages.ts';
 import { formatFolderName, formatMaildirFlags, parseFolderName, parseMaildirFlags } from '../../../server/transfer/maildir.ts';
 import { formatMboxMessage, readMbox } from '../../../server/transfer/mbox.ts';
 import { progressBar } from '../../../server/transfer/progress-bar.ts';
@@ -45,6 +49,23 @@ it('flags come back from the names of files', () => {
   const flags = { keywords: ['$forwarded', '$junk', '$seen', 'work'], isDeleted: true };
   expect(formatMaildirFlags(flags, custom)).toBe('PSTab');
   expect(parseMaildirFlags('1.x:2,PSTab', custom)).toEqual(flags);
+});
+
+it('an export says which keywords it had no room for', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'satchel-export-'));
+  const row = { mailbox: ['INBOX'], uid: 1, email: 1, isDeleted: true, receivedAt: 1_000_000, envelopeFrom: '' };
+  const keywords = ['$seen', ...Array.from({ length: 28 }, (_, index) => `k${index}`)];
+  const call = async (name: string) =>
+    name === 'message list' ? { rows: [{ ...row, keywords }], next: null } : { raw: Buffer.from('Subject: x\n').toString('base64') };
+  for (const [format, omitted] of [
+    ['maildir', 2],
+    ['mbox', 0],
+  ] as const) {
+    const report = await exportMessages({ call, address: 'a@b.example', folder: join(folder, format), format });
+    expect(report.keywordsOmitted).toBe(omitted);
+    expect(formatExportReport(report).includes('2 keywords were left out')).toBe(omitted > 0);
+  }
+  rmSync(folder, { recursive: true });
 });
 
 it('a progress bar is drawn ten times a second at most, and only where somebody watches', () => {
