@@ -24,3 +24,8 @@ export const indexMapBytes = 4 * 1024 ** 3;
  * again costs about a microsecond, so that this bounds what the process is charged with and costs readers next to nothing.
  */
 export const indexMappedBytesMax = 64 * 1024 * 1024;
+
+/** Milliseconds that written rows wait for others to share their transaction; a message's delivery writes some twenty. */
+export const gatherMs = 25;
+/** Rows that may wait so. */
+export const gatheredRowsMax = 2_000;

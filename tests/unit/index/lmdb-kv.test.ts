@@ -196,6 +196,7 @@ describe('the environments of an index', () => {
     await using environments = open();
     const kv = environments.kv('one');
     for (let at = 0; at < 64; at++) kv.write([[`k${at}`, Buffer.alloc(100_000)]]);
+    kv.snapshot().release();
     const maps = readFileSync('/proc/self/maps', 'utf8')
       .split('\n')
       .filter((line) => line.includes(folder) && line.endsWith('data.mdb'));
