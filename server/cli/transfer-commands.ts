@@ -31,10 +31,11 @@ export function addTransferCommands(add: (name: string) => Command, ports: CliPo
     .option('--mailbox <name>', 'the mailbox that takes everything, such as Archive/2019 (default: where it lay, or INBOX)')
     .option('--json', 'print JSON')
     .action(async (address: string, paths: string[], given: Given & { readonly mailbox?: string }) => {
+      const mailbox = given.mailbox?.split('/').filter((level) => level !== '');
+      if (mailbox?.length === 0) throw new Error(`"${given.mailbox}" names no mailbox: write it as Archive/2019.`);
       await using session = await open(given);
       const bar = progressBar(ports.terminal, ports.now);
       const { call, messageBytesMax } = session;
-      const mailbox = given.mailbox?.split('/').filter((level) => level !== '');
       const onProgress = (done: number, { added, known }: { added: number; known: number }) =>
         bar.show(`${added} added, ${known} there already`, done);
       const report = await importMessages({ call, address, paths, mailbox, messageBytesMax, onProgress }).finally(() => bar.clear());

@@ -177,6 +177,14 @@ it('options are kebab-case, and only what is given is passed on', async () => {
   expect((await run(['try'], undefined, { verbs: [verb] })).calls).toEqual([['try', {}, undefined]]);
 });
 
+it.each(['', '/'])('import into a mailbox without a name (%j) is refused before anything is read', async (mailbox) => {
+  const openVerbs = () => expect.fail('nothing is to be opened');
+  expect(await run(['import', 'a@b.example', '/nowhere', '--mailbox', mailbox], undefined, { openVerbs })).toMatchObject({
+    code: 1,
+    err: `satchel: "${mailbox}" names no mailbox: write it as Archive/2019.\n`,
+  });
+});
+
 it('tables are as wide as their widest cells', () => {
   expect(
     formatTable(
