@@ -20,6 +20,8 @@ export interface MboxOptions {
 const newline = 10;
 /** A line that is longer is cut in pieces for looking at it; no separator is. */
 const separatorBytesMax = 512;
+/** Lines kept one by one. */
+const linesMax = 4096;
 
 /** A line that looks like a separator, within the length that the message claims for itself. */
 interface Suspect {
@@ -60,6 +62,8 @@ class MessageLines {
   readonly #options: MboxOptions;
   readonly #offset: number;
   readonly #receivedAt: number | undefined;
+  /** What is read and settled, unquoted; the rest of the lines comes after it. */
+  readonly #settled: Buffer[] = [];
   readonly #lines: Buffer[] = [];
   #length = 0;
   #isHeader = true;
@@ -96,10 +100,17 @@ class MessageLines {
       this.#endsHere = this.#claimed === 0;
       if (this.#claimed < 0) this.#claimed = 0;
     } else if (this.#endsHere && !isBlank(line)) this.#endsHere = false;
+    else if (!this.#endsHere && this.#suspects.length === 0 && this.#lines.length >= linesMax) this.#settle();
     // Right only when the next message, or the end, is where it says, but for a blank line.
     if (!this.#endsHere || (next !== undefined && separatorDate(next) === undefined)) return;
     this.#isBare ||= this.#suspects.length > 0;
     this.#suspects = [];
+  }
+
+  /** A message of a million short lines takes no million buffers. The last line may be the dialect's. */
+  #settle(): void {
+    const lines = this.#lines.splice(0, this.#lines.length - 1);
+    this.#settled.push(Buffer.concat(this.#isBare ? lines : lines.map(unquoted)));
   }
 
   *finish(): Generator<MboxMessage> {
@@ -112,7 +123,8 @@ class MessageLines {
       const lines = this.#lines.slice(line + 1, starts[index + 1]?.line);
       // The blank line before the next separator is the dialect's, not the message's.
       if (lines.length > 0 && isBlank(lines.at(-1)!)) lines.pop();
-      const raw = Buffer.concat(this.#isBare ? lines : lines.map(unquoted));
+      const rest = this.#isBare ? lines : lines.map(unquoted);
+      const raw = Buffer.concat(index === 0 ? [...this.#settled, ...rest] : rest);
       if (raw.length === 0) onFault('a message is empty', offset);
       else yield { raw, receivedAt };
     }

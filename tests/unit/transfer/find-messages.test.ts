@@ -108,6 +108,12 @@ describe('an mbox', () => {
     expect(found.bytes).toBe(await measure([folder]));
   });
 
+  it('of many short lines gives them all, quoted ones among them', async () => {
+    const body = Array.from({ length: 20_000 }, (_, index) => (index % 1000 === 95 ? 'From me\n' : '\n')).join('');
+    write({ 'a.mbox': `From a@b Thu Jan  1 00:00:00 1998\nS: 1\n\n${body.replaceAll('From me', '>From me')}x\n\n${mbox}` });
+    expect((await find(join(folder, 'a.mbox'), 100_000)).raws).toEqual([`S: 1\n\n${body}x\n`, one, two]);
+  });
+
   it('says when its messages came, and what Status says of them', async () => {
     write({ 'a.mbox': `From a@b Thu Jan  1 00:00:00 1998\nStatus: RO\nX-Status: AF\n\nx\n` });
     expect((await find(folder)).messages).toMatchObject([
