@@ -87,18 +87,17 @@ export class LmdbEnvironment {
     };
   }
 
-  /** Whether it could be. Nothing is under way between two turns but what is held: reads and writes are synchronous. */
-  async unmap(): Promise<boolean> {
-    if (this.readers > 0) return false;
+  /** Unless somebody reads. Nothing is under way between two turns but what is held: reads and writes are synchronous. */
+  async unmap(): Promise<void> {
+    if (this.readers > 0) return;
     try {
       this.flush();
     } catch {
-      return false;
+      return;
     }
     const { opened } = this;
     this.opened = undefined;
     await opened?.close();
-    return true;
   }
 
   private openDatabase(): RootDatabase<Buffer, string> {

@@ -31,14 +31,14 @@ export interface EnvironmentsOptions extends EnvironmentOptions {
 export class LmdbEnvironments implements AsyncDisposable {
   private readonly options: EnvironmentsOptions;
   private readonly environments = new Map<number, LmdbEnvironment>();
-  /** What is mapped beside the index: the program above all, of which more comes in as it runs. */
-  private mappedBesides: number;
+  /** The program itself, above all. */
+  private readonly mappedAtStart: number;
   private lastUnmapped = 0;
 
   constructor(options: EnvironmentsOptions) {
     mkdirSync(options.path, { recursive: true });
     this.options = options;
-    this.mappedBesides = this.mappedBytes();
+    this.mappedAtStart = this.mappedBytes();
   }
 
   /** The map of one account. */
@@ -56,18 +56,16 @@ export class LmdbEnvironments implements AsyncDisposable {
   async unmapExcess(): Promise<void> {
     if (this.indexBytesMapped() <= indexMappedBytesMax) return;
     const environments = [...this.environments.values()];
-    let isHeld = false;
     for (let left = environments.length; left > 0; left -= 1) {
       this.lastUnmapped = (this.lastUnmapped + 1) % environments.length;
-      if (!(await environments[this.lastUnmapped]!.unmap())) isHeld = true;
+      await environments[this.lastUnmapped]!.unmap();
       if (this.indexBytesMapped() <= indexMappedBytesMax / 2) return;
       await this.options.clock.sleep(0);
     }
-    if (!isHeld) this.mappedBesides = this.mappedBytes();
   }
 
   private indexBytesMapped(): number {
-    return this.mappedBytes() - this.mappedBesides;
+    return this.mappedBytes() - this.mappedAtStart;
   }
 
   private mappedBytes(): number {
