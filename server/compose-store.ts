@@ -62,7 +62,7 @@ async function createDriver(config: Config, { clock, random }: StorePorts): Prom
   if (store.driver === 'file') {
     // Where a message is dropped by hand.
     mkdirSync(join(store.path, config.inbound.prefix), { recursive: true });
-    return openFileStore({ path: store.path, clock, random, whenTurnEnds: setImmediate });
+    return openFileStore({ path: store.path, clock, random });
   }
   const { accessKeyId, secretAccessKey, driver, ...options } = store;
   void driver;

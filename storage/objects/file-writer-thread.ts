@@ -85,12 +85,12 @@ function failureOf(error: unknown): FileWriteFailure {
   return { code, syscall, message: String(message) };
 }
 
-parentPort?.on('message', (first: readonly FileWrite[]) => {
-  const batch = [...first];
+parentPort?.on('message', (first: FileWrite) => {
+  const batch = [first];
   while (batch.length < batchMax) {
-    const next = receiveMessageOnPort(parentPort!) as { message: readonly FileWrite[] } | undefined;
+    const next = receiveMessageOnPort(parentPort!) as { message: FileWrite } | undefined;
     if (next === undefined) break;
-    batch.push(...next.message);
+    batch.push(next.message);
   }
   parentPort!.postMessage(runBatch(batch));
 });

@@ -35,26 +35,19 @@ interface Waiting {
 interface Thread {
   readonly worker: Worker;
   readonly waiting: Map<number, Waiting>;
-  /** What was asked for in this turn of the event loop, and goes over in one message: waking the thread costs more than all else here. */
-  readonly outgoing: FileWrite[];
 }
 
 /** Two, so that one writes while the other waits for the disk; more only make smaller batches. */
 const threadsMax = 2;
 
-/** Runs something when the event loop has served what came in with this turn. */
-export type WhenTurnEnds = (run: () => void) => void;
-
 export class FileWriter implements AsyncDisposable {
   readonly #threads: Thread[] = [];
   #count = 0;
   readonly #pending = new Set<Promise<unknown>>();
-  readonly #whenTurnEnds: WhenTurnEnds;
   readonly #program: URL;
 
   /** `program`: what the threads run; for tests. */
-  constructor(whenTurnEnds: WhenTurnEnds = (run) => run(), program = new URL('./file-writer-thread.ts', import.meta.url)) {
-    this.#whenTurnEnds = whenTurnEnds;
+  constructor(program = new URL('./file-writer-thread.ts', import.meta.url)) {
     this.#program = program;
   }
 
@@ -67,7 +60,7 @@ export class FileWriter implements AsyncDisposable {
       thread.waiting.set(id, { resolve, reject });
       // A copy crosses over: the bytes stay the caller's, who sends them again when the outcome is unknown.
       const body = new Uint8Array(write.body);
-      if (thread.outgoing.push({ ...write, id, body }) === 1) this.#whenTurnEnds(() => post(thread));
+      thread.worker.postMessage({ ...write, id, body } satisfies FileWrite, [body.buffer]);
     });
     this.#pending.add(written);
     const end = () => void this.#pending.delete(written);
@@ -90,7 +83,7 @@ export class FileWriter implements AsyncDisposable {
 
   #start(): Thread {
     const worker = new Worker(this.#program, { resourceLimits: { maxYoungGenerationSizeMb: 4 } });
-    const thread: Thread = { worker, waiting: new Map(), outgoing: [] };
+    const thread: Thread = { worker, waiting: new Map() };
     worker.unref();
     worker.on('message', (answers: readonly FileWriteAnswer[]) => {
       for (const answer of answers) settle(thread, answer);
@@ -108,14 +101,6 @@ export class FileWriter implements AsyncDisposable {
     this.#threads.push(thread);
     return thread;
   }
-}
-
-function post({ worker, outgoing }: Thread): void {
-  const writes = outgoing.splice(0);
-  worker.postMessage(
-    writes,
-    writes.map(({ body }) => body.buffer as ArrayBuffer),
-  );
 }
 
 function settle({ waiting }: Thread, answer: FileWriteAnswer): void {

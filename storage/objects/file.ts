@@ -28,7 +28,7 @@ import {
   writeFully,
 } from './file-system.ts';
 import { walkKeys } from './file-walk.ts';
-import { FileWriter, type WhenTurnEnds } from './file-writer.ts';
+import { FileWriter } from './file-writer.ts';
 import {
   assertKey,
   assertPrefix,
@@ -61,8 +61,6 @@ export interface FileStoreOptions {
   readonly clock: Pick<Clock, 'now'>;
   /** Names the temporary files, so that processes do not meet. */
   readonly random: Pick<Random, 'hex'>;
-  /** So that small writes of one turn go to their threads together. Default: each goes at once. */
-  readonly whenTurnEnds?: WhenTurnEnds;
 }
 
 export async function openFileStore(options: FileStoreOptions): Promise<FileStore> {
@@ -82,7 +80,7 @@ export class FileStore implements ObjectStore {
   readonly #root: string;
   readonly #clock: Pick<Clock, 'now'>;
   readonly #directories: DirectorySync;
-  readonly #writer: FileWriter;
+  readonly #writer = new FileWriter();
   readonly #temporaryPrefix: string;
   #temporaryCount = 0;
   /** By the page before, and for as long as somebody holds it: a folder is read once for all pages, not once for each. */
@@ -95,7 +93,6 @@ export class FileStore implements ObjectStore {
     this.name = `file ${root}`;
     this.#root = root;
     this.#clock = options.clock;
-    this.#writer = new FileWriter(options.whenTurnEnds);
     this.#directories = new DirectorySync(root);
     this.#temporaryPrefix = `${root}/${temporaryFolder}/${options.random.hex(8)}-`;
   }

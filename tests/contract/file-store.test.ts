@@ -129,8 +129,8 @@ test('many puts into many folders at once are all there', async () => {
 test('a writer thread that ends leaves its writes with an unknown outcome, and the next write has another thread', async () => {
   const program = `
     import { parentPort } from 'node:worker_threads';
-    parentPort.on('message', ([{ id, path }]) => path === '/end' ? process.exit(3) : parentPort.postMessage([{ id, outcome: 'created' }]));`;
-  await using writer = new FileWriter(undefined, new URL(`data:text/javascript,${encodeURIComponent(program)}`));
+    parentPort.on('message', ({ id, path }) => path === '/end' ? process.exit(3) : parentPort.postMessage([{ id, outcome: 'created' }]));`;
+  await using writer = new FileWriter(new URL(`data:text/javascript,${encodeURIComponent(program)}`));
   const write = (path: string) => writer.write({ kind: 'create', path, temporary: '/t', body: Buffer.from('x') });
   await expect(write('/end')).rejects.toMatchObject({ code: 'unavailable', message: expect.stringContaining('may have been written') });
   await expect(write('/stay')).resolves.toBe('created');
