@@ -216,13 +216,15 @@ export const directoryVerbs = [
     }),
     positional: ['address', 'members'],
     run: async ({ directory }, { address, members = [], senders }) => {
+      const before = directory.listGroups().length;
       const added = await directory.addGroup(address, members, senders === undefined ? undefined : parseSenders(senders, directory));
-      const isEmpty = directory.listGroups().some((group) => group.address === added && group.members.length === 0);
-      return { address: added, members, isEmpty };
+      const groups = directory.listGroups();
+      const isEmpty = groups.some((group) => group.address === added && group.members.length === 0);
+      return { address: added, members, isEmpty, isNew: groups.length > before };
     },
-    print: ({ address, members, isEmpty }) =>
+    print: ({ address, members, isEmpty, isNew }) =>
       members.length === 0
-        ? `Changed the group ${address}.${isEmpty ? ' It has no members: mail to it is refused until it has.' : ''}`
+        ? `${isNew ? 'Made' : 'Changed'} the group ${address}.${isEmpty ? ' It has no members: mail to it is refused until it has.' : ''}`
         : `Added ${members.length === 1 ? 'a member' : `${members.length} members`} to the group ${address}.`,
   }),
   defineVerb({

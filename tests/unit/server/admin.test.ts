@@ -96,7 +96,7 @@ describe('verbs', () => {
   it('a group says when it has no members, and does not take a slip for a domain of senders', async () => {
     await run('domain add', { name: 'example.com' });
     const empty = await run('group add', { address: 'team@example.com' });
-    expect(empty.text).toBe('Changed the group team@example.com. It has no members: mail to it is refused until it has.');
+    expect(empty.text).toBe('Made the group team@example.com. It has no members: mail to it is refused until it has.');
     await run('account add', { address: 'ada@example.com' });
     const group = { address: 'team@example.com', members: ['ada@example.com'] };
     await expect(run('group add', { ...group, senders: 'member' })).rejects.toThrow('"member" is neither anyone, members or domain');
