@@ -12,6 +12,8 @@ import { layoutVersion, u32 } from './keyspace.ts';
 import type { KvWrite } from './kv.ts';
 import { gatheredRowsMax, gatherMs, indexMapBytes } from './limits.ts';
 
+/** Bytes of a key that LMDB takes, as `lmdb` builds it. A longer one would keep all that waits with it out of the database. */
+const keyBytesMax = 1_978;
 /** Openings that did not end well before an environment is taken for the cause. */
 const openingsMax = 2;
 
@@ -46,6 +48,7 @@ export class LmdbEnvironment {
   private isDirty = false;
   readonly gathered = new GatheredRows();
   private isFlushDue = false;
+  private hasFailed = false;
 
   constructor(path: string, { bootId, clock, onDiscard }: EnvironmentOptions) {
     this.path = path;
@@ -166,7 +169,9 @@ export class LmdbEnvironment {
 
   /** Visible when it returns; in the database a moment later, in one transaction with what else comes meanwhile. */
   write(prefix: string, batch: readonly KvWrite[]): void {
-    if (this.gathered.size >= gatheredRowsMax) this.flush();
+    for (const [key] of batch)
+      if (prefix.length + key.length > keyBytesMax) throw new StorageError('unavailable', 'a key is longer than the index takes');
+    if (this.hasFailed || this.gathered.size >= gatheredRowsMax) this.flush();
     this.gathered.add(prefix, batch);
     if (this.isFlushDue) return;
     this.isFlushDue = true;
@@ -179,7 +184,8 @@ export class LmdbEnvironment {
     try {
       this.flush();
     } catch {
-      // The rows stay gathered. The next write tries again, and fails once too many wait.
+      // The rows stay gathered. The next write tries again before it takes more, and its caller hears of it.
+      this.hasFailed = true;
     }
   }
 
@@ -199,6 +205,7 @@ export class LmdbEnvironment {
       throw new StorageError('unavailable', 'the index on the local disk cannot be written', { cause: error });
     }
     this.gathered.clear();
+    this.hasFailed = false;
   }
 
   async close(): Promise<void> {

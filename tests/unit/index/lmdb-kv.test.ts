@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Kv } from '../../../storage/index/kv.ts';
 import { indexMappedBytesMax } from '../../../storage/index/limits.ts';
+import { LmdbEnvironment } from '../../../storage/index/lmdb-environment.ts';
 import { LmdbEnvironments } from '../../../storage/index/lmdb-kv.ts';
 import { MemoryKv } from '../../../storage/index/memory-kv.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
@@ -190,6 +191,35 @@ describe('the environments of an index', () => {
       await environments.unmapExcess();
       if (process.platform === 'linux') expect(maps(folder)).toBeGreaterThan(0);
     });
+  });
+
+  test('keep what the disk refuses, and say so to whoever writes next', async () => {
+    const clock = new ManualClock();
+    const environment = new LmdbEnvironment(join(folder, 'shard'), { bootId: 'boot-1', clock });
+    const { database } = environment;
+    const { transactionSync } = database;
+    database.transactionSync = () => {
+      throw new Error('ENOSPC');
+    };
+    environment.write('p', [['a', Buffer.from('1')]]);
+    await clock.sleep(100);
+    expect(() => environment.write('p', [['b', Buffer.from('2')]])).toThrow('the index on the local disk cannot be written');
+    expect(environment.gathered.get('pa')).toEqual(Buffer.from('1'));
+    expect(environment.gathered.get('pb')).toBeUndefined();
+    database.transactionSync = transactionSync;
+    environment.write('p', [['b', Buffer.from('2')]]);
+    expect(database.get('pa')?.toString()).toBe('1');
+    await environment.close();
+  });
+
+  test('take no key that would keep out what waits with it', async () => {
+    await using environments = open();
+    const kv = environments.kv('one');
+    put(kv, 'a');
+    expect(() => put(kv, 'k'.repeat(2000))).toThrow('a key is longer than the index takes');
+    put(kv, 'k'.repeat(1900));
+    kv.snapshot().release();
+    expect(Array.from(kv.range('', '\xff'), ({ key }) => key.length)).toEqual([1, 1900]);
   });
 
   test('have one map each, however large they grow', { skip: process.platform !== 'linux' }, async () => {
