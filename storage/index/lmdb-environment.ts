@@ -209,7 +209,11 @@ export class LmdbEnvironment {
   }
 
   async close(): Promise<void> {
-    this.flush();
+    try {
+      this.flush();
+    } catch {
+      // The disk refuses them: what is in the database is whole, and lags the log by them.
+    }
     await this.opened?.flushed;
     const path = join(this.path, 'data.mdb');
     await this.opened?.close();

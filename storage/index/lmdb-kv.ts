@@ -12,15 +12,16 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { asBuffer } from '../../protocol/mime/bytes.ts';
 import type { Clock } from '../clock.ts';
-import { mergeRows } from './gathered-rows.ts';
 import { copyInto, type Kv, type KvEntry, type KvReader, type KvSnapshot, type KvWrite, type ReusedBytes } from './kv.ts';
 import { indexMappedBytesMax } from './limits.ts';
 import { type EnvironmentOptions, LmdbEnvironment } from './lmdb-environment.ts';
+import { overlaid } from './overlay.ts';
 
 /** Shards of a node's index. A damaged one costs a rebuild of this part of the accounts only. */
 const environmentCount = 16;
 /** Keys removed in one transaction when an account is cleared. */
 const clearSlice = 2000;
+
 export interface EnvironmentsOptions extends EnvironmentOptions {
   /** Folder of the index; owned by one process (a lock file is the caller's matter). */
   readonly path: string;
@@ -98,10 +99,11 @@ class LmdbKv implements Kv {
 
   readInto(key: string, into: ReusedBytes): number {
     const { database } = this.environment;
-    const gathered = this.environment.gathered.get(this.prefix + key);
+    const full = this.prefix + key;
+    const gathered = this.environment.gathered.get(full);
     if (gathered !== undefined) return copyInto(gathered === null ? undefined : asBuffer(gathered), into);
     // The buffer is lmdb's own, longer than the value, and the next get writes into it.
-    const bytes = database.getBinaryFast(this.prefix + key) as (Buffer & { isGlobal?: boolean }) | undefined;
+    const bytes = database.getBinaryFast(full) as (Buffer & { isGlobal?: boolean }) | undefined;
     if (bytes === undefined) return -1;
     const length = bytes.isGlobal === true ? (database as unknown as { lastSize: number }).lastSize : bytes.length;
     if (length > into.bytes.length) into.bytes = Buffer.alloc(length * 2);
@@ -110,21 +112,15 @@ class LmdbKv implements Kv {
   }
 
   range(start: string, end: string, options: { reverse?: boolean; limit?: number } = {}): Iterable<KvEntry> {
-    const gathered = this.environment.gathered.within(this.prefix + start, this.prefix + end);
-    if (gathered.length === 0) return this.entries(start, end, options);
-    if (!options.reverse) return this.merged(start, end, gathered, options.limit);
+    const gathered = this.environment.gathered.within(this.prefix, start, end);
+    if (gathered.size === 0) return this.entries(start, end, options);
+    if (!options.reverse)
+      return limited(
+        overlaid(this.entries(start, end), gathered, (value) => value),
+        options.limit,
+      );
     this.environment.flush();
     return this.entries(start, end, options);
-  }
-
-  /** Ascending; what is gathered stands over what is in the database. */
-  private *merged(start: string, end: string, gathered: readonly KvWrite[], limit = Number.POSITIVE_INFINITY): Generator<KvEntry> {
-    let left = limit;
-    for (const [key, value] of mergeRows(this.entries(start, end), gathered, this.prefix.length)) {
-      if (value === null) continue;
-      if (left-- <= 0) return;
-      yield { key, value: Buffer.from(value) };
-    }
   }
 
   private *entries(
@@ -195,5 +191,14 @@ class LmdbKv implements Kv {
         letGo();
       },
     };
+  }
+}
+
+function* limited(entries: Iterable<KvEntry>, limit = Number.POSITIVE_INFINITY): Generator<KvEntry> {
+  let left = limit;
+  for (const entry of entries) {
+    if (left <= 0) return;
+    left -= 1;
+    yield entry;
   }
 }

@@ -8,7 +8,8 @@ import { asBuffer } from '../../protocol/mime/bytes.ts';
 import { mailboxKey, metaKey, readU32, type TableLetter, u32 } from './keyspace.ts';
 import { KeywordSets } from './keyword-sets.ts';
 import type { Kv, KvReader, KvWrite, ReusedBytes } from './kv.ts';
-import { copyInto, endOf, type KvEntry } from './kv.ts';
+import { copyInto, endOf } from './kv.ts';
+import { overlaid } from './overlay.ts';
 import { emptyMeta, type Meta, type MutableMailbox, type Table, tables } from './tables.ts';
 
 /** Values of one layer by table and key; null says removed. */
@@ -211,7 +212,7 @@ export class View {
       for (const { key, value } of below) yield { key, value: table.decode(value) };
       return;
     }
-    yield* merge(table, below, over);
+    yield* overlaid(below, over, table.decode);
   }
 
   meta(): Meta {
@@ -258,26 +259,6 @@ export class View {
       }
     }
     return corrected ?? applied;
-  }
-}
-
-function* merge<V>(table: Table<V>, below: Iterable<KvEntry>, over: Map<string, V | null>): Generator<{ key: string; value: V }> {
-  const upper = [...over.keys()].sort((a, b) => (a < b ? -1 : 1));
-  let at = 0;
-  for (const { key, value } of below) {
-    for (; at < upper.length && upper[at]! < key; at += 1) {
-      const mine = over.get(upper[at]!);
-      if (mine !== null) yield { key: upper[at]!, value: mine! };
-    }
-    if (upper[at] === key) {
-      const mine = over.get(key);
-      at += 1;
-      if (mine !== null) yield { key, value: mine! };
-    } else yield { key, value: table.decode(value) };
-  }
-  for (; at < upper.length; at += 1) {
-    const mine = over.get(upper[at]!);
-    if (mine !== null) yield { key: upper[at]!, value: mine! };
   }
 }
 

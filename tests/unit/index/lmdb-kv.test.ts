@@ -206,6 +206,8 @@ describe('the environments of an index', () => {
     expect(() => environment.write('p', [['b', Buffer.from('2')]])).toThrow('the index on the local disk cannot be written');
     expect(environment.gathered.get('pa')).toEqual(Buffer.from('1'));
     expect(environment.gathered.get('pb')).toBeUndefined();
+    await environment.unmap();
+    expect(environment.database).toBe(database);
     database.transactionSync = transactionSync;
     environment.write('p', [['b', Buffer.from('2')]]);
     expect(database.get('pa')?.toString()).toBe('1');
