@@ -1,7 +1,6 @@
 /** A queue in which a busy account's mail stands before another's: the other's gets through, and what goes back stays clear of the dead letters. */
-import { CreateQueueCommand, GetQueueAttributesCommand, SendMessageBatchCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
-import { type FauxqsServer, startFauxqs } from 'fauxqs';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { CreateQueueCommand, GetQueueAttributesCommand, SendMessageBatchCommand, SendMessageCommand } from '@aws-sdk/client-sqs';
+import { describe, expect, test, vi } from 'vitest';
 import { accountInFlightMax, waitingBytesEach } from '../../../indexer/limits.ts';
 import { AnnouncedMail } from '../../../indexer/sources/announced.ts';
 import { BusyMail } from '../../../indexer/sources/busy-mail.ts';
@@ -9,25 +8,14 @@ import { SqsSource, type SqsSourceOptions } from '../../../indexer/sources/sqs.t
 import type { AccountId } from '../../../protocol/mail/ids.ts';
 import { systemClock } from '../../../server/clock.ts';
 import type { ObjectStore } from '../../../storage/objects/object-store.ts';
+import { credentials, localSqs, region } from '../../support/local-sqs.ts';
 import { openTestBucket } from '../../support/open-accounts.ts';
 import { sesMessage } from './fixtures.ts';
 import { ada, ben, lookAt, openRig } from './rig.ts';
 
-const region = 'us-east-1';
-const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
 const bucketName = 'satchel-demo';
-let sqs: FauxqsServer;
-let client: SQSClient;
+const sqs = localSqs();
 let count = 0;
-
-beforeAll(async () => {
-  sqs = await startFauxqs({ port: 0, logger: false });
-  client = new SQSClient({ region, endpoint: sqs.address, credentials });
-});
-afterAll(async () => {
-  client.destroy();
-  await sqs.stop();
-});
 
 function receiptFor(id: string, recipients: readonly string[]): string {
   const status = { status: 'PASS' };
@@ -48,7 +36,7 @@ function objectEventFor(id: string): string {
 /** Nothing of Ada's is written before the gate opens; what is read of the bucket is counted. */
 async function openQueue(options: Partial<SqsSourceOptions> = {}, attributes: Record<string, string> = {}) {
   const name = `fair${count++}`;
-  const { QueueUrl } = await client.send(new CreateQueueCommand({ QueueName: name, Attributes: attributes }));
+  const { QueueUrl } = await sqs.client.send(new CreateQueueCommand({ QueueName: name, Attributes: attributes }));
   const bucket = openTestBucket();
   await lookAt(bucket, ada);
   await lookAt(bucket, ben);
@@ -84,7 +72,7 @@ async function openQueue(options: Partial<SqsSourceOptions> = {}, attributes: Re
     hasReceipts: true,
   });
   const source = new SqsSource({
-    queue: { queueUrl: QueueUrl!, region, endpoint: sqs.address, credentials },
+    queue: { queueUrl: QueueUrl!, region, endpoint: sqs.server.address, credentials },
     mail,
     held: rig.pipeline.held,
     clock: systemClock,
@@ -94,7 +82,7 @@ async function openQueue(options: Partial<SqsSourceOptions> = {}, attributes: Re
   });
   const stop = new AbortController();
   const left = () => {
-    const { ready, inflight } = sqs.inspectQueue(name)!.messages;
+    const { ready, inflight } = sqs.server.inspectQueue(name)!.messages;
     return ready.length + inflight.length;
   };
   return {
@@ -105,11 +93,11 @@ async function openQueue(options: Partial<SqsSourceOptions> = {}, attributes: Re
     reads: () => reads,
     run: () => source.run(stop.signal).catch(() => {}),
     stop: () => stop.abort(),
-    send: (body: string) => client.send(new SendMessageCommand({ QueueUrl, MessageBody: body })),
+    send: (body: string) => sqs.client.send(new SendMessageCommand({ QueueUrl, MessageBody: body })),
     async sendAll(bodies: readonly string[]) {
       for (let i = 0; i < bodies.length; i += 10) {
         const Entries = bodies.slice(i, i + 10).map((MessageBody, index) => ({ Id: String(index), MessageBody }));
-        await client.send(new SendMessageBatchCommand({ QueueUrl, Entries }));
+        await sqs.client.send(new SendMessageBatchCommand({ QueueUrl, Entries }));
       }
     },
     async put(ids: readonly string[], to: string) {
@@ -124,8 +112,8 @@ const inboxOf = async (bucket: Parameters<typeof lookAt>[0], account: AccountId)
 
 async function deadLetters() {
   const name = `dead${count++}`;
-  const { QueueUrl } = await client.send(new CreateQueueCommand({ QueueName: name }));
-  const { Attributes } = await client.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['QueueArn'] }));
+  const { QueueUrl } = await sqs.client.send(new CreateQueueCommand({ QueueName: name }));
+  const { Attributes } = await sqs.client.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['QueueArn'] }));
   return { name, policyOf: (maxReceiveCount: number) => JSON.stringify({ deadLetterTargetArn: Attributes!.QueueArn, maxReceiveCount }) };
 }
 
@@ -256,7 +244,7 @@ describe('what finds no room', () => {
     rig.gate.resolve();
     await until(() => expect(rig.left()).toBe(0));
     expect(await inboxOf(rig.bucket, ada)).toBe(busy.length);
-    expect(sqs.inspectQueue(dead.name)!.messages.ready).toEqual([]);
+    expect(sqs.server.inspectQueue(dead.name)!.messages.ready).toEqual([]);
     rig.stop();
     await running;
   }, 60_000);

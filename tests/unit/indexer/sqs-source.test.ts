@@ -1,37 +1,25 @@
 /** The reader of a queue against a local SQS: what it keeps from others, what it gives back, and what it deletes. */
-import { CreateQueueCommand, GetQueueAttributesCommand, ReceiveMessageCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
-import { type FauxqsServer, startFauxqs } from 'fauxqs';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { CreateQueueCommand, GetQueueAttributesCommand, ReceiveMessageCommand, SendMessageCommand } from '@aws-sdk/client-sqs';
+import { describe, expect, test, vi } from 'vitest';
 import type { IntakeEvent } from '../../../indexer/intake-events.ts';
 import { attemptsMax } from '../../../indexer/limits.ts';
 import type { InboundEvent } from '../../../indexer/ses/events.ts';
 import { SqsSource } from '../../../indexer/sources/sqs.ts';
 import { StorageError } from '../../../protocol/mail/errors.ts';
 import { systemClock } from '../../../server/clock.ts';
+import { credentials, localSqs, region } from '../../support/local-sqs.ts';
 import { fixture } from './fixtures.ts';
 
-const region = 'us-east-1';
-const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
 const visibilityMs = 1_000;
 const waitSeconds = 1;
-let sqs: FauxqsServer;
-let client: SQSClient;
+const sqs = localSqs();
 let count = 0;
-
-beforeAll(async () => {
-  sqs = await startFauxqs({ port: 0, logger: false });
-  client = new SQSClient({ region, endpoint: sqs.address, credentials });
-});
-afterAll(async () => {
-  client.destroy();
-  await sqs.stop();
-});
 
 const receipt = fixture('receipt-clean.json').toString();
 
 async function makeQueue(attributes: Record<string, string> = {}) {
   const name = `queue${count++}`;
-  const { QueueUrl } = await client.send(new CreateQueueCommand({ QueueName: name, Attributes: attributes }));
+  const { QueueUrl } = await sqs.client.send(new CreateQueueCommand({ QueueName: name, Attributes: attributes }));
   return { name, url: QueueUrl! };
 }
 
@@ -42,7 +30,7 @@ async function open(take: (events: readonly InboundEvent[]) => Promise<void>, at
   const taken: number[] = [];
   const read = (keptMs = visibilityMs) => {
     const source = new SqsSource({
-      queue: { queueUrl: url, region, endpoint: sqs.address, credentials },
+      queue: { queueUrl: url, region, endpoint: sqs.server.address, credentials },
       mail: {
         async take(news) {
           taken.push(news.length);
@@ -79,14 +67,14 @@ async function open(take: (events: readonly InboundEvent[]) => Promise<void>, at
     events,
     taken,
     read,
-    send: (body: string) => client.send(new SendMessageCommand({ QueueUrl: url, MessageBody: body })),
+    send: (body: string) => sqs.client.send(new SendMessageCommand({ QueueUrl: url, MessageBody: body })),
     left: () => {
-      const { ready, inflight } = sqs.inspectQueue(name)!.messages;
+      const { ready, inflight } = sqs.server.inspectQueue(name)!.messages;
       return { ready: ready.length, inFlight: inflight.length };
     },
     /** By another reader of the queue, which does not wait. */
     async receive() {
-      const { Messages = [] } = await client.send(
+      const { Messages = [] } = await sqs.client.send(
         new ReceiveMessageCommand({ QueueUrl: url, VisibilityTimeout: 30, MessageSystemAttributeNames: ['ApproximateReceiveCount'] }),
       );
       return Messages.map(({ Attributes }) => Number(Attributes?.ApproximateReceiveCount));
@@ -166,7 +154,7 @@ describe.concurrent('a message', () => {
     const { read, send, left, taken, events, held } = await open(() => Promise.reject(error), { ...dead.policy });
     await send(receipt);
     const reader = read();
-    await until(() => expect(sqs.inspectQueue(dead.name)!.messages.ready).toHaveLength(1));
+    await until(() => expect(sqs.server.inspectQueue(dead.name)!.messages.ready).toHaveLength(1));
     expect(left()).toEqual({ ready: 0, inFlight: 0 });
     expect(taken).toHaveLength(2);
     expect(events.map(({ kind }) => kind)).toEqual(['faulted', 'faulted']);
@@ -235,7 +223,7 @@ describe.concurrent('that the queue was found empty', () => {
 
 async function deadLetters() {
   const { name, url } = await makeQueue();
-  const { Attributes } = await client.send(new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: ['QueueArn'] }));
+  const { Attributes } = await sqs.client.send(new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: ['QueueArn'] }));
   const policy = { RedrivePolicy: JSON.stringify({ deadLetterTargetArn: Attributes!.QueueArn, maxReceiveCount: 2 }) };
   return { name, policy };
 }
