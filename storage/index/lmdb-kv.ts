@@ -129,7 +129,9 @@ class LmdbKv implements Kv {
     options: { reverse?: boolean; limit?: number } = {},
     transaction?: object,
   ): Generator<KvEntry> {
+    if (start >= end) return;
     const [from, to] = [this.prefix + start, this.prefix + end];
+    const within = transaction === undefined ? {} : { transaction };
     // A reverse range of lmdb runs from its start, which it includes, down to its end, which it does not.
     const bounds = options.reverse ? { start: to, end: from, reverse: true } : { start: from, end: to };
     const skip = this.prefix.length;
@@ -138,7 +140,7 @@ class LmdbKv implements Kv {
     try {
       for (const { key, value } of this.environment.database.getRange({
         ...bounds,
-        ...(transaction === undefined ? {} : { transaction }),
+        ...within,
       } as never)) {
         const text = key.slice(skip);
         if (options.reverse && text === end) continue;
@@ -150,7 +152,7 @@ class LmdbKv implements Kv {
       letGo();
     }
     if (options.reverse) {
-      const first = left > 0 ? this.environment.database.get(from) : undefined;
+      const first = left > 0 ? this.environment.database.get(from, within as never) : undefined;
       if (first !== undefined) yield { key: start, value: first };
     }
   }
