@@ -213,6 +213,7 @@ export class LmdbEnvironment {
       this.flush();
     } catch {
       // The disk refuses them: what is in the database is whole, and lags the log by them.
+      this.gathered.clear();
     }
     await this.opened?.flushed;
     const path = join(this.path, 'data.mdb');

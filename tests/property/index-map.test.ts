@@ -204,7 +204,8 @@ class Run {
       const { done, value } = range.entries.next();
       if (done) {
         this.#ranges[of]!.shift();
-        return this.#judge(range);
+        this.#judge(range);
+        return;
       }
       range.seen.push([value.key, value.value.toString()]);
     }
