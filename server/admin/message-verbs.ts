@@ -1,4 +1,4 @@
-/** Calls by which `import` and `export` move messages, a page or a batch at a time. The command line has verbs of its own above them. */
+/** Calls by which `import` and `export` move mailboxes and messages, a page or a batch at a time. The command line has verbs of its own above them. */
 import { hash } from 'node:crypto';
 import Type from 'typebox';
 import { MailError } from '../../protocol/mail/errors.ts';
@@ -28,7 +28,8 @@ export interface ListedMessage {
   readonly envelopeFrom: string;
 }
 
-export type AddedMessage = 'added' | 'known' | { readonly refused: string };
+/** What became of a message, or of a mailbox. */
+export type AdditionResult = 'added' | 'known' | { readonly refused: string };
 
 const Added = Type.Object(
   {
@@ -95,6 +96,41 @@ export const messageVerbs = [
     },
     print: () => '',
   }),
+  defineVerb({
+    name: 'mailbox list',
+    summary: 'List the mailboxes of an account, empty ones among them.',
+    isInternal: true,
+    method: 'GET',
+    path: '/accounts/:address/mailboxes',
+    parameters: parameters({ address: Address }),
+    positional: ['address'],
+    run: async (services, { address }) => {
+      const account = await openAccount(services, address);
+      return account.read((reader) => ({ mailboxes: [...reader.mailboxes()].map(({ id }) => reader.pathOf(id)) }));
+    },
+    print: () => '',
+  }),
+  defineVerb({
+    name: 'mailbox add',
+    summary: 'Make the mailboxes that an account lacks.',
+    isInternal: true,
+    method: 'POST',
+    path: '/accounts/:address/mailboxes',
+    parameters: parameters({ address: Address, mailboxes: Type.Array(Path, { minItems: 1, maxItems: 1000 }) }),
+    positional: ['address'],
+    run: async (services, { address, mailboxes }) => {
+      const account = await openAccount(services, address);
+      await provisionAccount(account);
+      const add = (path: readonly string[]) => (tx: AccountTransactor) => {
+        if (tx.mailboxByPath(path) !== undefined) return 'known';
+        mailboxAt(tx, path);
+        return 'added';
+      };
+      const results = mailboxes.map((path) => account.transact<AdditionResult>(add(path)).catch(refusedOrThrow));
+      return { results: await Promise.all(results) };
+    },
+    print: () => '',
+  }),
 ];
 
 export async function openAccount({ directory, mail }: AdminServices, address: string): Promise<Account> {
@@ -115,7 +151,11 @@ interface NewMessage {
 }
 
 /** Uploads, and resolves to what commits; undefined when the account has taken this message into this mailbox before. */
-async function prepare({ mail }: AdminServices, account: Account, message: NewMessage): Promise<(() => Promise<AddedMessage>) | undefined> {
+async function prepare(
+  { mail }: AdminServices,
+  account: Account,
+  message: NewMessage,
+): Promise<(() => Promise<AdditionResult>) | undefined> {
   const raw = Buffer.from(message.raw, 'base64');
   if (raw.length === 0) return async () => ({ refused: 'it is empty' });
   if (raw.length > mail.messageBytesMax)
@@ -127,7 +167,7 @@ async function prepare({ mail }: AdminServices, account: Account, message: NewMe
   const bytes = isUnix ? withCrlf(raw) : raw;
   const [upload, parsed] = await Promise.all([account.prepareBlob(bytes), mail.parse(bytes)]);
   const receivedAt = message.receivedAt ?? Math.min(parsed.facts.sentAt ?? mail.clock.now(), mail.clock.now());
-  const add = (tx: AccountTransactor): AddedMessage => {
+  const add = (tx: AccountTransactor): AdditionResult => {
     if (isKnown(tx)) return 'known';
     const { id } = tx.addEmail({
       blob: upload.ref,
@@ -144,7 +184,7 @@ async function prepare({ mail }: AdminServices, account: Account, message: NewMe
   return () => account.transact(add, { uploads: [upload] });
 }
 
-function refusedOrThrow(error: unknown): AddedMessage {
+function refusedOrThrow(error: unknown): AdditionResult {
   if (error instanceof MailError && error.code !== 'accountClosed') return { refused: error.message };
   throw error;
 }

@@ -1,6 +1,6 @@
 /**
- * `export`: everything out, each message byte for byte. Maildir is a Maildir++ with flags in the names; mbox is a file a mailbox, with the flags in
- * a file beside it, since a line in the message would change its bytes. Both are what `import` reads.
+ * `export`: everything out, each message byte for byte, and mailboxes that hold none. Maildir is a Maildir++ with flags in the names; mbox is a file
+ * a mailbox, with the flags in a file beside it, since a line in the message would change its bytes. Both are what `import` reads.
  */
 import { appendFile, mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -39,6 +39,8 @@ interface Row {
 }
 
 interface Writer {
+  /** Makes the mailbox, which may stay empty. */
+  prepare(mailbox: readonly string[]): Promise<void>;
   add(row: Row, raw: Buffer): Promise<void>;
   /** Resolves to how many keywords could not be written. */
   finish(): Promise<number>;
@@ -52,6 +54,8 @@ export async function exportMessages({ call, address, folder, format, onProgress
   await mkdir(folder, { recursive: true });
   if ((await readdir(folder)).length > 0) throw new Error(`The folder ${folder} is not empty. Name a new one.`);
   const writer = format === 'mbox' ? mboxWriter(folder) : await maildirWriter(folder);
+  const { mailboxes } = (await call('mailbox list', { address })) as { mailboxes: readonly (readonly string[])[] };
+  for (const mailbox of mailboxes) await writer.prepare(mailbox);
   let messages = 0;
   let octets = 0;
   let missed = 0;
@@ -88,15 +92,17 @@ async function maildirWriter(folder: string): Promise<Writer> {
   const keywords = new Map<string, string[]>();
   let omitted = 0;
   const prepare = async (path: string) => {
+    if (keywords.has(path)) return;
     for (const name of ['cur', 'new', 'tmp']) await mkdir(join(path, name), { recursive: true });
     if (path !== folder) await writeFile(join(path, 'maildirfolder'), '');
     keywords.set(path, []);
   };
   await prepare(folder);
   return {
+    prepare: (mailbox) => prepare(join(folder, formatFolderName(mailbox))),
     async add(row, raw) {
       const path = join(folder, formatFolderName(row.mailbox));
-      if (!keywords.has(path)) await prepare(path);
+      await prepare(path);
       const flags = formatMaildirFlags(row, keywords.get(path)!);
       omitted += row.keywords.length + (row.isDeleted ? 1 : 0) - flags.length;
       const seconds = Math.floor(row.receivedAt / 1000);
@@ -113,18 +119,33 @@ async function maildirWriter(folder: string): Promise<Writer> {
 }
 
 function mboxWriter(folder: string): Writer {
+  /** Files without a message so far, and their mailboxes. */
+  const empty = new Map<string, readonly string[]>();
+  const fileOf = (mailbox: readonly string[]) => {
+    const levels = mailbox.map((name) =>
+      name.replace(/^\.|[/\\\0%]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`),
+    );
+    return `${join(folder, ...levels)}.mbox`;
+  };
+  const append = async (file: string, message: Buffer | '', line: object) => {
+    await mkdir(dirname(file), { recursive: true });
+    await appendFile(file, message);
+    await appendFile(`${file}.flags.json`, `${JSON.stringify(line)}\n`);
+  };
   return {
-    async add(row, raw) {
-      const levels = row.mailbox.map((name) =>
-        name.replace(/^\.|[/\\\0%]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`),
-      );
-      const file = `${join(folder, ...levels)}.mbox`;
-      await mkdir(dirname(file), { recursive: true });
-      await appendFile(file, formatMboxMessage(raw, row.envelopeFrom, row.receivedAt));
-      const { mailbox, keywords, isDeleted } = row;
-      await appendFile(`${file}.flags.json`, `${JSON.stringify({ mailbox, keywords, isDeleted })}\n`);
+    async prepare(mailbox) {
+      empty.set(fileOf(mailbox), mailbox);
     },
-    finish: async () => 0,
+    async add({ mailbox, keywords, isDeleted, envelopeFrom, receivedAt }, raw) {
+      const file = fileOf(mailbox);
+      empty.delete(file);
+      await append(file, formatMboxMessage(raw, envelopeFrom, receivedAt), { mailbox, keywords, isDeleted });
+    },
+    async finish() {
+      // The name of a file cannot hold every mailbox's, so the line names it here as it does for a message.
+      for (const [file, mailbox] of empty) await append(file, '', { mailbox, keywords: [] });
+      return 0;
+    },
   };
 }
 

@@ -29,6 +29,8 @@ export interface FoundMessage {
 
 export interface FindOptions {
   readonly messageBytesMax: number;
+  /** A mailbox that may hold no message: the path. It is told of more than once. */
+  readonly onMailbox?: (path: readonly string[]) => void;
   /** A sentence about what could not be read. */
   readonly onFault: (origin: string, sentence: string) => void;
   /** Bytes of files that were read. */
@@ -110,7 +112,9 @@ async function* inMaildirs(
 async function* inMaildir(path: string, mailbox: readonly string[], options: FindOptions): AsyncGenerator<FoundMessage> {
   const custom = parseKeywordsFile(await readFile(join(path, 'dovecot-keywords'), 'utf8').catch(() => ''));
   for (const folder of ['cur', 'new']) {
-    const names = await readdir(join(path, folder)).catch(() => [] as string[]);
+    const names = await readdir(join(path, folder)).catch(() => undefined);
+    if (names === undefined) continue;
+    options.onMailbox?.(mailbox);
     for (const name of names.sort()) {
       if (name.startsWith('.')) continue;
       const file = join(path, folder, name);
@@ -149,6 +153,9 @@ async function* inFile(path: string, place: readonly string[] | undefined, optio
         const origin = `${path}: ${entry.name}`;
         const names = entry.name.split(/[/\\]/);
         try {
+          // The last name is what stands behind the last sign: '' for a folder.
+          if (isInMaildir(names)) options.onMailbox?.(mailboxOfPacked(names.slice(0, -2)));
+          if (entry.isFolder) continue;
           if (isInMaildir(names)) yield* inPackedMaildir(origin, names, entry.read(), options);
           else if (names[0] !== '__MACOSX') yield* inNamed(origin, [...(place ?? []), ...names.slice(0, -1)], () => entry.read(), options);
         } catch (error) {
@@ -164,6 +171,9 @@ async function* inFile(path: string, place: readonly string[] | undefined, optio
 
 const isInMaildir = (names: readonly string[]) => /^(cur|new)$/.test(names.at(-2) ?? '');
 
+/** The name of a Maildir's folder in an archive: its mailbox. */
+const mailboxOfPacked = (names: readonly string[]) => (names.at(-1)?.startsWith('.') ? parseFolderName(names.at(-1)!) : ['INBOX']);
+
 /** A file of a Maildir in an archive, which comes before or after the names of its keywords: only the flags of all Maildirs are known. */
 async function* inPackedMaildir(
   origin: string,
@@ -171,8 +181,7 @@ async function* inPackedMaildir(
   chunks: AsyncIterable<Buffer>,
   options: FindOptions,
 ): AsyncGenerator<FoundMessage> {
-  const folder = names.at(-3) ?? '';
-  const mailbox = folder.startsWith('.') ? parseFolderName(folder) : ['INBOX'];
+  const mailbox = mailboxOfPacked(names.slice(0, -2));
   const raw = await collect(chunks, options.messageBytesMax);
   yield* whole(origin, raw, () => ({ mailbox, receivedAt: undefined, ...parseMaildirFlags(names.at(-1)!, []) }), options);
 }
@@ -198,8 +207,14 @@ async function* inStream(
 ): AsyncGenerator<FoundMessage> {
   const iterator = chunks[Symbol.asyncIterator]();
   const first = await iterator.next();
+  const here = place === undefined ? undefined : mailboxOfPlace(place, basename(origin.split(/[/\\]|: /).at(-1)!));
   // An empty mbox is a mailbox without messages.
-  if (first.done) return isMboxName(origin) ? undefined : options.onFault(origin, 'it is empty');
+  if (first.done && isMboxName(origin)) {
+    const mailbox = (await mboxFlags(origin, options.onFault))[0]?.mailbox ?? here;
+    if (mailbox !== undefined) options.onMailbox?.(mailbox);
+    return;
+  }
+  if (first.done) return options.onFault(origin, 'it is empty');
   const all = resumed(first.value, iterator);
   if (!looksLikeMbox(first.value) && !isMboxName(origin)) {
     const raw = await collect(all, options.messageBytesMax);
@@ -209,7 +224,6 @@ async function* inStream(
     else yield* whole(origin, raw, (found) => ({ mailbox, receivedAt: undefined, ...marksOf(found) }), options);
     return;
   }
-  const here = place === undefined ? undefined : mailboxOfPlace(place, basename(origin.split(/[/\\]|: /).at(-1)!));
   const flags = await mboxFlags(origin, options.onFault);
   let number = 0;
   const onFault = (sentence: string, offset: number) => options.onFault(`${origin} at byte ${offset}`, sentence);

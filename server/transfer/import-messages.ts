@@ -25,6 +25,8 @@ export interface ImportReport {
   readonly added: number;
   /** Were there already. */
   readonly known: number;
+  /** Mailboxes made that hold no message. */
+  readonly emptyMailboxes: number;
   readonly faults: readonly ImportFault[];
   readonly faultsOmitted: number;
 }
@@ -35,13 +37,15 @@ const batchMessages = 200;
 /** Batches under way: one is read while others are stored. */
 const batchesMax = 3;
 const faultsMax = 1000;
+/** A call makes so many. */
+const mailboxesAtOnce = 1000;
 /** Of a message; no program sets more. */
 const keywordsMax = 256;
 
 export async function importMessages(options: ImportOptions): Promise<ImportReport> {
   const { paths, messageBytesMax, onProgress } = options;
   const total = await measure(paths);
-  const state = { found: 0, added: 0, known: 0, bytes: 0, faults: [] as ImportFault[], faultsOmitted: 0 };
+  const state = { found: 0, added: 0, known: 0, emptyMailboxes: 0, bytes: 0, faults: [] as ImportFault[], faultsOmitted: 0 };
   const onFault = (origin: string, sentence: string) => {
     if (state.faults.length < faultsMax) state.faults.push({ origin, sentence });
     else state.faultsOmitted++;
@@ -61,8 +65,11 @@ export async function importMessages(options: ImportOptions): Promise<ImportRepo
   const onBytes = (read: number) => {
     state.bytes += read;
   };
+  /** By their paths as JSON, since they are told again and again. */
+  const mailboxes = new Map<string, readonly string[]>();
+  const onMailbox = (path: readonly string[]) => mailboxes.set(JSON.stringify(path), path);
   try {
-    for await (const message of findMessages(paths, { messageBytesMax, onFault, onBytes })) {
+    for await (const message of findMessages(paths, { messageBytesMax, onMailbox, onFault, onBytes })) {
       state.found++;
       batch.push(message);
       bytes += message.raw.length;
@@ -74,11 +81,36 @@ export async function importMessages(options: ImportOptions): Promise<ImportRepo
     }
     if (batch.length > 0) hand(batch);
     await Promise.all(running);
+    // Last, so that only those are made and counted that no message made.
+    if (options.mailbox === undefined) await sendMailboxes(options, [...mailboxes.values()], state, onFault);
   } finally {
     await Promise.allSettled(running);
   }
-  const { found, added, known, faults, faultsOmitted } = state;
-  return { address: options.address, found, added, known, faults, faultsOmitted };
+  const { found, added, known, emptyMailboxes, faults, faultsOmitted } = state;
+  return { address: options.address, found, added, known, emptyMailboxes, faults, faultsOmitted };
+}
+
+/** What the server takes for a path. */
+const cut = (path: readonly string[]) => path.slice(0, levelsMax).map((name) => name.slice(0, nameCharactersMax));
+
+async function sendMailboxes(
+  { call, address }: ImportOptions,
+  paths: readonly (readonly string[])[],
+  state: { emptyMailboxes: number },
+  onFault: (origin: string, sentence: string) => void,
+): Promise<void> {
+  for (let at = 0; at < paths.length; at += mailboxesAtOnce) {
+    const mailboxes = paths.slice(at, at + mailboxesAtOnce).map(cut);
+    const { results } = (await call('mailbox add', { address, mailboxes })) as Results;
+    for (const [index, result] of results.entries()) {
+      if (result === 'added') state.emptyMailboxes++;
+      else if (result !== 'known') onFault(`mailbox ${mailboxes[index]!.join('/')}`, result.refused);
+    }
+  }
+}
+
+interface Results {
+  readonly results: readonly ('added' | 'known' | { refused: string })[];
 }
 
 async function sendBatch(
@@ -89,14 +121,12 @@ async function sendBatch(
 ): Promise<void> {
   const messages = batch.map(({ raw, receivedAt, keywords, isDeleted, mailbox: found = ['INBOX'] }) => ({
     raw: raw.toString('base64'),
-    mailbox: mailbox ?? found.slice(0, levelsMax).map((name) => name.slice(0, nameCharactersMax)),
+    mailbox: mailbox ?? cut(found),
     ...(receivedAt === undefined ? {} : { receivedAt }),
     keywords: keywords.filter((keyword) => keyword.length <= nameCharactersMax).slice(0, keywordsMax),
     isDeleted,
   }));
-  const { results } = (await call('message add', { address, messages })) as {
-    results: readonly ('added' | 'known' | { refused: string })[];
-  };
+  const { results } = (await call('message add', { address, messages })) as Results;
   for (const [index, result] of results.entries()) {
     if (result === 'added') state.added++;
     else if (result === 'known') state.known++;
@@ -104,8 +134,9 @@ async function sendBatch(
   }
 }
 
-export function formatImportReport({ address, found, added, known, faults, faultsOmitted }: ImportReport): string {
-  const head = `${found} messages found: ${added} added to ${address}, ${known} there already.`;
+export function formatImportReport({ address, found, added, known, emptyMailboxes, faults, faultsOmitted }: ImportReport): string {
+  const made = emptyMailboxes === 0 ? '' : ` Empty mailboxes made: ${emptyMailboxes}.`;
+  const head = `${found} messages found: ${added} added to ${address}, ${known} there already.${made}`;
   const lines = faults.map(({ origin, sentence }) => `  ${origin}: ${sentence}`);
   if (faultsOmitted > 0) lines.push(`  and ${faultsOmitted} more`);
   return lines.length === 0 ? head : [head, 'Not read:', ...lines].join('\n');

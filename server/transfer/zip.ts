@@ -5,6 +5,8 @@ import { through } from './through.ts';
 
 export interface ZipEntry {
   readonly name: string;
+  /** It holds nothing itself; its name ends in `/`. */
+  readonly isFolder: boolean;
   /** Bytes in the archive. */
   readonly packedBytes: number;
   read(): AsyncIterable<Buffer>;
@@ -21,7 +23,7 @@ const full32 = 0xffffffff;
 /** A directory larger than this is not a mail archive's: 64 MiB name about 600,000 files. */
 const directoryBytesMax = 64 * 1024 * 1024;
 
-/** Visits the archive's files in the directory's order. An entry is read before the next is asked for. */
+/** Visits the archive's files and folders in the directory's order. An entry is read before the next is asked for. */
 export async function* readZip(path: string): AsyncGenerator<ZipEntry> {
   await using file = await open(path);
   const { size } = await file.stat();
@@ -36,9 +38,8 @@ export async function* readZip(path: string): AsyncGenerator<ZipEntry> {
     const method = directory.readUInt16LE(at + 10);
     const checksum = directory.readUInt32LE(at + 16);
     const isEncrypted = (directory.readUInt16LE(at + 8) & 1) === 1;
-    if (!name.endsWith('/')) {
-      yield { name, packedBytes: sizes.packed, read: () => readEntry(file, size, { ...sizes, method, isEncrypted, checksum }) };
-    }
+    const read = () => readEntry(file, size, { ...sizes, method, isEncrypted, checksum });
+    yield { name, isFolder: name.endsWith('/'), packedBytes: sizes.packed, read };
     at = extraEnd + directory.readUInt16LE(at + 32);
   }
 }

@@ -66,6 +66,15 @@ it('without a server, what is exported comes in again elsewhere with its mailbox
   writeFileSync(source, formatMboxMessage(Buffer.from('Subject: one\n\n>From me\n'), 'a@b.example', 1_000_000_000_000));
   writeFileSync(`${source}.flags.json`, `${JSON.stringify(flags)}\n`);
   await run('import', 'me@localhost', source);
+  const empty = join(folder.path, 'Old.mbox');
+  writeFileSync(empty, '');
+  const named = { mailbox: ['Old', '1/2.x'], keywords: [] };
+  writeFileSync(`${empty}.flags.json`, `${JSON.stringify(named)}\n`);
+  const imported = async (...args: string[]) => (await folder.satchel(['import', ...args])).out;
+  expect(await imported('me@localhost', empty)).toBe(
+    '0 messages found: 0 added to me@localhost, 0 there already. Empty mailboxes made: 1.\n',
+  );
+  expect(await imported('me@localhost', empty)).not.toContain('made');
   for (const format of ['maildir', 'mbox']) {
     const report = async (address: string) => {
       const out = join(folder.path, `${format} of ${address}`);
@@ -78,6 +87,7 @@ it('without a server, what is exported comes in again elsewhere with its mailbox
     };
     const first = await report('me@localhost');
     expect(JSON.stringify(first.contents)).toContain(format === 'mbox' ? '>>From me' : '1000000000..satchel,S=23:2,FSTa');
+    expect(JSON.stringify(first.contents)).toContain(format === 'mbox' ? '/Old/1%2F2.x.mbox' : '/.Old.1%2F2%2Ex/maildirfolder');
     await run('import', `${format}@localhost`, first.out);
     expect((await report(`${format}@localhost`)).contents).toEqual(first.contents);
   }

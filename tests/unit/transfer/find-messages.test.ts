@@ -22,17 +22,19 @@ function write(files: Readonly<Record<string, string | Buffer>>): string {
 
 async function find(path: string, messageBytesMax = 10_000) {
   const messages: FoundMessage[] = [];
+  const mailboxes = new Set<string>();
   const faults: string[] = [];
   let bytes = 0;
   const options = {
     messageBytesMax,
+    onMailbox: (path: readonly string[]) => mailboxes.add(path.join('/')),
     onFault: (origin: string, sentence: string) => faults.push(`${origin.slice(folder.length + 1)}: ${sentence}`),
     onBytes: (read: number) => {
       bytes += read;
     },
   };
   for await (const message of findMessages([path], options)) messages.push(message);
-  return { messages, raws: messages.map(({ raw }) => raw.toString('latin1')), faults, bytes };
+  return { messages, raws: messages.map(({ raw }) => raw.toString('latin1')), faults, bytes, mailboxes: [...mailboxes] };
 }
 
 const one = 'Subject: one\n\nFirst.\n';
@@ -240,6 +242,28 @@ describe('where a message goes, and its flags', () => {
     write({ 'a.mbox.flags.json': '{' });
     const { messages, faults } = await find(join(folder, 'a.mbox'));
     expect([messages.length, faults]).toEqual([2, ['a.mbox.flags.json: it is damaged, so the messages come without these flags']]);
+  });
+});
+
+describe('a mailbox without messages', () => {
+  it.each<[where: string, files: Readonly<Record<string, string | Buffer>>, mailboxes: string[]]>([
+    ['in a Maildir', { 'cur/1:2,S': one, '.Old.Mail/new/.keep': '', '.Old.Mail/tmp/.keep': '', '.trash/x': '' }, ['INBOX', 'Old/Mail']],
+    ['in folders in a Maildir', { 'cur/1:2,S': one, 'Lists/Chess/cur/.keep': '' }, ['INBOX', 'Lists/Chess']],
+    ['as an mbox', { 'Lists/Chess.mbox': '', 'Go.mbox.gz': gzipSync('') }, ['Go', 'Lists/Chess']],
+    [
+      'as an mbox whose name a line beside it tells',
+      { '%2Fa.mbox': '', '%2Fa.mbox.flags.json': '{"mailbox":["x","/a"],"keywords":[]}\n' },
+      ['x//a'],
+    ],
+    [
+      'in a zip',
+      { 'a.zip': zipOf({ '.Old.Mail/cur/': Buffer.from(''), 'Go.mbox': Buffer.from(''), 'Inbox/': Buffer.from('') }) },
+      ['Old/Mail', 'Go'],
+    ],
+  ])('is told: %s', async (_where, files, mailboxes) => {
+    const found = await find(write(files));
+    expect(found.faults).toEqual([]);
+    expect(found.mailboxes).toEqual(mailboxes);
   });
 });
 

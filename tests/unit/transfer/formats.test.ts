@@ -55,8 +55,12 @@ it('an export says which keywords it had no room for', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'satchel-export-'));
   const row = { mailbox: ['INBOX'], uid: 1, email: 1, isDeleted: true, receivedAt: 1_000_000, envelopeFrom: '' };
   const keywords = ['$seen', ...Array.from({ length: 28 }, (_, index) => `k${index}`)];
-  const call = async (name: string) =>
-    name === 'message list' ? { rows: [{ ...row, keywords }], next: null } : { raw: Buffer.from('Subject: x\n').toString('base64') };
+  const answers: Readonly<Record<string, unknown>> = {
+    'mailbox list': { mailboxes: [['INBOX']] },
+    'message list': { rows: [{ ...row, keywords }], next: null },
+    'message get': { raw: Buffer.from('Subject: x\n').toString('base64') },
+  };
+  const call = async (name: string) => answers[name];
   for (const [format, omitted] of [
     ['maildir', 2],
     ['mbox', 0],
