@@ -1,5 +1,5 @@
 /**
- * Finds the messages in files and folders: mbox, Maildir, .eml, .emlx, and gz and zip of them. What cannot be read is told and passed over; the
+ * Finds the messages in files and folders: mbox, Maildir, .eml, .emlx, and gz, zstd and zip of them. What cannot be read is told and passed over; the
  * rest is found all the same. It holds one message at a time.
  *
  * A file that is named by itself goes where its messages say, or nowhere in particular; one in a folder or an archive into the mailbox of that place.
@@ -7,7 +7,8 @@
 import { createReadStream } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { createGunzip } from 'node:zlib';
+import type { Duplex } from 'node:stream';
+import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { mailboxOfPlace } from './mailbox-names.ts';
 import { parseFolderName, parseKeywordsFile, parseMaildirFlags } from './maildir.ts';
 import { beginsHeader, looksLikeMbox, readMbox } from './mbox.ts';
@@ -121,7 +122,8 @@ async function* inMaildir(path: string, mailbox: readonly string[], options: Fin
       try {
         const { size, mtimeMs } = await stat(file);
         options.onBytes?.(size);
-        const raw = size > options.messageBytesMax ? undefined : await readFile(file);
+        const raw =
+          size > options.messageBytesMax ? undefined : await collect(unpacked(one(await readFile(file))), options.messageBytesMax);
         const flags = folder === 'cur' ? parseMaildirFlags(name, custom) : { keywords: [], isDeleted: false };
         yield* whole(file, raw, () => ({ mailbox, receivedAt: Math.round(mtimeMs), ...flags }), options);
       } catch (error) {
@@ -141,7 +143,7 @@ const unreadable: readonly (readonly [ending: RegExp, sentence: string])[] = [
   [/\.olm$/i, 'it is an archive of Outlook for Mac, which is not read here; bring the mail over by IMAP'],
   [/\.msg$/i, 'it is a message of Outlook, which is not read here; `msgconvert` (package libemail-outlook-message-perl) makes .eml of it'],
   [/\.(ics|ical|vcf|vcard)$/i, 'it is of a calendar or an address book, which are not kept here'],
-  [/\.(7z|rar|tar|tgz|bz2|xz|zst)(\.gz)?$/i, 'it is an archive that is not read here; unpack it first'],
+  [/\.(7z|rar|tar|tgz|bz2|xz)(\.(gz|zst))?$/i, 'it is an archive that is not read here; unpack it first'],
 ];
 
 /** `place`: undefined for a file that was named by itself. */
@@ -182,7 +184,7 @@ async function* inPackedMaildir(
   options: FindOptions,
 ): AsyncGenerator<FoundMessage> {
   const mailbox = mailboxOfPacked(names.slice(0, -2));
-  const raw = await collect(chunks, options.messageBytesMax);
+  const raw = await collect(unpacked(chunks), options.messageBytesMax);
   yield* whole(origin, raw, () => ({ mailbox, receivedAt: undefined, ...parseMaildirFlags(names.at(-1)!, []) }), options);
 }
 
@@ -195,7 +197,7 @@ async function* inNamed(
   if (isIndexFile(origin)) return;
   const sentence = unreadable.find(([ending]) => ending.test(origin))?.[1];
   if (sentence !== undefined) options.onFault(origin, sentence);
-  else yield* inStream(origin, place, unpacked(origin, read()), options);
+  else yield* inStream(origin, place, unpacked(read()), options);
 }
 
 /** An mbox, or one message. */
@@ -277,8 +279,24 @@ function* whole(
 /** Calendars and cards have lines like a header's. */
 const looksLikeMessage = (raw: Buffer) => beginsHeader(raw) && !/^BEGIN:/i.test(raw.toString('latin1', 0, 6));
 
-function unpacked(name: string, chunks: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
-  return /\.gz$/i.test(name) ? through(createGunzip(), chunks) : chunks;
+/** First bytes of packed files: Dovecot's zlib plugin leaves their names as they were. No message and no mbox begins so. */
+const packings: readonly (readonly [magic: Buffer, unpack: () => Duplex])[] = [
+  [Buffer.from([0x1f, 0x8b, 0x08]), createGunzip],
+  [Buffer.from([0x28, 0xb5, 0x2f, 0xfd]), createZstdDecompress],
+];
+
+/** Whoever reads bounds what comes out: it stops at a message that is too large. */
+async function* unpacked(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  const iterator = chunks[Symbol.asyncIterator]();
+  const first = await iterator.next();
+  if (first.done) return;
+  const all = resumed(first.value, iterator);
+  const unpack = packings.find(([magic]) => magic.equals(first.value.subarray(0, magic.length)))?.[1];
+  yield* unpack === undefined ? all : through(unpack(), all);
+}
+
+async function* one(chunk: Buffer): AsyncGenerator<Buffer> {
+  yield chunk;
 }
 
 async function* counted(chunks: AsyncIterable<unknown>, onBytes: FindOptions['onBytes']): AsyncGenerator<Buffer> {

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { gzipSync } from 'node:zlib';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type FoundMessage, findMessages, measure } from '../../../server/transfer/find-messages.ts';
 import { zipOf } from '../../support/zip-writer.ts';
@@ -293,12 +293,30 @@ describe('files and folders', () => {
     expect([raws, faults]).toEqual([[two], ['link: it is a link, which is not followed']]);
   });
 
+  it('that are packed are unpacked by what they hold, in Maildirs and archives too, whatever their names', async () => {
+    const packed = gzipSync(one);
+    write({
+      'a/1.eml': packed,
+      'b/2.mbox': gzipSync(mbox),
+      'c.zip': zipOf({ 'Maildir/cur/1,S=9:2,F': packed, '3.eml': packed, 'all.mbox': gzipSync(mbox) }),
+      'mail/cur/1,S=22,W=24:2,S': packed,
+      'mail/cur/2,S=22:2,': zstdCompressSync(two),
+      'plain.eml.gz': one,
+    });
+    const { raws, faults, messages } = await find(folder);
+    expect(faults).toEqual([]);
+    expect(raws).toEqual([one, one, two, one, one, one, two, one, two, one]);
+    expect(messages.map(place)).toEqual(['a ', 'b/2 ', 'b/2 ', 'INBOX $flagged', '- ', 'all ', 'all ', 'INBOX $seen', 'INBOX ', '- ']);
+  });
+
   it.each<[name: string, content: Buffer, fault: RegExp]>([
     ['cut.zip', zipOf({ 'a.eml': Buffer.from(one) }).subarray(0, 40), /no directory/],
     ['encrypted.zip', zipOf({ 'a.eml': Buffer.from(one) }, { isEncrypted: true }), /a\.eml: it is encrypted/],
     ['cut.eml.gz', gzipSync(one).subarray(0, 20), /end of file/],
     ['large.eml', Buffer.from(`Subject: x\n\n${'x'.repeat(20_000)}`), /larger than 10000/],
     ['bomb.zip', zipOf({ 'a.eml': Buffer.concat([Buffer.from('Subject: x\n\n'), Buffer.alloc(1_000_000, 32)]) }), /larger than 10000/],
+    ['mail/cur/bomb:2,', gzipSync(Buffer.concat([Buffer.from('Subject: x\n\n'), Buffer.alloc(50_000_000, 32)])), /larger than 10000/],
+    ['mail/cur/cut:2,', gzipSync(one).subarray(0, 20), /end of file/],
     ['wrong.zip', flipped(zipOf({ 'a.eml': Buffer.from(one) }, { isStored: true })), /a\.eml: it is damaged: its checksum is another/],
     ['old.pst', Buffer.from('!BDN'), /`readpst` \(package pst-utils\) makes mbox of it/],
     ['damaged.zip', damaged(zipOf({ 'a.eml': Buffer.from(one) })), /does not begin where/],
