@@ -28,7 +28,13 @@ export class LineClient {
     if (text !== '') this.#socket.write(text);
     while (!until.test(this.heard.slice(from))) {
       if (this.#socket.readableEnded) throw new Error(`the server ended after ${JSON.stringify(this.heard.slice(from))}`);
-      await Promise.race([once(this.#socket, 'data'), once(this.#socket, 'end')]);
+      const heard = new AbortController();
+      const { signal } = heard;
+      try {
+        await Promise.race([once(this.#socket, 'data', { signal }), once(this.#socket, 'end', { signal })]);
+      } finally {
+        heard.abort();
+      }
     }
     return this.heard.slice(from);
   }

@@ -12,6 +12,8 @@ export interface ServerProcess {
   readonly httpPort: number;
   /** 0 where nothing listens for it. */
   readonly submissionPort: number;
+  /** 0 where nothing listens for it. */
+  readonly lmtpPort: number;
   /** Printed at the first start only. */
   readonly password: string | undefined;
   connect(password: string): Promise<ImapFlow>;
@@ -38,6 +40,7 @@ export async function startServerProcess(folder: ServerFolder, env: Readonly<Rec
     imapsPort,
     httpPort: Number(/\bHTTP\b.* 127\.0\.0\.1:(\d+)/.exec(said)?.[1] ?? 0),
     submissionPort: Number(/Submission \(STARTTLS\) +127\.0\.0\.1:(\d+)/.exec(said)?.[1] ?? 0),
+    lmtpPort: Number(/LMTP +127\.0\.0\.1:(\d+)/.exec(said)?.[1] ?? 0),
     password: /^Password: +(\S+)/m.exec(said)?.[1],
     async connect(pass) {
       const options = { host: '127.0.0.1', port: imapsPort, secure: true, tls: { rejectUnauthorized: false }, logger: false } as const;
