@@ -386,10 +386,12 @@ export class Dispatcher implements AsyncDisposable {
     if (relayed > 0) standing.noteRelayed(record.envelope.mailFrom.email, relayed);
     const identity = { account: account.id, submission: id };
     for (const [index, outcome] of outcomes) {
-      const { kind, smtpReply } = outcome;
+      const after = recipients.get(index)!;
+      // Time is up: what is told is what the record says.
+      const { kind, smtpReply } = outcome.kind === 'deferred' && after.state === 'failed' ? { ...after, kind: after.state } : outcome;
       const latencyMs = Math.max(0, now - Math.max(record.sendAt, record.createdAt));
       const recipient = record.envelope.rcptTo[index]!.email;
-      const { attempts, relayId } = { relayId: undefined, ...recipients.get(index)! };
+      const { attempts, relayId } = after;
       observe({ kind, ...identity, recipient, smtpReply, attempts, latencyMs, ...(relayId === undefined ? {} : { relayId }) });
     }
     for (const { action } of notices) observe({ kind: 'reported', ...identity, to: record.envelope.mailFrom.email, action });

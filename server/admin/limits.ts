@@ -8,5 +8,7 @@ export const tracedHeldMax = 500;
 export const tracedMax = 20;
 /** Messages that `trace` looks at between two turns of the event loop: some milliseconds. */
 export const tracedSlice = 200;
+/** Submissions that `outbox list --failed` looks at between two turns of the event loop: some milliseconds. */
+export const failedSlice = 200;
 /** Objects of a queue that `status` counts; ten listings. */
 export const countedMax = 10_000;

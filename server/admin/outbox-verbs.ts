@@ -1,12 +1,14 @@
 /** Verbs on mail out: `outbox` (what waits, and why), who may send (`outbox reputation`, `outbox release`). */
+import { setImmediate } from 'node:timers/promises';
 import Type from 'typebox';
 import { MailError } from '../../protocol/mail/errors.ts';
 import type { AccountId } from '../../protocol/mail/ids.ts';
-import type { Account } from '../../storage/account/api.ts';
+import type { Account, AccountReader } from '../../storage/account/api.ts';
 import { canonicalDomain, parseAddress } from '../../storage/directory/address.ts';
 import { domainHistories, ofDomain, ratesOf, releaseSending, type SendingHistory, sendingHistory } from '../../storage/outbox/history.ts';
 import { cancel, retryNow, serviceOutboxId, submission, unfinishedSubmissions } from '../../storage/outbox/outbox.ts';
-import type { SubmissionRecord } from '../../storage/outbox/record.ts';
+import { type SubmissionRecord, submissionType } from '../../storage/outbox/record.ts';
+import { failedSlice } from './limits.ts';
 import type { AdminServices } from './services.ts';
 import { defineVerb, formatTable, parameters, type Verb } from './verb.ts';
 
@@ -36,7 +38,7 @@ async function* everyAccount({ directory, mail }: AdminServices): AsyncGenerator
 
 function describe(account: string, id: string, record: SubmissionRecord) {
   const { origin, envelope, messageId, createdAt, sendAt, undoStatus, recipients } = record;
-  const waiting = recipients.filter(({ state }) => state === 'queued' || state === 'claimed');
+  const waiting = recipients.filter(isWaiting);
   return {
     account,
     id,
@@ -56,33 +58,63 @@ function describe(account: string, id: string, record: SubmissionRecord) {
   };
 }
 
+type Described = ReturnType<typeof describe>;
+
+/** Those that were given up for a recipient and are still kept: beside those that are finished, some are still on their way to others. */
+async function* failedSubmissions(account: Account): AsyncGenerator<readonly [id: string, record: SubmissionRecord]> {
+  const all = (reader: AccountReader) => [...reader.listed(submissionType, 'unfinished'), ...reader.listed(submissionType, 'finished')];
+  const ids = account.read(all);
+  for (let at = 0; at < ids.length; at += failedSlice) {
+    const records = account.read((reader) => ids.slice(at, at + failedSlice).map((id) => [id, submission(reader, id)] as const));
+    for (const [id, record] of records) {
+      if (record !== undefined && record.undoStatus !== 'canceled' && record.recipients.some(isFailed)) yield [id, record];
+    }
+    await setImmediate();
+  }
+}
+
+const isWaiting = ({ state }: { readonly state: string }) => state === 'queued' || state === 'claimed';
+const isFailed = ({ state }: { readonly state: string }) => state === 'failed';
+const newestFirst = (a: Described, b: Described) => (a.createdAt < b.createdAt ? 1 : -1);
+
 export const outboxVerbs: readonly Verb[] = [
   defineVerb({
     name: 'outbox list',
-    summary: 'List mail on its way out: what waits, and what was said to it last.',
+    summary: 'List mail on its way out: what waits, and what was said to it last; or what failed.',
     method: 'GET',
     path: '/outbox',
-    parameters: parameters({ account: Type.Optional(AccountName) }),
+    parameters: parameters({
+      account: Type.Optional(AccountName),
+      failed: Type.Optional(Type.Boolean({ description: 'what failed for good within thirty days, the newest first' })),
+    }),
     positional: ['account'],
-    run: async (services, { account: name }) => {
-      const found: ReturnType<typeof describe>[] = [];
+    run: async (services, { account: name, failed = false }) => {
+      const found: Described[] = [];
+      let hasMore = false;
       const accounts = name === undefined ? everyAccount(services) : [[name, await accountNamed(services, name)] as const];
       for await (const [address, account] of accounts) {
-        account.read((reader) => {
-          for (const { id, value } of unfinishedSubmissions(reader)) found.push(describe(address, id, value));
-        });
-        if (found.length >= listedMax) break;
+        if (failed) for await (const [id, record] of failedSubmissions(account)) found.push(describe(address, id, record));
+        else {
+          account.read((reader) => {
+            for (const { id, value } of unfinishedSubmissions(reader)) found.push(describe(address, id, value));
+          });
+        }
+        if (failed) found.sort(newestFirst);
+        hasMore ||= found.length > listedMax;
+        found.splice(listedMax);
+        if (hasMore && !failed) break;
       }
-      return { submissions: found.slice(0, listedMax), hasMore: found.length > listedMax };
+      return { submissions: found, hasMore, ...(failed ? { failed } : {}) };
     },
-    print: ({ submissions: found, hasMore }) => {
+    print: ({ submissions: found, hasMore, failed = false }) => {
       if (found.length === 0) return '';
-      const rows = found.flatMap(({ account, id, nextAt, recipients }) =>
-        recipients
-          .filter(({ state }) => state === 'queued' || state === 'claimed')
-          .map(({ address, attempts, smtpReply }) => [account, id, nextAt ?? '-', address, attempts, smtpReply]),
-      );
-      return `${formatTable(['ACCOUNT', 'ID', 'NEXT', 'RECIPIENT', 'ATTEMPTS', 'LAST REPLY'], rows)}${hasMore ? '\nand more' : ''}`;
+      const head = ['ACCOUNT', 'ID', ...(failed ? ['CREATED', 'ORIGIN'] : ['NEXT']), 'RECIPIENT', 'ATTEMPTS', 'LAST REPLY'];
+      const rows = found.flatMap(({ account, id, createdAt, origin, nextAt, recipients }) => {
+        const times = failed ? [createdAt, origin] : [nextAt ?? '-'];
+        const shown = recipients.filter(failed ? isFailed : isWaiting);
+        return shown.map(({ address, attempts, smtpReply }) => [account, id, ...times, address, attempts, smtpReply]);
+      });
+      return `${formatTable(head, rows)}${hasMore ? '\nand more' : ''}`;
     },
   }),
   defineVerb({
@@ -208,9 +240,9 @@ async function releaseDomain(services: AdminServices, name: string): Promise<voi
   const service = await services.mail.accounts.open(serviceOutboxId);
   if (domain === undefined || !(await service.transact((tx) => releaseSending(tx, ofDomain(domain))))) throw notRestrained(name);
   for await (const [, account] of everyAccount(services)) {
-    const isWaiting = ({ envelope }: SubmissionRecord) => parseAddress(envelope.mailFrom.email)?.domain === domain;
-    const waits = account.read((reader) => [...unfinishedSubmissions(reader)].some(({ value }) => isWaiting(value)));
-    if (waits) await account.transact((tx) => retryNow(tx, isWaiting));
+    const isOfDomain = ({ envelope }: SubmissionRecord) => parseAddress(envelope.mailFrom.email)?.domain === domain;
+    const waits = account.read((reader) => [...unfinishedSubmissions(reader)].some(({ value }) => isOfDomain(value)));
+    if (waits) await account.transact((tx) => retryNow(tx, isOfDomain));
   }
 }
 

@@ -173,6 +173,28 @@ describe('a message from a user', () => {
   });
 });
 
+describe('what failed for good', () => {
+  it('is listed with its reason, also where nobody can be told of it, and not what waits', async () => {
+    sink.refusal = () => ({ code: 550, status: '5.1.1', text: 'No such user' });
+    await verb('rule add', { name: 'journal', clauses: ['journal=archive@elsewhere.example'], direction: 'outbound' });
+    const client = LineClient.connect(server.addressOf('submission'));
+    await submit(client, 'me@localhost', 'zoe@elsewhere.example', 'From: me@localhost\r\nSubject: Boats\r\n\r\nx\r\n');
+    const failed = async (account?: string) => (await verb('outbox list', { failed: true, ...(account && { account }) })) as FailedList;
+    await expect.poll(async () => (await failed()).submissions.length).toBe(2);
+    const [journal] = (await failed('outbox')).submissions;
+    const recipients = [{ address: 'archive@elsewhere.example', state: 'failed', attempts: 1, smtpReply: '550 5.1.1 No such user' }];
+    expect(journal).toMatchObject({ account: 'outbox', origin: 'rule', from: '', nextAt: null, recipients });
+    const text = verbs.find(({ name }) => name === 'outbox list')!.print(await failed());
+    expect(text).toMatch(/^outbox .* rule +archive@elsewhere\.example +1 +550 5\.1\.1 No such user$/m);
+    expect(text).toMatch(/^me@localhost .* smtp +zoe@elsewhere\.example +1 +550 5\.1\.1 No such user$/m);
+    expect(await verb('outbox list', {})).toEqual({ submissions: [], hasMore: false });
+  });
+});
+
+interface FailedList {
+  readonly submissions: readonly object[];
+}
+
 describe('a message by SMTP whose copy is in Sent', () => {
   it('is a submission in JMAP too: held by FUTURERELEASE it is taken back there', async () => {
     const jam = await JamSender.connect(server);

@@ -84,6 +84,8 @@ describe('the dispatcher', () => {
     });
     const subjects = (await lookAt(outbox.bucket, ada)).inbox.map(({ subject }) => subject);
     expect(subjects).toEqual(['[Delayed] Boats', '[Undelivered] Boats']);
+    const smtpReply = '554 5.4.7 Given up; the last answer was: 450 4.2.1 Mailbox busy';
+    expect(outbox.events.filter(({ kind }) => kind === 'failed')).toMatchObject([{ submission: id, smtpReply }]);
   });
 
   test('reports a failure to the sender, in the commit that it happened in, by RFC 3464', async () => {
