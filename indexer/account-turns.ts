@@ -8,9 +8,16 @@ export class AccountTurns {
   readonly #max: number;
   readonly #inFlight = new Map<AccountId, number>();
   readonly #waiting = new Map<AccountId, (() => void)[]>();
+  /** Accounts without room. */
+  #full = 0;
 
   constructor(max: number) {
     this.#max = max;
+  }
+
+  /** Whether some account has no room. */
+  get isAnyFull(): boolean {
+    return this.#full > 0;
   }
 
   hasRoom(account: AccountId): boolean {
@@ -20,7 +27,7 @@ export class AccountTurns {
   /** Counts from the call on, so that who has just seen that there is room is not overtaken. */
   async take<T>(accounts: Iterable<AccountId>, work: () => Promise<T>): Promise<T> {
     const taken = [...accounts];
-    for (const account of taken) this.#inFlight.set(account, (this.#inFlight.get(account) ?? 0) + 1);
+    for (const account of taken) this.#enter(account);
     try {
       return await work();
     } finally {
@@ -61,8 +68,15 @@ export class AccountTurns {
     }
   }
 
+  #enter(account: AccountId): void {
+    const entered = (this.#inFlight.get(account) ?? 0) + 1;
+    if (entered === this.#max) this.#full++;
+    this.#inFlight.set(account, entered);
+  }
+
   #leave(account: AccountId): void {
     const left = this.#inFlight.get(account)! - 1;
+    if (left === this.#max - 1) this.#full--;
     if (left === 0) this.#inFlight.delete(account);
     else this.#inFlight.set(account, left);
     this.#wake(account);

@@ -19,6 +19,9 @@ export const bytesInFlightMax = 128 * 1024 * 1024;
 export const messagesInFlightMax = 64;
 /** Messages for one account being worked on at once, so that a slow or busy account leaves room for the others. */
 export const accountInFlightMax = 48;
+/** Bytes of an object that are looked at for whom it is: SES's block and the longest common headers are within them. At once so many looks, 2 MiB. */
+export const lookedAtBytes = 32 * 1024;
+export const looksMax = 64;
 /** Names of objects a sweep holds back because their account is busy; some 200 bytes each. Past it they are passed over, and listed again. */
 export const parkedMax = 4096;
 /** Milliseconds of working off what was held back after which a sweep looks for what has come meanwhile; longer where listing took long. */

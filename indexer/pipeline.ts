@@ -12,6 +12,7 @@ import type { StoredObject } from '../storage/objects/object-store.ts';
 import { AccountTurns } from './account-turns.ts';
 import { understand } from './arrival.ts';
 import { type DeliveryResult, deliver, type OutgoingMessage } from './delivery.ts';
+import { Foresight } from './foresight.ts';
 import { Gate } from './gate.ts';
 import { type Held, HeldMail } from './held-mail.ts';
 import { Holder, identityOf } from './holder.ts';
@@ -51,11 +52,13 @@ export class Pipeline {
   /** Objects being worked on: an event and the sweep do not work on one at once. */
   readonly #working = new Map<string, Working>();
   readonly #turns = new AccountTurns(accountInFlightMax);
+  readonly #foresight: Foresight;
 
   constructor(ports: PipelinePorts, options: PipelineOptions) {
     this.#ports = ports;
     this.#options = options;
     this.#observe = ports.observe ?? (() => {});
+    this.#foresight = new Foresight({ ...ports, observe: this.#observe, inboundPrefix: options.inboundPrefix });
     this.#remover = new Remover(ports.store);
     this.held = new HeldMail(ports.store);
     this.#holder = new Holder({ ...ports, observe: this.#observe, held: this.held }, options.inboundPrefix);
@@ -102,12 +105,19 @@ export class Pipeline {
 
   /**
    * What finds an account busy gives its place away, and comes again when there is room. Whose accounts are known before it is read takes its turn
-   * first: a busy account's mail then waits without a request to the store, and nobody waits behind it.
+   * first: a busy account's mail then waits without a request to the store, and nobody waits behind it. Where nothing tells them and some account is
+   * busy, a look at the object's beginning does: the reads of a busy account's mail must not be what the others wait for.
    */
   async #ingestInTurn(object: InboundObject, onWait: (account: AccountId) => void): Promise<IntakeOutcome> {
-    const turns = new Set(await this.#accountsNamed(object));
+    const turns = new Set(await this.#foresight.named(object));
+    let isForeseen = turns.size > 0;
     for (let isNext = false; ; isNext = true) {
-      const outcome = await this.#ingestWithTurns(object, turns);
+      let outcome = await this.#ingestWithTurns(object, turns, isForeseen);
+      if (outcome === undefined) {
+        for (const account of await this.#foresight.look(object)) turns.add(account);
+        isForeseen = true;
+        outcome = (await this.#ingestWithTurns(object, turns, isForeseen))!;
+      }
       if (outcome.kind !== 'busy' || object.mayBePutOff === true) return outcome;
       const { account } = outcome;
       turns.add(account);
@@ -117,8 +127,8 @@ export class Pipeline {
     }
   }
 
-  /** For those of the accounts that have room; `busy` when it is not done for all. */
-  async #ingestWithTurns(object: InboundObject, accounts: ReadonlySet<AccountId>): Promise<IntakeOutcome> {
+  /** For those of the accounts that have room; `busy` when it is not done for all. Undefined: whose it is must be foreseen first. */
+  async #ingestWithTurns(object: InboundObject, accounts: ReadonlySet<AccountId>, isForeseen: boolean): Promise<IntakeOutcome | undefined> {
     const turns = new Set([...accounts].filter((account) => this.hasRoom(account)));
     const busy = [...accounts].find((account) => !turns.has(account));
     if (busy !== undefined && turns.size === 0) return { kind: 'busy', account: busy };
@@ -126,22 +136,10 @@ export class Pipeline {
       const size = object.size ?? (await this.#sizeOf(object.key));
       if (size === undefined) return { kind: 'gone' };
       const bytes = Math.min(size, this.#options.messageBytesMax);
-      return this.#gate.pass(bytes, () => this.#ingestWithRetries({ ...object, size, turns }));
+      const mustForesee = () => !isForeseen && this.#turns.isAnyFull;
+      if (mustForesee()) return undefined;
+      return this.#gate.pass(bytes, async () => (mustForesee() ? undefined : this.#ingestWithRetries({ ...object, size, turns })));
     });
-  }
-
-  /** As far as the source knows them, or the object's name does. */
-  async #accountsNamed({ key, receipts = [] }: InboundObject): Promise<Iterable<AccountId>> {
-    const address = parseInboundKey(this.#options.inboundPrefix, key)?.address;
-    const addresses = receipts.length > 0 ? receipts.flatMap(({ recipients }) => recipients) : address === undefined ? [] : [address];
-    if (addresses.length === 0) return [];
-    try {
-      const named = await route(this.#ports.directory, [{ source: 'receipt', isEnvelope: true, addresses: [...new Set(addresses)] }]);
-      return named.targets.keys();
-    } catch (error) {
-      if (error instanceof StorageError) this.#observe({ kind: 'postponed', key, error });
-      throw error;
-    }
   }
 
   /** Asked before the message gets a place: receipts do not say how much it is, and it counts among the bytes in flight. */

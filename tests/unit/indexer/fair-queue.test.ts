@@ -1,7 +1,7 @@
 /** A queue in which a busy account's mail stands before another's: the other's gets through, and what goes back stays clear of the dead letters. */
 import { CreateQueueCommand, GetQueueAttributesCommand, SendMessageBatchCommand, SendMessageCommand } from '@aws-sdk/client-sqs';
 import { describe, expect, test, vi } from 'vitest';
-import { accountInFlightMax, waitingBytesEach } from '../../../indexer/limits.ts';
+import { accountInFlightMax, messagesInFlightMax, waitingBytesEach } from '../../../indexer/limits.ts';
 import { AnnouncedMail } from '../../../indexer/sources/announced.ts';
 import { BusyMail } from '../../../indexer/sources/busy-mail.ts';
 import { SqsSource, type SqsSourceOptions } from '../../../indexer/sources/sqs.ts';
@@ -42,6 +42,7 @@ async function openQueue(options: Partial<SqsSourceOptions> = {}, attributes: Re
   await lookAt(bucket, ben);
   const gate = Promise.withResolvers<void>();
   let reads = 0;
+  const whole: string[] = [];
   const through = (store: ObjectStore): ObjectStore =>
     new Proxy(store, {
       get(target, member) {
@@ -52,8 +53,15 @@ async function openQueue(options: Partial<SqsSourceOptions> = {}, attributes: Re
             if (args[0].includes(`/${ada}/`)) await gate.promise;
             return target.putIfAbsent(...args);
           };
+        // What is known to be Ada's need not be read yet: who reads more than can be in flight waits for it as long as for her commits.
+        if (member === 'get')
+          return async (...args: Parameters<ObjectStore['get']>) => {
+            if (args[0].startsWith('inbound/')) reads++;
+            if (args[0].startsWith('inbound/slow') && whole.push(args[0]) > messagesInFlightMax) await gate.promise;
+            return target.get(...args);
+          };
         return (...args: unknown[]) => {
-          if ((member === 'get' || member === 'head') && String(args[0]).startsWith('inbound/')) reads++;
+          if (member === 'head' && String(args[0]).startsWith('inbound/')) reads++;
           return value.apply(target, args);
         };
       },
@@ -90,6 +98,7 @@ async function openQueue(options: Partial<SqsSourceOptions> = {}, attributes: Re
     source,
     gate,
     left,
+    whole,
     reads: () => reads,
     run: () => source.run(stop.signal).catch(() => {}),
     stop: () => stop.abort(),
@@ -143,6 +152,25 @@ describe('behind many messages of an account whose commits do not get through', 
     },
     60_000,
   );
+
+  test("another account's mail is not behind the reads of theirs, where only the messages themselves tell whose they are", async () => {
+    const rig = await openQueue();
+    const busy = ids('slow', 500);
+    await rig.put(busy, 'ada@example.com');
+    await rig.put(['b0'], 'ben@example.com');
+    await rig.sendAll(busy.map(objectEventFor));
+    await rig.send(objectEventFor('b0'));
+    const running = rig.run();
+    await until(async () => expect(await inboxOf(rig.bucket, ben)).toBe(1));
+    expect(await inboxOf(rig.bucket, ada)).toBe(0);
+    await until(() => expect(rig.source.waiting).toBe(busy.length - accountInFlightMax));
+    expect(rig.whole.length).toBeLessThanOrEqual(messagesInFlightMax);
+    rig.gate.resolve();
+    await until(() => expect(rig.left()).toBe(0));
+    expect(await inboxOf(rig.bucket, ada)).toBe(busy.length);
+    rig.stop();
+    await running;
+  }, 60_000);
 
   test('and of so many that not all can wait here, another account gets its mail too', async () => {
     const rig = await openQueue();
