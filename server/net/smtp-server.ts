@@ -39,8 +39,9 @@ class SmtpConversation implements LineSession {
   readonly #connection: Connection;
   readonly #dialogue: SmtpDialogue;
   readonly #idleTimeoutMs: number;
-  readonly #closed = Promise.withResolvers<undefined>();
   #isClosed = false;
+  /** Ends what run() waits for when the session closes. */
+  #wake: (() => void) | undefined;
   /** Given, the session ends when it has answered what it is at. */
   #farewell: string | undefined;
   /** While the session takes no more. */
@@ -75,15 +76,24 @@ class SmtpConversation implements LineSession {
     this.#connection.setDeadline(this.#idleTimeoutMs, () => this.#expire());
     this.#dialogue.start();
     while (!this.#isClosed) {
-      await Promise.race([this.#paused?.promise, this.#closed.promise]);
-      const bytes = await Promise.race([this.#connection.read(), this.#closed.promise]);
+      if (this.#paused !== undefined) await this.#orClosed(this.#paused.promise);
+      const bytes = await this.#orClosed(this.#connection.read());
       if (bytes === undefined) break;
       this.#connection.renewDeadline();
       this.#dialogue.receive(bytes);
       await this.#connection.drained();
     }
     // The peer has said its last, and still wants to hear what became of its message.
-    while (this.#dialogue.isBusy && !this.#isClosed) await Promise.race([this.#written.promise, this.#closed.promise]);
+    while (this.#dialogue.isBusy && !this.#isClosed) await this.#orClosed(this.#written.promise);
+  }
+
+  /** What `promise` gives, or undefined once the session is closed. No race with one promise of the whole session: that would keep all that was ever read. */
+  #orClosed<T>(promise: Promise<T>): Promise<T | undefined> {
+    if (this.#isClosed) return Promise.resolve(undefined);
+    return new Promise((resolve, reject) => {
+      this.#wake = () => resolve(undefined);
+      promise.then(resolve, reject);
+    });
   }
 
   sayBye(text: string): void {
@@ -110,6 +120,7 @@ class SmtpConversation implements LineSession {
 
   #close(): void {
     this.#isClosed = true;
-    this.#closed.resolve(undefined);
+    this.#wake?.();
+    this.#wake = undefined;
   }
 }

@@ -1,3 +1,6 @@
+import { setImmediate } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { LmtpService } from '../../../indexer/sources/lmtp.ts';
 import { type Reply, reply } from '../../../protocol/smtp/reply.ts';
@@ -5,6 +8,7 @@ import { SmtpSession } from '../../../protocol/smtp/session.ts';
 import { createLmtpServer, type LmtpServer } from '../../../server/lmtp/lmtp-server.ts';
 import { silentLogger } from '../../../server/logger.ts';
 import { Listener } from '../../../server/net/listener.ts';
+import { createSmtpServer } from '../../../server/net/smtp-server.ts';
 import { LineClient } from '../../support/line-client.ts';
 
 let lmtp: LmtpServer;
@@ -79,4 +83,33 @@ it('a peer that says nothing is told so and let go', async () => {
   await open(20);
   const client = connect();
   expect(await client.send('', /^421 .*\r\n/m)).toMatch(/^220 .*\r\n421 4\.3\.2 nothing was heard/);
+});
+
+it('what a session has read is not kept for as long as it lasts', async () => {
+  await listener[Symbol.asyncDispose]();
+  const read: WeakRef<Buffer>[] = [];
+  const server = createSmtpServer({
+    service: {
+      open: (port) => ({
+        start: () => port.write('220 ready\r\n'),
+        receive(bytes) {
+          read.push(new WeakRef(bytes));
+          port.write('250 more\r\n');
+        },
+        shutDown: () => port.close(),
+        isBusy: false,
+      }),
+    },
+    logger: silentLogger,
+  });
+  listener = await Listener.open({ name: 'lmtp', host: '127.0.0.1', port: 0, handler: server, logger: silentLogger });
+  const client = connect();
+  await client.send('', /^220 /);
+  for (let i = 0; i < 50; i++) await client.send('NOOP\r\n', /250 more\r\n$/);
+  setFlagsFromString('--expose-gc');
+  // A WeakRef holds its target until the turn ends in which it was made or read.
+  await setImmediate();
+  (runInNewContext('gc') as () => void)();
+  expect(read.length).toBe(50);
+  expect(read.filter((bytes) => bytes.deref() !== undefined).length).toBeLessThan(5);
 });
