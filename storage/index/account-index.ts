@@ -157,7 +157,7 @@ export class IndexAttempt implements Attempt<AccountTransactor> {
   readonly seq: number;
   private readonly at: number;
   private readonly state: AppliedState;
-  private readonly batch = new Layer();
+  private batch = new Layer();
   /** The last changed mutation, above the batch so that it can be taken back. */
   private last: { layer: Layer; effect: Effect } | undefined;
   private readonly effects: Effect[] = [];
@@ -214,7 +214,8 @@ export class IndexAttempt implements Attempt<AccountTransactor> {
 
   private keepLast(): void {
     if (this.last === undefined) return;
-    this.batch.absorb(this.last.layer);
+    if (this.batch.isEmpty) this.batch = this.last.layer;
+    else this.batch.absorb(this.last.layer);
     this.effects.push(this.last.effect);
     this.last = undefined;
   }

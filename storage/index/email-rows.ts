@@ -1,9 +1,9 @@
 /** The rows of an email that never change: facts, kept header bytes, wire forms, extracted text, message ids for threading. */
-import { hash } from 'node:crypto';
 import { baseSubject } from '../../protocol/mime/base-subject.ts';
 import { encodeBodyStructure, encodeEnvelope, type MessageFacts } from '../../protocol/mime/facts.ts';
 import { encodeKeptHeader, KeptHeader } from '../../protocol/mime/kept-header.ts';
-import { factsKey, headerKey, messageIdKey, textKey, wireKey } from './keyspace.ts';
+import { fingerprint } from './fingerprint.ts';
+import { factsKey, headerKey, messageIdKey, textKey, u32, wireKey } from './keyspace.ts';
 import { type FactsRow, tables } from './tables.ts';
 import type { View } from './view.ts';
 
@@ -44,17 +44,20 @@ export function removeDerivedRows(view: View, email: number, facts: ThreadFacts)
 
 export type ThreadFacts = Pick<MessageFacts, 'messageIds' | 'inReplyTo' | 'references' | 'subject'>;
 
+/** Seed of the second half of a message id's hash. */
+const secondSeed = 0x9747b28c;
+
 /** 8-byte hashes of the message ids that tie a message to a thread (RFC 8621 §3). */
 export function threadHashes({ messageIds, inReplyTo, references }: ThreadFacts): readonly string[] {
   let ids = new Set([...messageIds.slice(0, 2), ...inReplyTo.slice(0, 4), ...references]);
   if (ids.size > threadIdsMax)
     ids = new Set([...messageIds.slice(0, 2), ...inReplyTo.slice(0, 4), ...references.slice(0, 1), ...references.slice(6 - threadIdsMax)]);
-  return [...ids].map((id) => hash('sha256', id, 'buffer').toString('latin1', 0, 8));
+  return [...ids].map((id) => u32(fingerprint(id)) + u32(fingerprint(id, secondSeed)));
 }
 
 /** RFC 8621 §3: messages of one thread also share the subject, reply and forward marks apart. */
 export function hashOfSubject(subject: string): number {
-  return hash('sha256', baseSubject(subject).toLowerCase(), 'buffer').readUInt32LE(0);
+  return fingerprint(baseSubject(subject).toLowerCase());
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

@@ -4,36 +4,57 @@
  */
 import type { KvWrite } from './kv.ts';
 
+/** By key within the account. */
+type Rows = Map<string, Uint8Array | null>;
+
 export class GatheredRows {
-  readonly #rows = new Map<string, Uint8Array | null>();
+  /** By account's prefix, then by table letter: a range is of one table, and looks at no rows but that table's. */
+  readonly #accounts = new Map<string, Map<string, Rows>>();
+  #size = 0;
 
   get size(): number {
-    return this.#rows.size;
+    return this.#size;
   }
 
   /** The values must not change afterwards. */
   add(prefix: string, batch: readonly KvWrite[]): void {
-    for (const [key, value] of batch) this.#rows.set(prefix + key, value);
+    let tables = this.#accounts.get(prefix);
+    if (tables === undefined) this.#accounts.set(prefix, (tables = new Map()));
+    for (const [key, value] of batch) {
+      const letter = key.charAt(0);
+      let rows = tables.get(letter);
+      if (rows === undefined) tables.set(letter, (rows = new Map()));
+      const before = rows.size;
+      rows.set(key, value);
+      this.#size += rows.size - before;
+    }
   }
 
   /** null: removed. undefined: nothing is known of it here. */
-  get(key: string): Uint8Array | null | undefined {
-    return this.#rows.size === 0 ? undefined : this.#rows.get(key);
+  get(prefix: string, key: string): Uint8Array | null | undefined {
+    return this.#accounts.get(prefix)?.get(key.charAt(0))?.get(key);
   }
 
-  all(): Iterable<KvWrite> {
-    return this.#rows;
+  /** With whole keys. */
+  *all(): Generator<KvWrite> {
+    for (const [prefix, tables] of this.#accounts) {
+      for (const rows of tables.values()) for (const [key, value] of rows) yield [prefix + key, value];
+    }
   }
 
-  /** Those of one prefix with start ≤ key < end, in any order; keys without the prefix, values the caller's own. */
-  within(prefix: string, start: string, end: string): Map<string, Buffer | null> {
-    const rows = new Map<string, Buffer | null>();
-    const [from, to] = [prefix + start, prefix + end];
-    for (const [key, value] of this.#rows) if (key >= from && key < to) rows.set(key.slice(prefix.length), value && Buffer.from(value));
-    return rows;
+  /** Those of one account with start ≤ key < end, in any order; values the caller's own. */
+  within(prefix: string, start: string, end: string): ReadonlyMap<string, Buffer | null> {
+    const found = new Map<string, Buffer | null>();
+    const [first, last] = [start.charAt(0), end.charAt(0)];
+    for (const [letter, rows] of this.#accounts.get(prefix) ?? []) {
+      if (letter < first || letter > last) continue;
+      for (const [key, value] of rows) if (key >= start && key < end) found.set(key, value && Buffer.from(value));
+    }
+    return found;
   }
 
   clear(): void {
-    this.#rows.clear();
+    this.#accounts.clear();
+    this.#size = 0;
   }
 }

@@ -2,7 +2,9 @@
  * All keys of the index, relative to one account: a letter for the table, then big-endian numbers or bytes, as latin1 strings (kv.ts).
  * The index is disposable, so this layout may change with any version; `layoutVersion` says when an index of an older one is thrown away.
  */
-export const layoutVersion = 6;
+import { isAscii } from '../../protocol/mime/bytes.ts';
+
+export const layoutVersion = 7;
 
 export type TableLetter =
   | 'M' // the account's counters and position
@@ -60,7 +62,7 @@ export function readU48(key: string, offset: number): number {
 }
 
 /** Any text as key bytes: UTF-8 in latin1 characters. */
-export const keyText = (text: string): string => Buffer.from(text, 'utf8').toString('latin1');
+export const keyText = (text: string): string => (isAscii(text) ? text : Buffer.from(text, 'utf8').toString('latin1'));
 export const textOfKey = (key: string): string => Buffer.from(key, 'latin1').toString('utf8');
 
 export const metaKey = 'M';
@@ -83,5 +85,7 @@ export const messageIdKey = (hash: string, email: number): string => `I${hash}${
 export const journalKey = (modSeq: number): string => `J${u48(modSeq)}`;
 export const tombstoneKey = (email: number): string => `G${u32(email)}`;
 export const ingestKey = (key: string): string => `K${keyText(key).slice(0, 480)}`;
-export const objectKey = (type: string, id: string): string => `O${keyText(type)}\0${keyText(id)}`;
+/** What the keys of all objects of a type begin with. */
+export const objectPrefix = (type: string): string => `O${keyText(type)}\0`;
+export const objectKey = (type: string, id: string): string => objectPrefix(type) + keyText(id);
 export const dirtyKey = (kind: string, range: number): string => `D${kind}\0${u32(range)}`;

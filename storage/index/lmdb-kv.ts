@@ -91,19 +91,17 @@ class LmdbKv implements Kv {
   }
 
   get(key: string): Buffer | undefined {
-    const full = this.prefix + key;
-    const gathered = this.environment.gathered.get(full);
-    if (gathered === undefined) return this.environment.database.get(full);
+    const gathered = this.environment.gathered.get(this.prefix, key);
+    if (gathered === undefined) return this.environment.database.get(this.prefix + key);
     return gathered === null ? undefined : Buffer.from(gathered);
   }
 
   readInto(key: string, into: ReusedBytes): number {
     const { database } = this.environment;
-    const full = this.prefix + key;
-    const gathered = this.environment.gathered.get(full);
+    const gathered = this.environment.gathered.get(this.prefix, key);
     if (gathered !== undefined) return copyInto(gathered === null ? undefined : asBuffer(gathered), into);
     // The buffer is lmdb's own, longer than the value, and the next get writes into it.
-    const bytes = database.getBinaryFast(full) as (Buffer & { isGlobal?: boolean }) | undefined;
+    const bytes = database.getBinaryFast(this.prefix + key) as (Buffer & { isGlobal?: boolean }) | undefined;
     if (bytes === undefined) return -1;
     const length = bytes.isGlobal === true ? (database as unknown as { lastSize: number }).lastSize : bytes.length;
     if (length > into.bytes.length) into.bytes = Buffer.alloc(length * 2);

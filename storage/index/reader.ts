@@ -30,8 +30,8 @@ import {
   headerKey,
   ingestKey,
   journalKey,
-  keyText,
   objectKey,
+  objectPrefix,
   readU32,
   textKey,
   textOfKey,
@@ -57,6 +57,7 @@ interface Remembered<T> {
 
 /** Mutations that are gone through to carry on what is remembered of a mailbox. */
 const newsMax = 64;
+const empty = Buffer.alloc(0);
 const everyUid: Range = [1, 0xffffffff];
 
 export class ReaderCache {
@@ -69,12 +70,12 @@ export class IndexReader implements AccountReader {
   /** Absent on a mutation's reader: its state is nobody else's. */
   private readonly cache: ReaderCache | undefined;
   private readonly kept = new KeptHeader();
-  private readonly textRow = { bytes: Buffer.alloc(0) };
+  private readonly textRow = { bytes: empty };
   private lastFacts: { readonly id: EmailNumber; readonly seq: number; readonly row: FactsRow } | undefined;
   private readonly lastWire = {
     id: undefined as EmailNumber | undefined,
     seq: 0,
-    bytes: Buffer.alloc(0),
+    bytes: empty,
     envelopeStart: wireEnvelopeStart,
     envelopeEnd: 0,
     end: 0,
@@ -374,12 +375,12 @@ export class IndexReader implements AccountReader {
   }
 
   object<T>(type: string, id: string): T | undefined {
-    return this.view.get(tables.objects, objectKey(type, id))?.value as T | undefined;
+    return this.view.object(objectPrefix(type), objectKey(type, id))?.value as T | undefined;
   }
 
   *objects<T>(type: string): Iterable<{ id: string; value: T; modSeq: ModSeq }> {
-    const prefix = `O${keyText(type)}\0`;
-    for (const { key, value } of this.view.range(tables.objects, prefix, endOf(prefix))) {
+    const prefix = objectPrefix(type);
+    for (const { key, value } of this.view.objects(prefix)) {
       yield { id: textOfKey(key.slice(prefix.length)), value: value.value as T, modSeq: value.modSeq };
     }
   }

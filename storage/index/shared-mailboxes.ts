@@ -2,8 +2,7 @@
 import { mailboxAclId, mailboxAclType } from '../../protocol/mail/acl.ts';
 import type { MailboxNumber } from '../../protocol/mail/ids.ts';
 import type { EffectBuilder } from './effect-builder.ts';
-import { objectKey } from './keyspace.ts';
-import { tables } from './tables.ts';
+import { objectKey, objectPrefix } from './keyspace.ts';
 import type { View } from './view.ts';
 
 export class SharedMailboxes {
@@ -21,7 +20,7 @@ export class SharedMailboxes {
     const known = this.known.get(mailbox);
     if (known !== undefined) return known;
     const id = mailboxAclId(mailbox as MailboxNumber);
-    const hasAcl = this.view.get(tables.objects, objectKey(mailboxAclType, id)) !== undefined;
+    const hasAcl = this.view.object(objectPrefix(mailboxAclType), objectKey(mailboxAclType, id)) !== undefined;
     const isShared = hasAcl || this.effects.hasObject(mailboxAclType, id);
     this.known.set(mailbox, isShared);
     return isShared;

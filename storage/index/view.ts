@@ -10,11 +10,15 @@ import { KeywordSets } from './keyword-sets.ts';
 import type { Kv, KvReader, KvWrite, ReusedBytes } from './kv.ts';
 import { copyInto, endOf } from './kv.ts';
 import { overlaid } from './overlay.ts';
-import { emptyMeta, type Meta, type MutableMailbox, type Table, tables } from './tables.ts';
+import { emptyMeta, type Meta, type MutableMailbox, type ObjectRow, type Table, tables } from './tables.ts';
 
 /** Values of one layer by table and key; null says removed. */
 export class Layer {
   readonly tables = new Map<TableLetter, { table: Table<unknown>; rows: Map<string, unknown> }>();
+
+  get isEmpty(): boolean {
+    return this.tables.size === 0;
+  }
 
   rowsOf<V>(table: Table<V>): Map<string, V | null> {
     let entry = this.tables.get(table.letter);
@@ -46,6 +50,8 @@ export class AppliedState {
   private mailboxNumbers: number[] | undefined;
   private emailPageNumbers: number[] | undefined;
   private readonly uidPageNumbers = new Map<number, number[]>();
+  /** By prefix of their keys, whether a type has objects: most have none, and several are looked for at every delivery. */
+  private readonly objectsThere = new Map<string, boolean>();
 
   constructor(kv: Kv, quotaLimits: () => QuotaLimits = () => noLimits) {
     this.kv = kv;
@@ -75,6 +81,7 @@ export class AppliedState {
   /** Writes a layer in one transaction, then takes it into the cache. */
   write(layer: Layer): void {
     this.kv.write([...this.keywordSets.takeUnsaved(), ...layer.writes()]);
+    if (layer.tables.has(tables.objects.letter)) this.objectsThere.clear();
     for (const { table, rows } of layer.tables.values()) {
       if (!table.isCached) continue;
       for (const [key, value] of rows) {
@@ -83,6 +90,16 @@ export class AppliedState {
         this.noteKey(table.letter, key, value !== null);
       }
     }
+  }
+
+  /** `prefix` is that of a type. */
+  hasObjects(prefix: string): boolean {
+    let isThere = this.objectsThere.get(prefix);
+    if (isThere === undefined) {
+      isThere = [...this.kv.range(prefix, endOf(prefix), { limit: 1 })].length > 0;
+      this.objectsThere.set(prefix, isThere);
+    }
+    return isThere;
   }
 
   /** Numbers of all mailboxes, ascending. */
@@ -135,6 +152,7 @@ export class AppliedState {
     this.mailboxNumbers = undefined;
     this.emailPageNumbers = undefined;
     this.uidPageNumbers.clear();
+    this.objectsThere.clear();
   }
 }
 
@@ -213,6 +231,19 @@ export class View {
       return;
     }
     yield* overlaid(below, over, table.decode);
+  }
+
+  /** The objects of the type whose keys begin with `prefix`. */
+  objects(prefix: string): Iterable<{ key: string; value: ObjectRow }> {
+    return this.mayHaveObjects(prefix) ? this.range(tables.objects, prefix, endOf(prefix)) : [];
+  }
+
+  object(prefix: string, key: string): ObjectRow | undefined {
+    return this.mayHaveObjects(prefix) ? this.get(tables.objects, key) : undefined;
+  }
+
+  private mayHaveObjects(prefix: string): boolean {
+    return this.layers.some((layer) => layer.tables.has(tables.objects.letter)) || this.state.hasObjects(prefix);
   }
 
   meta(): Meta {

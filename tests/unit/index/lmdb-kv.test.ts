@@ -204,8 +204,8 @@ describe('the environments of an index', () => {
     environment.write('p', [['a', Buffer.from('1')]]);
     await clock.sleep(100);
     expect(() => environment.write('p', [['b', Buffer.from('2')]])).toThrow('the index on the local disk cannot be written');
-    expect(environment.gathered.get('pa')).toEqual(Buffer.from('1'));
-    expect(environment.gathered.get('pb')).toBeUndefined();
+    expect(environment.gathered.get('p', 'a')).toEqual(Buffer.from('1'));
+    expect(environment.gathered.get('p', 'b')).toBeUndefined();
     await environment.unmap();
     expect(environment.database).toBe(database);
     database.transactionSync = transactionSync;
