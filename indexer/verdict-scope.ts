@@ -62,6 +62,7 @@ export async function deliverByScope<T>(
   message: HandedMessage,
   deliver: (part: HandedMessage, rules: readonly VerdictRule[]) => Promise<ReadonlyMap<AccountId, T>>,
 ): Promise<ReadonlyMap<AccountId, T>> {
+  if (rules.every(({ recipients }) => recipients === undefined)) return deliver(message, rules);
   const results: [AccountId, T][] = [];
   for (const [index, scope] of scopesOf(rules, [...new Set(message.targets.values())]).entries()) {
     const targets = new Map([...message.targets].filter(([, address]) => scope.addresses.includes(address)));

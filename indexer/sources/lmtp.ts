@@ -78,7 +78,10 @@ export class LmtpService {
       for (const account of value) if (!targets.has(account)) targets.set(account, address);
     }
     const trace = this.#trace(transaction, id, peer);
-    const bytes = Buffer.concat([trace, ...message.chunks], trace.length + message.octets);
+    // Memory of its own: the message is kept in the cache of blobs for a while.
+    const bytes = Buffer.allocUnsafeSlow(trace.length + message.octets);
+    let at = trace.copy(bytes);
+    for (const chunk of message.chunks) at += chunk.copy(bytes, at);
     // Read without the lines that we put on top.
     const handed = bytes.subarray(trace.length);
     const results = await this.#options.pipeline.deliver({

@@ -125,21 +125,25 @@ export function deriveHeaderFacts(buffer: Buffer, fields: readonly HeaderField[]
   const isKept = new Array<boolean>(fields.length).fill(false);
   let bytesLeft = headerFactsBytesMax;
   for (const isFirstPass of [true, false]) {
-    for (const [i, field] of fields.entries()) {
-      const bytes = field.end - field.start;
-      if (listNames.has(field.name) !== isFirstPass || bytes > bytesLeft || isTraceName(field.name)) continue;
+    for (let i = 0; i < fields.length; i++) {
+      const { name, start, end } = fields[i]!;
+      if (listNames.has(name) !== isFirstPass || end - start > bytesLeft || isTraceName(name)) continue;
       isKept[i] = true;
-      bytesLeft -= bytes;
+      bytesLeft -= end - start;
     }
   }
   let header = '';
   const omitted = new Set<string>(isCut ? ['*'] : []);
   let omittedBytes = 0;
-  for (const [i, field] of fields.entries()) {
-    if (isKept[i]) header += buffer.toString('latin1', field.start, field.end);
-    else if (!omitted.has(field.name)) {
-      omitted.add(field.name);
-      omittedBytes += field.name.length;
+  for (let i = 0; i < fields.length; i++) {
+    const { name, start } = fields[i]!;
+    if (isKept[i]) {
+      // What is kept side by side is read as one.
+      while (isKept[i + 1] && fields[i + 1]!.start === fields[i]!.end) i++;
+      header += buffer.toString('latin1', start, fields[i]!.end);
+    } else if (!omitted.has(name)) {
+      omitted.add(name);
+      omittedBytes += name.length;
     }
   }
   const isTooMany = omitted.has('*') || omitted.size > omittedNamesMax || omittedBytes > omittedNameBytesMax;

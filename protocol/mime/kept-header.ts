@@ -18,6 +18,7 @@ export const fieldCodeCount = codes.size + 2;
 /** The code of a name in lower case. */
 export const fieldCodeOf = (name: string): number => (name === '' ? namelessCode : (codes.get(name) ?? otherCode));
 
+const empty = Buffer.alloc(0);
 const fixedBytes = 4;
 const entryBytes = 4;
 
@@ -43,7 +44,7 @@ export function encodeKeptHeader(header: string, omitted: readonly string[]): Bu
 /** One row at a time, in a buffer that the next one overwrites. */
 export class KeptHeader {
   /** The row's bytes; valid up to `end`. Fields are given as offsets into it. */
-  bytes: Buffer = Buffer.alloc(4096);
+  bytes: Buffer = empty;
   /** Where the header's bytes begin and end. */
   start = 0;
   end = 0;

@@ -73,12 +73,16 @@ function cutToBytes(text: string, bytesMax: number): string {
 const padding =
   /(?:[\s\u0000-\u001f\u00ad\u061c\u115f\u1160\u180e\u200b\u200c\u200e\u200f\u2028-\u202e\u2060-\u2064\ufeff]|\u034f|\u17b4|\u17b5)+/g;
 
-/** Enough text to fill a preview when much of it is white space or padding. */
-const previewSourceChars = 4096;
+/** Text that fills most previews; and text that fills one when much of it is white space or padding. */
+const previewSourceChars = [2 * previewCharsMax, 4096] as const;
 
 /** The first characters of the text; white space and padding are one space. */
 export function previewOf(text: string): string {
-  const line = text.slice(0, previewSourceChars).replace(padding, ' ').trim();
+  let line = '';
+  for (const chars of previewSourceChars) {
+    line = text.slice(0, chars).replace(padding, ' ').trim();
+    if (line.length > previewCharsMax || chars >= text.length) break;
+  }
   if (line.length <= previewCharsMax) return line.toWellFormed();
   const cut = line.slice(0, previewCharsMax);
   // A character outside the BMP is two units: half of one is left out.

@@ -67,16 +67,16 @@ export class CarriedFrame {
   }
 }
 
-/** The log object: what the commit carries, before the commit itself. */
-export function withCarried(chunks: readonly Buffer[], commit: Buffer): Buffer {
-  if (chunks.length === 0) return commit;
-  const header = Buffer.alloc(frameHeaderBytes);
+/** What stands in the log object before the commit itself. */
+export function frameOfCarried(chunks: readonly Buffer[]): readonly Buffer[] {
+  if (chunks.length === 0) return [];
+  const header = Buffer.allocUnsafe(frameHeaderBytes);
   header.writeUInt32LE(skippableMagic, 0);
   header.writeUInt32LE(
     chunks.reduce((sum, { length }) => sum + length, 0),
     4,
   );
-  return Buffer.concat([header, ...chunks, commit]);
+  return [header, ...chunks];
 }
 
 /** What follows the skippable frames at the beginning of `object`; undefined when one is cut short. */

@@ -6,7 +6,7 @@
  * state that leaves something out would be believed.
  */
 import { StorageError } from '../../protocol/mail/errors.ts';
-import { withCarried } from './carried.ts';
+import { frameOfCarried } from './carried.ts';
 import { changeFault } from './change-fields.ts';
 import { decodeObject, encodeObject } from './object-codec.ts';
 import type { Commit, Mutation } from './record.ts';
@@ -32,8 +32,7 @@ export interface CommitContents {
 export function encodeCommit(accountId: string, commit: Commit, contents: CommitContents = {}): EncodedCommit {
   const { seq, id, prev, at, by, mutations } = commit;
   const { lines = mutations.map(encodeMutation), carried = [] } = contents;
-  const { bytes, hash } = encodeObject('commit', accountId, seq, [JSON.stringify({ id, prev, at, by }), ...lines]);
-  return { bytes: withCarried(carried, bytes), hash };
+  return encodeObject('commit', accountId, seq, [JSON.stringify({ id, prev, at, by }), ...lines], { before: frameOfCarried(carried) });
 }
 
 /** A mutation's line. */

@@ -30,6 +30,11 @@ export interface Encoding {
   readonly compress: boolean;
 }
 
+export interface ObjectEncoding extends Partial<Encoding> {
+  /** Bytes that stand in the object before the frame. */
+  readonly before?: readonly Uint8Array[];
+}
+
 /** Largest object, decompressed, that a reader takes: far above the 4 MB of a commit and the target size of a part. */
 const payloadBytesMax = 256 * 1024 * 1024;
 
@@ -39,31 +44,32 @@ export function encodeObject(
   account: string,
   seq: number,
   lines: readonly string[],
-  { compress }: Encoding = { compress: true },
+  { compress = true, before = [] }: ObjectEncoding = {},
 ): { bytes: Buffer; hash: string } {
   const payload = Buffer.from(`${lines.join('\n')}\n`);
   const hash = hashOf('sha256', payload, 'hex');
   const header: ObjectHeader = { satchel: 1, kind, account, seq, sha256: hash };
-  const plain = Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), payload]);
-  return { bytes: compress ? compressed(plain) : plain, hash };
+  const plain = [Buffer.from(`${JSON.stringify(header)}\n`), payload];
+  return { bytes: Buffer.concat([...before, ...(compress ? frameOf(plain) : plain)]), hash };
 }
 
 /** Up to this size a frame holds its bytes as they are: compressing a small commit takes a tenth of a delivery's processor time, and saves no request. */
 const rawFrameBytesMax = 8 * 1024;
 
-function compressed(plain: Buffer): Buffer {
-  if (plain.length <= rawFrameBytesMax) return rawFrame(plain);
-  return zstdCompressSync(plain, { params: { [constants.ZSTD_c_compressionLevel]: 3 } });
+function frameOf(plain: readonly Buffer[]): readonly Buffer[] {
+  const length = plain.reduce((sum, piece) => sum + piece.length, 0);
+  if (length <= rawFrameBytesMax) return [rawFrameHead(length), ...plain];
+  return [zstdCompressSync(Buffer.concat(plain), { params: { [constants.ZSTD_c_compressionLevel]: 3 } })];
 }
 
 /** RFC 8878 §3.1.1: a frame of one segment, its size in four octets, and one last block of the raw type. */
-function rawFrame(plain: Buffer): Buffer {
+function rawFrameHead(length: number): Buffer {
   const head = Buffer.allocUnsafe(12);
   head.writeUInt32LE(0xfd2fb528, 0);
   head[4] = 0b1010_0000;
-  head.writeUInt32LE(plain.length, 5);
-  head.writeUIntLE((plain.length << 3) | 1, 9, 3);
-  return Buffer.concat([head, plain]);
+  head.writeUInt32LE(length, 5);
+  head.writeUIntLE((length << 3) | 1, 9, 3);
+  return head;
 }
 
 function behindCarried(bytes: Uint8Array): Uint8Array {
