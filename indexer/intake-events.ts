@@ -37,6 +37,8 @@ export type IntakeEvent =
   | (MessageIdentity & { readonly kind: 'bounced'; readonly recipients: readonly string[] })
   /** An event that is none of our business. */
   | { readonly kind: 'ignored'; readonly key: string; readonly because: string }
+  /** An event of an object that is not there (any more): it was taken in before, or somebody removed it. */
+  | { readonly kind: 'gone'; readonly key: string; readonly source: string }
   /** An event that was not let in, or could not be read. */
   | { readonly kind: 'refused'; readonly reason: string }
   | { readonly kind: 'subscription'; readonly topicArn: string; readonly change: 'confirmed' | 'ended' }

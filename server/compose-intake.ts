@@ -216,6 +216,9 @@ function tell(event: IntakeEvent, logger: Logger, metrics: Metrics): void {
     case 'ignored':
       logger.debug('An event of an object that is not ours.', fields);
       break;
+    case 'gone':
+      logger.info('An event of an object that is not there: it was taken in before, or removed.', fields);
+      break;
     case 'refused':
       logger.warn('An event was refused.', fields);
       break;

@@ -44,13 +44,13 @@ export class AnnouncedMail {
 
   /**
    * Resolves to 'done' when all of it is in the store, or needs nothing; to 'busy' when some of it found no place in the waiting room, and is to
-   * come again. Without one it waits. Rejects with a StorageError: ask again.
+   * come again. Without one it waits. Rejects with a StorageError: ask again. `source`: where the events came from, for people.
    */
-  async take(events: readonly InboundEvent[], waitingRoom?: WaitingRoom): Promise<'done' | 'busy'> {
+  async take(events: readonly InboundEvent[], source: string, waitingRoom?: WaitingRoom): Promise<'done' | 'busy'> {
     const receipts = new Map<string, ReceiptEvent[]>();
     const work: Promise<IntakeOutcome | undefined>[] = [];
     for (const event of events) {
-      if (event.kind === 'object') work.push(this.#takeObject(event, waitingRoom));
+      if (event.kind === 'object') work.push(this.#takeObject(event, source, waitingRoom));
       else if (event.kind === 'feedback') work.push(this.#takeFeedback(event));
       else if (event.kind === 'receipt') {
         const sameMessage = receipts.get(event.sesMessageId);
@@ -58,7 +58,7 @@ export class AnnouncedMail {
         else sameMessage.push(event);
       }
     }
-    for (const sameMessage of receipts.values()) work.push(this.#takeReceipts(sameMessage, waitingRoom));
+    for (const sameMessage of receipts.values()) work.push(this.#takeReceipts(sameMessage, source, waitingRoom));
     // All are waited for: none goes on after the answer.
     const results = await Promise.allSettled(work);
     for (const result of results) if (result.status === 'rejected') throw result.reason;
@@ -71,7 +71,7 @@ export class AnnouncedMail {
     if ((await held.recordOf(name))?.reason !== 'event') return undefined;
     const events = decodeEvents((await held.get(name))?.bytes.toString());
     if (events.some(({ kind }) => kind === 'malformed')) return { kind: 'held', reason: 'event', name };
-    await this.take(events);
+    await this.take(events, `failed/${name}`);
     await held.remove(name);
     return { kind: 'delivered', results: new Map() };
   }
@@ -80,14 +80,25 @@ export class AnnouncedMail {
     await this.#options.onFeedback?.(event);
   }
 
-  async #takeObject({ bucket, key, size }: ObjectEvent, waitingRoom: WaitingRoom | undefined): Promise<IntakeOutcome | undefined> {
+  async #takeObject(
+    { bucket, key, size }: ObjectEvent,
+    source: string,
+    waitingRoom: WaitingRoom | undefined,
+  ): Promise<IntakeOutcome | undefined> {
     const name = this.#nameOf(bucket, key);
     if (name === undefined) return undefined;
-    const { pipeline, hasReceipts } = this.#options;
-    return pipeline.ingest({ key: name, isKept: hasReceipts, ...(size !== undefined && { size }), ...(waitingRoom && { waitingRoom }) });
+    const { pipeline, hasReceipts, observe } = this.#options;
+    const object = { key: name, isKept: hasReceipts, ...(size !== undefined && { size }), ...(waitingRoom && { waitingRoom }) };
+    const outcome = await pipeline.ingest(object);
+    if (outcome.kind === 'gone') observe({ kind: 'gone', key: name, source });
+    return outcome;
   }
 
-  async #takeReceipts(all: readonly ReceiptEvent[], waitingRoom: WaitingRoom | undefined): Promise<IntakeOutcome | undefined> {
+  async #takeReceipts(
+    all: readonly ReceiptEvent[],
+    source: string,
+    waitingRoom: WaitingRoom | undefined,
+  ): Promise<IntakeOutcome | undefined> {
     // A rule that writes into another bucket announces a copy that is not ours; another receipt, or none, is for ours.
     const receipts = all.filter((receipt) => this.#isForUs(receipt));
     const [first] = receipts;
@@ -106,7 +117,9 @@ export class AnnouncedMail {
           because: `It is not in our bucket: its receipt is of the action ${action}.`,
         });
     }
-    if (promised.length > 0) await this.#reportGone(first, [...new Set(promised.flatMap(({ recipients }) => recipients))], keys);
+    if (promised.length === 0) return undefined;
+    for (const key of keys) this.#options.observe({ kind: 'gone', key, source });
+    await this.#reportGone(first, [...new Set(promised.flatMap(({ recipients }) => recipients))], keys);
     return undefined;
   }
 

@@ -105,7 +105,7 @@ export class HttpSource {
 
   async #take(events: readonly InboundEvent[]): Promise<HttpAnswer> {
     for (const event of events) if (event.kind === 'subscription') await this.#subscription(event);
-    await this.#options.mail.take(events);
+    await this.#options.mail.take(events, 'http');
     const malformed = events.find((event) => event.kind === 'malformed');
     if (malformed !== undefined) return { status: 400, message: `The event cannot be read: ${malformed.reason}.` };
     return { status: 200, message: 'Taken.' };

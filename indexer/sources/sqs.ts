@@ -228,12 +228,12 @@ export class SqsSource implements Disposable {
   }
 
   async #handle(message: Outstanding, content: Content, signal: AbortSignal): Promise<void> {
-    const { clock, observe, mail } = this.#options;
+    const { clock, observe, mail, queue } = this.#options;
     const waitingRoom = this.#waitingRoomFor(message, content, signal);
     let waitMs = queueBackoffMsMin;
     while (!signal.aborted) {
       try {
-        const isDone = content.events.length === 0 || (await mail.take(content.events, waitingRoom)) === 'done';
+        const isDone = content.events.length === 0 || (await mail.take(content.events, queue.queueUrl, waitingRoom)) === 'done';
         // What ended its waiting gives it back below.
         if (signal.aborted && !isDone) return;
         if (isDone && content.unread) await this.#hold(content.unread.body, content.unread.detail);

@@ -239,11 +239,21 @@ describe('an announcement', () => {
     if (expected.told) expect(JSON.stringify(rig.events)).toMatch(expected.told);
   });
 
+  test('of an object that is gone is told, with its name and where the event came from', async () => {
+    const rig = await openSource({ topicArns: [] });
+    await rig.bucket.store.put('inbound/m1', sesMessage('m1', 'ada@example.com'));
+    // The second time it has been taken in, and removed.
+    for (const _time of [1, 2]) await rig.post(JSON.stringify(s3(s3Record('inbound/m1'))), bearer);
+    expect(rig.events.filter(({ kind }) => kind === 'gone')).toEqual([{ kind: 'gone', key: 'inbound/m1', source: 'http' }]);
+    await rig.post(JSON.stringify(receipt({ id: 'm2' })), bearer);
+    expect(rig.events).toContainEqual({ kind: 'gone', key: 'inbound/m2', source: 'http' });
+  });
+
   test('in a raw delivery and in a wrapper means the same', async () => {
     const rig = await openSource();
     await rig.bucket.store.put('inbound/m1', sesMessage('m1', 'ada@example.com'));
     const inner = JSON.stringify(receipt({ recipients: ['ada@example.com', 'ben@example.com'] }));
-    await rig.mail.take([]);
+    await rig.mail.take([], 'http');
     expect((await rig.post(inner, bearer)).status).toBe(200);
     const sns = JSON.stringify({ Records: [{ EventSource: 'aws:sns', Sns: { Type: 'Notification', TopicArn: 't', Message: inner } }] });
     expect((await rig.post(sns, bearer)).status).toBe(200);
