@@ -1,17 +1,15 @@
 /** /query and /queryChanges of types that are objects of the account's log, beside objects.ts. Rows are few: each result is made anew. */
 import type { Static, TObject } from 'typebox';
 import { MethodError } from '../../../protocol/jmap/errors.ts';
-import { passes, readFilter } from '../../../protocol/jmap/filter.ts';
-import { comparatorsMax } from '../../../protocol/jmap/limits.ts';
 import type { QueryWindowArguments } from '../../../protocol/jmap/query-window.ts';
 import { parseJmapDate } from '../../../protocol/jmap/utc-date.ts';
 import type { AccountReader } from '../../../storage/account/api.ts';
 import type { MethodContext } from '../method.ts';
-import type { Comparator } from '../search/email-sort.ts';
 import { effectsAfter, stateString } from '../states.ts';
 import { type ObjectType, shownObjects, touchedObjects } from './objects.ts';
 import { queryAnswer, readCondition } from './query.ts';
 import { standardQueryChanges } from './query-changes.ts';
+import { byId, readSelection, type SelectionArguments } from './selection.ts';
 
 export interface ObjectQuery<Kept, Filter extends TObject> {
   readonly objects: ObjectType<Kept>;
@@ -26,10 +24,8 @@ export interface ObjectQuery<Kept, Filter extends TObject> {
   readonly usual: (value: Kept) => number;
 }
 
-interface SharedArguments {
+interface SharedArguments extends SelectionArguments {
   readonly accountId: string;
-  readonly filter?: unknown;
-  readonly sort?: readonly Comparator[] | null;
   readonly calculateTotal?: boolean;
 }
 
@@ -45,7 +41,7 @@ export function queryObjects<Kept, Filter extends TObject>(
   args: QueryArguments,
   row: ObjectQuery<Kept, Filter>,
 ): object {
-  const query = readQuery(args.filter, args.sort, row);
+  const query = readQuery(args, row);
   return account.read((reader) => {
     const ids = query(reader);
     return queryAnswer(args, ids, stateString(cache.states(reader), row.objects.type));
@@ -57,7 +53,7 @@ export function queryChangesOfObjects<Kept, Filter extends TObject>(
   args: QueryChangesArguments,
   row: ObjectQuery<Kept, Filter>,
 ): object {
-  const query = readQuery(args.filter, args.sort, row);
+  const query = readQuery(args, row);
   return account.read((reader) => {
     const { touched, isNew } = touchedObjects(effectsAfter(reader, args.sinceQueryState).effects, row.objects.type);
     return standardQueryChanges<string>({
@@ -83,29 +79,21 @@ export function isWithin(ms: number, { before, after }: { readonly before?: stri
 
 /** Checks filter and sort; gives what finds the ids of the result. Throws MethodError. */
 function readQuery<Kept, Filter extends TObject>(
-  filter: unknown,
-  sort: readonly Comparator[] | null | undefined,
+  args: SelectionArguments,
   row: ObjectQuery<Kept, Filter>,
 ): (reader: AccountReader) => string[] {
-  const read = readFilter(filter, (condition) => readDated(condition, row));
-  if ((sort?.length ?? 0) > comparatorsMax) throw new MethodError('unsupportedSort', `A sort has at most ${comparatorsMax} comparators.`);
-  const keys = (sort ?? []).map(({ property, isAscending = true }) => {
-    if (!Object.hasOwn(row.sorts, property))
-      throw new MethodError('unsupportedSort', `${row.noun} are not sorted by ${JSON.stringify(property.slice(0, 100))}.`);
-    return { keyOf: row.sorts[property]!, sign: isAscending ? 1 : -1 };
+  interface Shown {
+    readonly id: string;
+    readonly value: Kept;
+  }
+  const select = readSelection<Shown, Static<Filter>>(args, {
+    noun: row.noun,
+    readCondition: (condition) => readDated(condition, row),
+    matches: (condition, { value }) => row.matches(condition, value),
+    sorts: Object.fromEntries(Object.entries(row.sorts).map(([property, keyOf]) => [property, ({ value }: Shown) => keyOf(value)])),
+    usual: (a, b) => row.usual(a.value) - row.usual(b.value) || byId(a, b),
   });
-  const compare = (a: { id: string; value: Kept }, b: { id: string; value: Kept }): number => {
-    for (const { keyOf, sign } of [...keys, { keyOf: row.usual, sign: 1 }]) {
-      const order = sign * (keyOf(a.value) - keyOf(b.value));
-      if (order !== 0) return order;
-    }
-    return a.id < b.id ? -1 : 1;
-  };
-  return (reader) =>
-    Array.from(shownObjects(reader, row.objects))
-      .filter(({ value }) => read === undefined || passes(read, (condition) => row.matches(condition, value)))
-      .sort(compare)
-      .map(({ id }) => id);
+  return (reader) => select(shownObjects(reader, row.objects)).map(({ id }) => id);
 }
 
 /** `before` and `after` are checked as dates. */

@@ -1,17 +1,14 @@
 /** Quota/get, /changes, /query and /queryChanges (RFC 9425 §4). */
-import { collations, defaultCollation } from '../../../../protocol/jmap/collation.ts';
 import { MethodError } from '../../../../protocol/jmap/errors.ts';
-import { passes, readFilter } from '../../../../protocol/jmap/filter.ts';
-import { comparatorsMax } from '../../../../protocol/jmap/limits.ts';
 import { changesArguments, getArguments, queryArguments, queryChangesArguments } from '../../../../protocol/jmap/schema/common.ts';
-import { Quota, QuotaFilter, quotaSorts } from '../../../../protocol/jmap/schema/quota.ts';
+import { Quota, QuotaFilter, type quotaSorts } from '../../../../protocol/jmap/schema/quota.ts';
 import type { AccountReader } from '../../../../storage/account/api.ts';
 import { defineMethod, quotaCapability } from '../../method.ts';
 import { quotaChanges, quotaState, quotasOf } from '../../quotas.ts';
-import type { Comparator } from '../../search/email-sort.ts';
 import { standardGet } from '../../standard/get.ts';
 import { queryAnswer, readCondition } from '../../standard/query.ts';
 import { standardQueryChanges } from '../../standard/query-changes.ts';
+import { readSelection, type SelectionArguments } from '../../standard/selection.ts';
 
 export const quotaGet = defineMethod({
   name: 'Quota/get',
@@ -61,7 +58,7 @@ export const quotaQuery = defineMethod({
   access: 'read',
   arguments: queryArguments({}),
   run(context, args) {
-    const query = readQuery(args.filter, args.sort);
+    const query = readQuery(args);
     return context.account.read((reader) => {
       const ids = query(reader, context.using);
       return queryAnswer(args, ids, quotaState(context, reader));
@@ -75,7 +72,7 @@ export const quotaQueryChanges = defineMethod({
   access: 'read',
   arguments: queryChangesArguments({}),
   run(context, args) {
-    const query = readQuery(args.filter, args.sort);
+    const query = readQuery(args);
     return context.account.read((reader) => {
       const { created, updated, destroyed } = quotaChanges(reader, args.sinceQueryState);
       return standardQueryChanges<string>({
@@ -93,30 +90,23 @@ export const quotaQueryChanges = defineMethod({
   },
 });
 
-function readQuery(
-  filter: unknown,
-  sort: readonly Comparator[] | null | undefined,
-): (reader: AccountReader, using: ReadonlySet<string>) => string[] {
-  const read = readFilter(filter, (condition) => readCondition(condition, QuotaFilter, 'Quotas'));
-  const compares = (sort ?? []).map(comparison);
-  if (compares.length > comparatorsMax) throw new MethodError('unsupportedSort', `A sort has at most ${comparatorsMax} comparators.`);
-  const isIn = (quota: Quota, { name, scope, resourceType, type }: QuotaFilter): boolean =>
-    (name === undefined || quota.name.includes(name)) &&
-    (scope === undefined || quota.scope === scope) &&
-    (resourceType === undefined || quota.resourceType === resourceType) &&
-    (type === undefined || quota.types.includes(type));
-  return (reader, using) =>
-    quotasOf(reader, using)
-      .filter((quota) => read === undefined || passes(read, (condition) => isIn(quota, condition)))
-      .sort((a, b) => compares.map((compare) => compare(a, b)).find((order) => order !== 0) ?? 0)
-      .map(({ id }) => id);
-}
+const sorts: Readonly<Record<(typeof quotaSorts)[number], (quota: Quota) => string | number>> = {
+  name: ({ name }) => name,
+  used: ({ used }) => used,
+};
 
-function comparison({ property, isAscending = true, collation = defaultCollation }: Comparator): (a: Quota, b: Quota) => number {
-  const fold = collations[collation];
-  if (!(quotaSorts as readonly string[]).includes(property) || fold === undefined)
-    throw new MethodError('unsupportedSort', `Quotas are not sorted by ${JSON.stringify(property.slice(0, 100))}, or not so.`);
-  const sign = isAscending ? 1 : -1;
-  const byName = (a: Quota, b: Quota) => (fold(a.name) < fold(b.name) ? -1 : fold(a.name) > fold(b.name) ? 1 : 0);
-  return (a, b) => sign * (property === 'used' ? a.used - b.used : byName(a, b));
+/** Checks filter and sort; gives what finds the ids of the result. Throws MethodError. */
+function readQuery(args: SelectionArguments): (reader: AccountReader, using: ReadonlySet<string>) => string[] {
+  const select = readSelection<Quota, QuotaFilter>(args, {
+    noun: 'Quotas',
+    readCondition: (condition) => readCondition(condition, QuotaFilter, 'Quotas'),
+    matches: ({ name, scope, resourceType, type }, quota) =>
+      (name === undefined || quota.name.includes(name)) &&
+      (scope === undefined || quota.scope === scope) &&
+      (resourceType === undefined || quota.resourceType === resourceType) &&
+      (type === undefined || quota.types.includes(type)),
+    sorts,
+    usual: () => 0,
+  });
+  return (reader, using) => select(quotasOf(reader, using)).map(({ id }) => id);
 }
