@@ -15,23 +15,29 @@ afterEach(() => {
   folder[Symbol.dispose]();
 });
 
+const checkout = join(import.meta.dirname, '../..');
+const launcher = join(checkout, 'server/launch.js');
+
 /** Starts the server as a process, and resolves with what it said once it says how to drop a message in. */
 async function serve(
   args: readonly string[] = [],
   env: Record<string, string> = {},
 ): Promise<{ readonly process: ChildProcess; said: () => string }> {
-  const launcher = join(import.meta.dirname, '../../server/launch.js');
-  child = spawn(process.execPath, [launcher, 'serve', ...args], { cwd: folder.path, env: { PATH: process.env.PATH, ...env } });
+  return ready(spawn(process.execPath, [launcher, 'serve', ...args], { cwd: folder.path, env: { PATH: process.env.PATH, ...env } }));
+}
+
+async function ready(spawned: ChildProcess): Promise<{ readonly process: ChildProcess; said: () => string }> {
+  child = spawned;
   let said = '';
-  const ready = Promise.withResolvers<void>();
+  const isReady = Promise.withResolvers<void>();
   for (const stream of [child.stdout!, child.stderr!]) {
     stream.on('data', (chunk) => {
       said += chunk;
-      if (said.includes('Drop a message in')) ready.resolve();
+      if (said.includes('Drop a message in')) isReady.resolve();
     });
   }
-  child.on('exit', () => ready.reject(new Error(`ended early:\n${said}`)));
-  await ready.promise;
+  child.on('exit', () => isReady.reject(new Error(`ended early:\n${said}`)));
+  await isReady.promise;
   return { process: child, said: () => said };
 }
 
@@ -49,6 +55,21 @@ it('says where everything listens, and prints the first account’s password onc
   expect(second.said()).not.toContain('Password:');
   second.process.kill('SIGINT');
   expect(await once(second.process, 'exit')).toEqual([0, null]);
+});
+
+it('by `npm start` ends when npm is told to, and npm waits until it has', {
+  skip: process.platform === 'win32',
+  timeout: 30_000,
+}, async () => {
+  const { PATH, HOME } = process.env;
+  const npm = spawn('npm', ['start', '--', '--config', folder.configFile], { cwd: checkout, env: { PATH, HOME } });
+  const { process: started } = await ready(npm);
+  started.kill('SIGTERM');
+  expect(await once(started, 'exit')).toEqual([0, null]);
+  // Whoever starts next finds the folder free: nobody is left behind.
+  const next = await serve(['--config', folder.configFile]);
+  next.process.kill('SIGTERM');
+  expect(await once(next.process, 'exit')).toEqual([0, null]);
 });
 
 it('with --demo hands in some dozens of messages', async () => {
