@@ -140,7 +140,8 @@ describe('the command line', () => {
   });
 
   it('helps with every verb, and names each argument', async () => {
-    for (const verb of verbs.filter(({ isInternal }) => !isInternal)) {
+    const shown = verbs.filter(({ isInternal }) => !isInternal);
+    for (const verb of shown) {
       const { code, out } = await run([...verb.name.split(' '), '--help']);
       expect(code).toBe(0);
       expect(out).toContain(verb.summary.slice(0, 20));
@@ -149,7 +150,7 @@ describe('the command line', () => {
       for (const name of verb.positional) expect(out).toContain(name);
     }
     const { out } = await run(['--help']);
-    for (const verb of verbs) expect(out).toContain(verb.name.split(' ')[0]);
+    for (const verb of shown) expect(out).toContain(verb.name.split(' ')[0]);
     expect((await run(['--version'])).out).toBe('1.2.3\n');
   });
 
