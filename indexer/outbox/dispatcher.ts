@@ -107,11 +107,12 @@ export class Dispatcher implements AsyncDisposable {
   /** Works until stopped. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock } = this.#ports;
+    signal.addEventListener('abort', () => this.#wake.resolve(), { once: true });
     while (!signal.aborted && !this.#isStopped) {
       this.#wake = Promise.withResolvers<void>();
       const nextAt = this.#begin();
       const pause = new AbortController();
-      const waits = [this.#wake.promise, aborted(signal)];
+      const waits = [this.#wake.promise];
       if (nextAt !== undefined) waits.push(clock.sleep(Math.min(Math.max(1, nextAt - clock.now()), 60_000), pause.signal).catch(() => {}));
       await Promise.race(waits);
       pause.abort();
@@ -396,11 +397,4 @@ export class Dispatcher implements AsyncDisposable {
     }
     for (const { action } of notices) observe({ kind: 'reported', ...identity, to: record.envelope.mailFrom.email, action });
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

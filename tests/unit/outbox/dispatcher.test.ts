@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { noRelay } from '../../../indexer/outbox/relay.ts';
 import { StorageError } from '../../../protocol/mail/errors.ts';
@@ -30,6 +31,25 @@ describe('the dispatcher', () => {
         { state: 'relayed', delivered: 'unknown', smtpReply: '250 2.0.0 Ok' },
       ],
     });
+  });
+
+  test('works until it is stopped, and listens for that once, however much it has sent', async () => {
+    const outbox = await openOutbox();
+    const account = await outbox.open();
+    const stop = new AbortController();
+    const running = outbox.dispatcher.run(stop.signal);
+    for (let count = 1; count <= 5; count += 1) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      outbox.relay.answer = () => {
+        resolve();
+        return { kind: 'relayed', smtpReply: '250 Ok' };
+      };
+      await outbox.send(account, [to('zoe@elsewhere.example')]);
+      await promise;
+    }
+    expect(getEventListeners(stop.signal, 'abort')).toHaveLength(1);
+    stop.abort();
+    await running;
   });
 
   test('claims by a commit before the relay is asked', async () => {
