@@ -48,8 +48,9 @@ const defaultBounce = 'The message was refused by a rule of the organisation';
 
 /** Undefined: the rules have nothing to say. Rejects with StorageError 'unavailable' when the message has to wait. */
 export async function passRules(ports: PassagePorts, message: PassingMessage): Promise<Passage | undefined> {
+  const recipients = [...new Set(message.targets.values())];
+  if (!ports.transport.hasRules('inbound') && recipients.every((address) => groupOf(ports, address).length === 0)) return undefined;
   const { targets, sendsBounces, isJunk, ...asked } = message;
-  const recipients = [...new Set(targets.values())];
   const groups = new Map(recipients.flatMap((address) => groupOf(ports, address)));
   const closed = new Map<string, string>();
   for (const [address, group] of groups) if (!mayWrite(group, message)) closed.set(address, `Only some may write to ${group.address}`);

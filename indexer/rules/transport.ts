@@ -71,6 +71,8 @@ export interface TransportPorts {
 
 /** The port that the pipeline and the outbox call. */
 export interface Transport {
+  /** Whether apply() can have anything to say. */
+  hasRules(direction: TransportMessage['direction']): boolean;
   /** Undefined: no rule has anything to say. */
   apply(message: TransportMessage): Promise<TransportOutcome | undefined>;
 }
@@ -93,6 +95,10 @@ export class RuleTransport implements Transport {
 
   constructor(ports: TransportPorts) {
     this.#ports = ports;
+  }
+
+  hasRules(direction: TransportMessage['direction']): boolean {
+    return this.#ports.rules().some((rule) => rule.direction === direction);
   }
 
   async apply(message: TransportMessage): Promise<TransportOutcome | undefined> {

@@ -53,14 +53,12 @@ export class EmailPage {
   }
 
   static empty(): EmailPage {
-    return new EmailPage(new Uint8Array(new ArrayBuffer(bytesOfPage)));
+    return new EmailPage(new Uint8Array(bytesOfPage));
   }
 
   /** Copies `bytes`: a typed array needs its own aligned buffer. */
   static from(bytes: Uint8Array): EmailPage {
-    const page = EmailPage.empty();
-    page.bytes.set(bytes);
-    return page;
+    return new EmailPage(new Uint8Array(bytes));
   }
 
   clone(): EmailPage {

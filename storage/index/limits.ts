@@ -26,6 +26,6 @@ export const indexMapBytes = 4 * 1024 ** 3;
 export const indexMappedBytesMax = 64 * 1024 * 1024;
 
 /** Milliseconds that written rows wait for others to share their transaction; a message's delivery writes some twenty. */
-export const gatherMs = 25;
+export const gatherMs = 50;
 /** Rows that may wait so. */
 export const gatheredRowsMax = 2_000;

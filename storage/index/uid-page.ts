@@ -29,13 +29,11 @@ export class UidPage {
   }
 
   static empty(): UidPage {
-    return new UidPage(new Uint8Array(new ArrayBuffer(bytesOfPage)));
+    return new UidPage(new Uint8Array(bytesOfPage));
   }
 
   static from(bytes: Uint8Array): UidPage {
-    const page = UidPage.empty();
-    page.bytes.set(bytes);
-    return page;
+    return new UidPage(new Uint8Array(bytes));
   }
 
   clone(): UidPage {
