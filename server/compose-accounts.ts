@@ -137,7 +137,7 @@ const eventSentences: Readonly<Record<LogEvent['kind'], readonly [level: 'debug'
   lateAnswer: ['warn', 'A commit was answered late; the tail of the log decides.'],
   stray: ['warn', 'An object in the log is not in its chain, and is ignored.'],
   rebuilt: ['info', 'An index was rebuilt.'],
-  settleFailed: ['error', 'The index failed to take a commit; it is rebuilt.'],
+  settleFailed: ['error', 'The index failed to take a commit; it is brought up to the log again.'],
   catchUpFailed: ['warn', 'Catching up with the log failed; it is tried again.'],
   watcherFailed: ['error', 'A watcher of an account failed.'],
 };

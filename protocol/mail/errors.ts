@@ -59,6 +59,10 @@ export class StorageError extends Error {
   }
 }
 
+export function isUnavailable(error: unknown): boolean {
+  return error instanceof StorageError && error.code === 'unavailable';
+}
+
 /** We were wrong: a condition that the code guarantees does not hold. */
 export class InvariantError extends Error {
   constructor(message: string) {

@@ -78,10 +78,13 @@ export class KeywordSets {
     return more.keywords.length === less.keywords.length + 1 && less.keywords.every((keyword) => more.keywords.includes(keyword));
   }
 
-  takeUnsaved(): KvWrite[] {
-    const writes = this.unsaved.map((set): KvWrite => [keywordSetKey(set.number), tables.keywordSets.encode([...set.keywords])]);
+  unsavedWrites(): KvWrite[] {
+    return this.unsaved.map((set): KvWrite => [keywordSetKey(set.number), tables.keywordSets.encode([...set.keywords])]);
+  }
+
+  /** The unsaved were written. */
+  noteSaved(): void {
     this.unsaved = [];
-    return writes;
   }
 
   private enter(number: number, keywords: readonly string[]): KeywordSet {

@@ -78,9 +78,10 @@ export class AppliedState {
     return value;
   }
 
-  /** Writes a layer in one transaction, then takes it into the cache. */
+  /** Writes a layer in one transaction, then takes it into the cache. What the map refuses leaves everything as it was. */
   write(layer: Layer): void {
-    this.kv.write([...this.keywordSets.takeUnsaved(), ...layer.writes()]);
+    this.kv.write([...this.keywordSets.unsavedWrites(), ...layer.writes()]);
+    this.keywordSets.noteSaved();
     if (layer.tables.has(tables.objects.letter)) this.objectsThere.clear();
     for (const { table, rows } of layer.tables.values()) {
       if (!table.isCached) continue;

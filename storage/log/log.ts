@@ -10,7 +10,7 @@
  * A writer must have seen the tail within the hour, before each attempt and again when the answer is there; a number that was collected can be
  * created again, and what lands there is not in the chain (see tail.ts).
  */
-import { StorageError } from '../../protocol/mail/errors.ts';
+import { isUnavailable, StorageError } from '../../protocol/mail/errors.ts';
 import type { Clock } from '../clock.ts';
 import { logKey } from '../objects/object-keys.ts';
 import { ClockSkewError, type ObjectStore, type PutIfAbsentReceipt, UnreachedError } from '../objects/object-store.ts';
@@ -372,7 +372,8 @@ export class Log<Tx, Effect> implements AsyncDisposable {
       else this.#tail.wrote(seen);
     } catch (error) {
       // The commit is true whatever the index does.
-      this.#tail.distrust('a commit could not be settled');
+      if (isUnavailable(error)) this.#tail.fallBehind();
+      else this.#tail.distrust('a commit could not be settled');
       this.#report({ kind: 'settleFailed', seq, error });
       // A failure is reported where it happens, and tried again before the next commit.
       this.refresh().catch(() => {});
@@ -456,10 +457,6 @@ function answer<Tx>({ answers }: GatheredBatch<Tx>): void {
 
 function fail<Tx>({ entries }: GatheredBatch<Tx>, error: unknown): void {
   for (const { reject } of entries) reject(error);
-}
-
-function isUnavailable(error: unknown): boolean {
-  return error instanceof StorageError && error.code === 'unavailable';
 }
 
 function closed(): StorageError {

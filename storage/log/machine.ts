@@ -43,12 +43,13 @@ export interface StateMachine<Tx, Effect> {
   begin(at: number): Attempt<Tx>;
   /**
    * The attempt's commit is in the store under `hash`: what the attempt computed becomes the applied state. Equal to `apply` of the same
-   * commit on the state the attempt began with, only cheaper; a machine may do just that.
+   * commit on the state the attempt began with, only cheaper; a machine may do just that. Throws StorageError 'unavailable' when it cannot take
+   * anything now: the state is as it was, and `apply` may be tried later.
    */
   settle(attempt: Attempt<Tx>, commit: Commit, hash: string): readonly Effect[];
   /**
    * Applies a commit read from the log. Throws StorageError 'corrupt' when `commit.seq` is not the next or `commit.prev` is not the hash
-   * applied last; the caller then throws the state away and rebuilds. A commit may have no mutations.
+   * applied last; the caller then throws the state away and rebuilds. 'unavailable' as for `settle`. A commit may have no mutations.
    */
   apply(commit: Commit, hash: string): readonly Effect[];
   /** Throws everything away: seq 0. */

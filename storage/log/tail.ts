@@ -6,7 +6,7 @@
  * the newest snapshot. A log that ends before the state, or that has a hole which no snapshot covers, is StorageError 'corrupt': something was
  * lost from the bucket, and nothing is served or written until somebody has looked.
  */
-import { StorageError } from '../../protocol/mail/errors.ts';
+import { isUnavailable, StorageError } from '../../protocol/mail/errors.ts';
 import { logKey } from '../objects/object-keys.ts';
 import type { ObjectStore } from '../objects/object-store.ts';
 import { type DecodedCommit, decodeCommit } from './commit-codec.ts';
@@ -277,7 +277,7 @@ export class Tail<Tx, Effect> {
     try {
       effects = machine.apply(commit, hash);
     } catch (error) {
-      this.distrust('a commit could not be applied');
+      if (!isUnavailable(error)) this.distrust('a commit could not be applied');
       throw error;
     }
     onEffects(effects);
