@@ -12,7 +12,7 @@ export const accountsPutAwayShare = 1 / 8;
 /** Milliseconds without use after which an account that nobody watches is put away: above the pauses of a mail program that polls every five minutes. */
 export const accountIdleMs = 10 * 60 * 1_000;
 
-/** Milliseconds that an account must be quiet before search blocks are built, or until this many are due: mail that comes in goes first. */
+/** Milliseconds that an account must be quiet before snapshots and search blocks are made as soon as they are due: mail that comes in goes first. And search blocks that are not waited with. */
 export const quietMsMin = 2_000;
 export const blocksPiledMax = 8;
 

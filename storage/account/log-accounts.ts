@@ -154,8 +154,12 @@ export class LogAccounts implements Accounts, AsyncDisposable {
   async writeDueSnapshots(signal?: AbortSignal): Promise<void> {
     for (const account of this.openAccounts()) {
       if (signal?.aborted) return;
-      if (snapshotDue(account.live.sinceSnapshot)) await this.snapshot(account, signal);
+      if (snapshotDue({ ...account.live.sinceSnapshot, isInSpate: this.isInSpate(account) })) await this.snapshot(account, signal);
     }
+  }
+
+  private isInSpate({ live }: LogAccount): boolean {
+    return this.options.clock.monotonic() - live.changedAt < quietMsMin;
   }
 
   /** Builds the search blocks that are due, in slices of the event loop; of an account that is being filled once some have piled up. */
@@ -164,7 +168,7 @@ export class LogAccounts implements Accounts, AsyncDisposable {
     for (const account of this.openAccounts()) {
       const map = kv(account.id);
       const due = () => blocksDue(map, account.index.nextEmail);
-      while (!signal?.aborted && due() > (clock.monotonic() - account.live.changedAt < quietMsMin ? blocksPiledMax : 0)) {
+      while (!signal?.aborted && due() > (this.isInSpate(account) ? blocksPiledMax : 0)) {
         for (const _ of buildBlock(map)) {
           await clock.sleep(0);
           if (signal?.aborted) return;

@@ -10,6 +10,12 @@ export const dayMs = 24 * hourMs;
  */
 const snapshotCommitsDue = 256;
 
+/**
+ * The same while the account is being filled: each snapshot would write again the parts that are filling up, and take the time of those who fill it. 64
+ * round trips, two seconds of a rebuild, which only a lost index needs.
+ */
+const snapshotCommitsDueInSpate = 2048;
+
 /** Bytes of log, as stored, that make a snapshot due: about a second of reading and applying. An import writes its log in large commits. */
 const snapshotLogBytesDue = 16 * 1024 * 1024;
 
@@ -58,9 +64,12 @@ export interface LogSinceSnapshot {
   readonly commitsSince: number;
   /** Their bytes, as stored. */
   readonly bytesSince: number;
+  /** Commits follow each other at this moment. */
+  readonly isInSpate: boolean;
 }
 
 /** Whether it is time for a snapshot. */
-export function snapshotDue({ commitsSince, bytesSince }: LogSinceSnapshot): boolean {
-  return commitsSince >= snapshotCommitsDue || (commitsSince > 0 && bytesSince >= snapshotLogBytesDue);
+export function snapshotDue({ commitsSince, bytesSince, isInSpate }: LogSinceSnapshot): boolean {
+  const commitsDue = isInSpate ? snapshotCommitsDueInSpate : snapshotCommitsDue;
+  return commitsSince >= commitsDue || (commitsSince > 0 && bytesSince >= snapshotLogBytesDue);
 }

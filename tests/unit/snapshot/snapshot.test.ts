@@ -141,10 +141,15 @@ describe('writing and loading', () => {
   });
 
   test('a snapshot is due after many commits or many bytes, and never after none', () => {
-    expect(snapshotDue({ commitsSince: 255, bytesSince: 100_000 })).toBe(false);
-    expect(snapshotDue({ commitsSince: 256, bytesSince: 100_000 })).toBe(true);
-    expect(snapshotDue({ commitsSince: 5, bytesSince: 16 * 1024 * 1024 })).toBe(true);
-    expect(snapshotDue({ commitsSince: 0, bytesSince: 1e9 })).toBe(false);
+    const quiet = { isInSpate: false, bytesSince: 100_000 };
+    expect(snapshotDue({ ...quiet, commitsSince: 255 })).toBe(false);
+    expect(snapshotDue({ ...quiet, commitsSince: 256 })).toBe(true);
+    expect(snapshotDue({ ...quiet, commitsSince: 5, bytesSince: 16 * 1024 * 1024 })).toBe(true);
+    expect(snapshotDue({ ...quiet, commitsSince: 0, bytesSince: 1e9 })).toBe(false);
+    const spate = { isInSpate: true, bytesSince: 100_000 };
+    expect(snapshotDue({ ...spate, commitsSince: 2047 })).toBe(false);
+    expect(snapshotDue({ ...spate, commitsSince: 2048 })).toBe(true);
+    expect(snapshotDue({ ...spate, commitsSince: 5, bytesSince: 16 * 1024 * 1024 })).toBe(true);
   });
 });
 
