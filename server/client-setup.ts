@@ -2,7 +2,12 @@
 import { isIP } from 'node:net';
 import type { ClientSetup, SetupService } from './admin/client-setup.ts';
 import type { Listening } from './announcement.ts';
-import { type Config, parseListen } from './config.ts';
+import { type Config, givenPublicUrl, parseListen } from './config.ts';
+
+/** Whether somebody said under which name the server is reached. */
+export function hasGivenHost(config: Config): boolean {
+  return givenPublicUrl(config) !== undefined || config.clients.host !== new URL(config.publicUrl).hostname.replace(/^\[|\]$/g, '');
+}
 
 const names = ['imap', 'imaps', 'submission', 'submissions', 'managesieve'] as const;
 

@@ -18,7 +18,7 @@ import type { FirstAccount, Listening } from './announcement.ts';
 import { PasswordAuthenticator } from './auth/authenticator.ts';
 import { OpenIdProvider } from './auth/openid-provider.ts';
 import { Background } from './background.ts';
-import { clientSetupOf } from './client-setup.ts';
+import { clientSetupOf, hasGivenHost } from './client-setup.ts';
 import { openAccounts, quotaLimitsOf } from './compose-accounts.ts';
 import { jmapRoutes, openFaces } from './compose-faces.ts';
 import { openAdminSocket, openHttp } from './compose-http.ts';
@@ -28,7 +28,7 @@ import { openPush } from './compose-push.ts';
 import { openRules } from './compose-rules.ts';
 import { openShares } from './compose-shares.ts';
 import { type OpenedStore, openStore, type StorePorts } from './compose-store.ts';
-import { adminSocketPath, type Config, ConfigError } from './config.ts';
+import { adminSocketPath, type Config, ConfigError, givenPublicUrl } from './config.ts';
 import { deliverDemo } from './demo/deliver-demo.ts';
 import { makeFirstAccount } from './first-account.ts';
 import { fetchProviderText } from './http/fetch-text.ts';
@@ -175,7 +175,8 @@ export async function compose(config: Config, ports: Ports, { mode }: ComposeOpt
     const addFaces = async (server: FastifyInstance) => {
       await addJmap(server);
       await addMessageFlowRoute(server, rules.flow);
-      await addSetupRoutes(server, { directory, setup, certificate, clock: ports.clock, publicUrl: config.publicUrl });
+      const told = { setup, isHostGiven: hasGivenHost(config), publicUrl: givenPublicUrl(config) };
+      await addSetupRoutes(server, { directory, certificate, clock: ports.clock, ...told });
     };
     const http = { logger: ports.logger, notReady: () => serving.notReady, metrics: () => metrics.render(), admin, inbound, addFaces };
     for (const listener of await openHttp(config, http, certificates)) serving.listening.push(serving.use(listener).listening);

@@ -124,7 +124,7 @@ export const ConfigSchema = Type.Object(
     publicUrl: Type.String({
       pattern: '^https?://',
       description: 'How browsers and JMAP clients reach this server.',
-      derived: 'http:// and listen.http',
+      derived: 'http:// and listen.http, with localhost for 0.0.0.0 and [::]',
     }),
     clients: Type.Object(
       {

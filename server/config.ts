@@ -103,7 +103,9 @@ function check(config: Config): void {
   if (error !== undefined) throw new ConfigError(`The configuration is wrong at ${error.instancePath}: ${error.message}.`);
 }
 
-const derivedUrl = ({ http }: { readonly http?: string | null }) => `http://${http ?? 'localhost'}`;
+/** What listens on every address is reached by none of that name. */
+const derivedUrl = ({ http }: { readonly http?: string | null }) =>
+  `http://${http?.replace(/^(0\.0\.0\.0|\[::\])(?=:)/, 'localhost') ?? 'localhost'}`;
 
 /** publicUrl, where it is not only what the listener suggests. */
 export function givenPublicUrl({ publicUrl, listen }: Config): string | undefined {

@@ -12,7 +12,9 @@ const style = `
   th, td { text-align: left; padding: .4rem .8rem .4rem 0; border-bottom: 1px solid #8884; vertical-align: top; }
   th { font-weight: 600; }
   code { font-family: ui-monospace, monospace; word-break: break-word; }
-  input, button { font: inherit; padding: .3rem .6rem; }
+  form { display: flex; flex-wrap: wrap; gap: .5rem; align-items: center; }
+  input, button { font: inherit; padding: .3rem .6rem; max-width: 100%; box-sizing: border-box; }
+  [role=alert] { border-left: .25rem solid #c60; padding-left: .8rem; }
 `;
 
 /** Nothing is fetched, run or framed; the form leads back here. */
@@ -26,7 +28,8 @@ const rows: readonly (readonly [service: SetupService, what: string, security: s
   ['managesieve', 'Filters: ManageSieve', 'STARTTLS'],
 ];
 
-export function frontPage({ host, services }: ClientSetup, publicUrl: string): string {
+/** `notice`: a sentence about what was asked for. */
+export function frontPage({ host, services }: ClientSetup, publicUrl: string, notice?: string): string {
   const present = rows.filter(([service]) => services[service] !== undefined);
   const row = ([service, what, security]: (typeof rows)[number]): Xml =>
     xml`<tr><th scope="row">${what}</th><td>port <code>${services[service]!}</code>, ${security}</td></tr>`;
@@ -34,6 +37,7 @@ export function frontPage({ host, services }: ClientSetup, publicUrl: string): s
   const has = (...either: readonly SetupService[]) => either.some((service) => services[service] !== undefined);
   // A profile is for both.
   const profile = xml`<h2>iPhone, iPad, Mac</h2>
+${notice === undefined ? '' : xml`<p role="alert">${notice}</p>`}
 <form action="/mail.mobileconfig"><label>Your address <input name="email" type="email" required="" autocomplete="email"/></label> <button>Get the profile</button></form>`;
   const page = xml`<html lang="en">
 <head><meta charset="utf-8"/><meta name="viewport" content="width=device-width, initial-scale=1"/><title>Mail at ${host}</title><style>${new Xml(style)}</style></head>

@@ -16,9 +16,12 @@ import { unescapeXml } from './xml.ts';
 export interface SetupRoutesOptions {
   readonly directory: Pick<Directory, 'isLocalDomain'>;
   readonly setup: () => ClientSetup;
+  /** Whether the configuration names the host in `setup`. Otherwise it is the one that was asked, as it is in JMAP's session. */
+  readonly isHostGiven: boolean;
   readonly certificate: () => SigningPair;
   readonly clock: Pick<Clock, 'now'>;
-  readonly publicUrl: string;
+  /** Where the configuration gives it. */
+  readonly publicUrl: string | undefined;
 }
 
 /** Outlook's own spellings; paths are matched as they are written. */
@@ -37,10 +40,7 @@ export async function addSetupRoutes(server: FastifyInstance, options: SetupRout
         scope.get(`${folder}/${path}`, async (request, reply) => answerAutodiscoverJson(request, reply, options));
       }
     }
-    scope.get('/', async (_request, reply) => {
-      reply.type('text/html; charset=utf-8').header('content-security-policy', frontPagePolicy).header('x-content-type-options', 'nosniff');
-      return reply.send(frontPage(options.setup(), options.publicUrl));
-    });
+    scope.get('/', async (request, reply) => answerPage(request, reply, options));
     scope.get('/mail.mobileconfig', async (request, reply) => answerProfile(request, reply, options));
   });
 }
@@ -60,13 +60,29 @@ function ourAddress(given: string | undefined, { directory }: SetupRoutesOptions
 const notFound = (reply: FastifyReply, message: string) => reply.code(404).send({ error: { code: 'notFound', message } });
 const xmlReply = (reply: FastifyReply, text: string) => reply.type('text/xml; charset=utf-8').send(text);
 
+/** What a Host field may hold and a mail program may be told. */
+const hostPattern = /^[A-Za-z0-9.-]{1,253}$/;
+
+function setupFor(request: FastifyRequest, { setup, isHostGiven }: SetupRoutesOptions): ClientSetup {
+  const told = setup();
+  return isHostGiven || !hostPattern.test(request.hostname) ? told : { ...told, host: request.hostname.toLowerCase() };
+}
+
+const publicUrlFor = (request: FastifyRequest, { publicUrl }: SetupRoutesOptions) =>
+  publicUrl?.replace(/\/+$/, '') ?? `${request.protocol}://${request.host}`;
+
+function answerPage(request: FastifyRequest, reply: FastifyReply, options: SetupRoutesOptions, notice?: string): FastifyReply {
+  reply.type('text/html; charset=utf-8').header('content-security-policy', frontPagePolicy).header('x-content-type-options', 'nosniff');
+  return reply.send(frontPage(setupFor(request, options), publicUrlFor(request, options), notice));
+}
+
 /** The domain is the address's, or that of the host `autoconfig.example.com` that was asked. */
 function answerAutoconfig(request: FastifyRequest, reply: FastifyReply, options: SetupRoutesOptions): FastifyReply {
   const given = query(request, 'emailaddress');
   const host = request.hostname.toLowerCase().replace(/^autoconfig\./, '');
   const domain = given === undefined ? host : ourAddress(given, options)?.replace(/^.*@/, '');
   if (domain === undefined || !options.directory.isLocalDomain(domain)) return notFound(reply, 'This server has no mail of that domain.');
-  return xmlReply(reply, autoconfig(domain, options.setup()));
+  return xmlReply(reply, autoconfig(domain, setupFor(request, options)));
 }
 
 /** MS-OXDSCLI §2.2.3: errors are answered with 200, as XML. */
@@ -84,7 +100,9 @@ function answerAutodiscover(request: FastifyRequest, reply: FastifyReply, option
   const schema = element('AcceptableResponseSchema');
   if (schema !== undefined && !/\/outlook\/responseschema\/2006a$/i.test(schema)) return refuse(601, 'Provider is not available');
   const address = ourAddress(given, options);
-  return address === undefined ? refuse(602, 'The address is not of this server') : xmlReply(reply, autodiscover(address, options.setup()));
+  return address === undefined
+    ? refuse(602, 'The address is not of this server')
+    : xmlReply(reply, autodiscover(address, setupFor(request, options)));
 }
 
 /** Newer Outlooks ask here first where the XML is. */
@@ -96,16 +114,25 @@ function answerAutodiscoverJson(request: FastifyRequest, reply: FastifyReply, op
   if (query(request, 'protocol')?.toLowerCase() !== 'autodiscoverv1') {
     return reply.code(400).send({ ErrorCode: 'InvalidProtocol', ErrorMessage: 'The protocol that is served is AutodiscoverV1.' });
   }
-  return reply.send({ Protocol: 'AutodiscoverV1', Url: `${options.publicUrl.replace(/\/+$/, '')}/autodiscover/autodiscover.xml` });
+  return reply.send({ Protocol: 'AutodiscoverV1', Url: `${publicUrlFor(request, options)}/autodiscover/autodiscover.xml` });
 }
 
-/** A signature that cannot be made is left out: a device says that it cannot verify the profile, and offers to install it all the same. */
+/**
+ * A signature that cannot be made is left out: a device says that it cannot verify the profile, and offers to install it all the same. A host that only
+ * the request names is not signed for: whoever asks could name his own.
+ */
 async function answerProfile(request: FastifyRequest, reply: FastifyReply, options: SetupRoutesOptions): Promise<FastifyReply> {
   const address = ourAddress(query(request, 'email'), options);
-  if (address === undefined) return notFound(reply, 'Ask for /mail.mobileconfig?email= with an address of this server.');
-  const profile = appleProfile(address, options.setup());
+  if (address === undefined) {
+    // People come from the page's form.
+    if (/\btext\/html\b/i.test(request.headers.accept ?? '')) {
+      return answerPage(request, reply.code(404), options, 'This server has no mail of that address. Look whether it is spelt right.');
+    }
+    return notFound(reply, 'Ask for /mail.mobileconfig?email= with an address of this server.');
+  }
+  const profile = appleProfile(address, setupFor(request, options));
   if (profile === undefined) return notFound(reply, 'This server does not take mail from its users: there is nothing to set up.');
-  const signed = await signProfile(profile, options.certificate(), options.clock.now());
+  const signed = options.isHostGiven ? await signProfile(profile, options.certificate(), options.clock.now()) : undefined;
   return reply
     .type('application/x-apple-aspen-config')
     .header('content-disposition', 'attachment; filename="mail.mobileconfig"')

@@ -5,7 +5,7 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import * as pkijs from 'pkijs';
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
 import { type ClientSetup, dnsRecords } from '../../../server/admin/client-setup.ts';
-import { clientSetupOf } from '../../../server/client-setup.ts';
+import { clientSetupOf, hasGivenHost } from '../../../server/client-setup.ts';
 import { effectiveConfig } from '../../../server/config.ts';
 import { appleProfile, autoconfig, autodiscover, autodiscoverError } from '../../../server/http/setup/documents.ts';
 import { addSetupRoutes } from '../../../server/http/setup/setup-routes.ts';
@@ -26,10 +26,12 @@ const whole: ClientSetup = {
 };
 
 let setup: ClientSetup;
+let isHostGiven: boolean;
 let server: FastifyInstance;
 
 beforeEach(async () => {
   setup = whole;
+  isHostGiven = true;
   const { directory } = await openTestDirectory();
   await directory.addDomain('example.com');
   await directory.addAccount('ada@example.com');
@@ -37,6 +39,9 @@ beforeEach(async () => {
   await addSetupRoutes(server, {
     directory,
     setup: () => setup,
+    get isHostGiven() {
+      return isHostGiven;
+    },
     certificate: () => certificate,
     clock: { now: () => now },
     publicUrl: 'https://mail.example.com/',
@@ -230,6 +235,42 @@ describe('a profile for Apple', () => {
   });
 });
 
+describe('a host that nobody configured', () => {
+  beforeEach(() => {
+    isHostGiven = false;
+  });
+
+  it.each(['/', '/.well-known/autoconfig/mail/config-v1.1.xml?emailaddress=ada@example.com'])(
+    'is the one that was asked: %s',
+    async (url) => {
+      const { body } = await get(url, 'NAS.lan:8080');
+      expect(body).toContain('>nas.lan<');
+      expect(body).not.toContain('mail.example.com<');
+    },
+  );
+
+  it('is in a profile that is not signed, since anybody may ask for any host', async () => {
+    const { body } = await get('/mail.mobileconfig?email=ada@example.com', 'nas.lan');
+    const profile = plistDict(parseXml(body).children[0]!);
+    expect((profile.PayloadContent as object[])[0]).toMatchObject({ IncomingMailServerHostName: 'nas.lan' });
+  });
+
+  it('is not taken from a Host that no host can have', async () => {
+    expect((await get('/', 'a<b>')).body).toContain('>mail.example.com<');
+  });
+});
+
+describe("the form's address of elsewhere", () => {
+  it('shows the page again to a browser, and what is wrong', async () => {
+    const headers = { host: 'mail.example.com', accept: 'text/html,application/xhtml+xml,*/*;q=0.8' };
+    const { statusCode, body } = await server.inject({ method: 'GET', url: '/mail.mobileconfig?email=ada@elsewhere.example', headers });
+    expect(statusCode).toBe(404);
+    const page = parseXml(body.replace('<!doctype html>', ''));
+    expect(elementsOf(page, 'p').at(-1)!.text).toBe('This server has no mail of that address. Look whether it is spelt right.');
+    expect(elementsOf(page, 'form')).toHaveLength(1);
+  });
+});
+
 const exported = (key: KeyObject) => Buffer.from(key.export({ type: 'pkcs8', format: 'pem' }));
 
 it('every document stays whole whatever an address holds', () => {
@@ -282,6 +323,23 @@ describe('the set-up', () => {
       isInDns: true,
       services: { imap: 49152 },
     });
+  });
+
+  test.each([
+    [{}, false],
+    [{ listen: { http: '0.0.0.0:8080' } }, false],
+    [{ publicUrl: 'https://mail.example.com' }, true],
+    [{ clients: { host: 'mail.example.com' } }, true],
+  ])('knows whether the host was given: %j', (given, isGiven) => {
+    expect(hasGivenHost(config(given))).toBe(isGiven);
+  });
+
+  it('does not call a server that listens everywhere 0.0.0.0', () => {
+    expect(config({ listen: { http: '0.0.0.0:8080' } })).toMatchObject({
+      publicUrl: 'http://localhost:8080',
+      clients: { host: 'localhost' },
+    });
+    expect(config({ listen: { http: '[::]:8080' } })).toMatchObject({ publicUrl: 'http://localhost:8080' });
   });
 
   test.each(['http://127.0.0.1:8080', 'http://localhost:8080', 'http://[::1]:8080'])('has no name in the DNS at %s', (publicUrl) => {
