@@ -5,16 +5,19 @@ import { passes, readFilter } from '../../../protocol/jmap/filter.ts';
 import { comparatorsMax } from '../../../protocol/jmap/limits.ts';
 import type { Comparator } from '../search/email-sort.ts';
 
-export interface Selection<Value, Condition> {
+export interface Order<Value> {
   /** In a sentence: `Quotas`. */
   readonly noun: string;
-  /** Throws MethodError. */
-  readonly readCondition: (condition: Record<string, unknown>) => Condition;
-  readonly matches: (condition: Condition, value: Value) => boolean;
   /** What each property is sorted by; texts as the collation has them. */
   readonly sorts: Readonly<Record<string, (value: Value) => string | number>>;
   /** The order of what is equal in all that is asked, and of everything where nothing is. */
   readonly usual: (a: Value, b: Value) => number;
+}
+
+export interface Selection<Value, Condition> extends Order<Value> {
+  /** Throws MethodError. */
+  readonly readCondition: (condition: Record<string, unknown>) => Condition;
+  readonly matches: (condition: Condition, value: Value) => boolean;
 }
 
 export interface SelectionArguments {
@@ -28,24 +31,29 @@ export function readSelection<Value, Condition>(
   row: Selection<Value, Condition>,
 ): (values: Iterable<Value>) => Value[] {
   const read = readFilter(filter, row.readCondition);
-  if ((sort?.length ?? 0) > comparatorsMax) throw new MethodError('unsupportedSort', `A sort has at most ${comparatorsMax} comparators.`);
-  const compares = [...(sort ?? []).map((comparator) => comparison(comparator, row)), row.usual];
-  const compare = (a: Value, b: Value): number => {
-    for (const one of compares) {
-      const order = one(a, b);
-      if (order !== 0) return order;
-    }
-    return 0;
-  };
+  const compare = readSort(sort, row);
   return (values) =>
     Array.from(values)
       .filter((value) => read === undefined || passes(read, (condition) => row.matches(condition, value)))
       .sort(compare);
 }
 
+/** What to sort by. Throws MethodError. */
+export function readSort<Value>(sort: readonly Comparator[] | null | undefined, row: Order<Value>): (a: Value, b: Value) => number {
+  if ((sort?.length ?? 0) > comparatorsMax) throw new MethodError('unsupportedSort', `A sort has at most ${comparatorsMax} comparators.`);
+  const compares = [...(sort ?? []).map((comparator) => comparison(comparator, row)), row.usual];
+  return (a, b) => {
+    for (const compare of compares) {
+      const order = compare(a, b);
+      if (order !== 0) return order;
+    }
+    return 0;
+  };
+}
+
 function comparison<Value>(
   { property, isAscending = true, collation = defaultCollation }: Comparator,
-  { noun, sorts }: Pick<Selection<Value, never>, 'noun' | 'sorts'>,
+  { noun, sorts }: Order<Value>,
 ): (a: Value, b: Value) => number {
   if (!Object.hasOwn(sorts, property))
     throw new MethodError('unsupportedSort', `${noun} are not sorted by ${JSON.stringify(property.slice(0, 100))}.`);

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { maxConcurrentRequests, maxObjectsInGet, maxObjectsInSet, maxSizeRequest } from '../../../protocol/jmap/limits.ts';
 import { cacheOf } from '../../../server/jmap/account-cache.ts';
 import { parseRange } from '../../../server/jmap/http/download.ts';
+import { capabilities } from '../../../server/jmap/session.ts';
 import { startJmapApp } from '../../support/jmap/app.ts';
 
 const accountId = 'account1';
@@ -21,12 +22,15 @@ describe('a call', () => {
     ['Email/query', { filter: nested(20) }, 'unsupportedFilter'],
     ['Email/query', { filter: { operator: 'OR', conditions: ids(10_000).map(() => ({})) } }, 'unsupportedFilter'],
     ['Email/query', { sort: ids(20).map(() => ({ property: 'size' })) }, 'unsupportedSort'],
+    ['Mailbox/query', { sort: ids(20).map(() => ({ property: 'name' })) }, 'unsupportedSort'],
+    ['SieveScript/query', { sort: ids(20).map(() => ({ property: 'name' })) }, 'unsupportedSort'],
   ])('%s that is too large is refused by itself (%#)', async (name, args, type) => {
     await using app = await startJmapApp();
-    const { methodResponses } = await app.call([
+    const calls = [
       [name, { accountId, ...args }, 'a'],
       ['Core/echo', {}, 'b'],
-    ]);
+    ];
+    const { methodResponses } = await app.call(calls, { using: Object.keys(capabilities) });
     expect(methodResponses).toMatchObject([
       ['error', { type }, 'a'],
       ['Core/echo', {}, 'b'],

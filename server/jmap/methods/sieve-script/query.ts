@@ -1,12 +1,11 @@
 /** SieveScript/query (RFC 9661 §2.5). There are some dozens of scripts at most; changes of a query are not calculated. */
-import { Value } from 'typebox/value';
-import { MethodError } from '../../../../protocol/jmap/errors.ts';
-import { type Filter, passes, readFilter } from '../../../../protocol/jmap/filter.ts';
 import { queryArguments } from '../../../../protocol/jmap/schema/common.ts';
-import { SieveScriptFilter, sieveScriptSorts } from '../../../../protocol/jmap/schema/sieve-script.ts';
+import { SieveScriptFilter, type sieveScriptSorts } from '../../../../protocol/jmap/schema/sieve-script.ts';
+import { foldText } from '../../../../protocol/jmap/search-text.ts';
 import { type StoredScript, scripts, scriptType } from '../../../../storage/sieve/scripts.ts';
 import { defineMethod, sieveCapability } from '../../method.ts';
-import { queryAnswer } from '../../standard/query.ts';
+import { queryAnswer, readCondition } from '../../standard/query.ts';
+import { byId, readSelection, type SelectionArguments } from '../../standard/selection.ts';
 import { stateString } from '../../states.ts';
 
 export const sieveScriptQuery = defineMethod({
@@ -15,42 +14,28 @@ export const sieveScriptQuery = defineMethod({
   access: 'read',
   arguments: queryArguments({}),
   run({ account, cache }, args) {
-    const filter = readFilter(args.filter, readCondition);
-    const compare = comparison(args.sort ?? []);
+    const select = readQuery(args);
     return account.read((reader) => {
-      const ids = scripts(reader)
-        .filter((script) => filter === undefined || isIn(filter, script))
-        .sort(compare)
-        .map(({ id }) => id);
+      const ids = select(scripts(reader)).map(({ id }) => id);
       return queryAnswer(args, ids, stateString(cache.states(reader), scriptType), false);
     });
   },
 });
 
-function readCondition(condition: unknown): SieveScriptFilter {
-  if (!Value.Check(SieveScriptFilter, condition)) throw new MethodError('unsupportedFilter', 'A condition has name and isActive.');
-  return condition;
-}
+const sorts: Readonly<Record<(typeof sieveScriptSorts)[number], (script: StoredScript) => string | number>> = {
+  name: ({ name }) => name,
+  isActive: ({ isActive }) => Number(isActive),
+};
 
-/** §2.5: a name is looked for as a substring, in any case. */
-function isIn(filter: Filter<SieveScriptFilter>, script: StoredScript): boolean {
-  return passes(
-    filter,
-    ({ name, isActive }) =>
-      (name === undefined || script.name.toLowerCase().includes(name.toLowerCase())) &&
-      (isActive === undefined || script.isActive === isActive),
-  );
-}
-
-function comparison(sort: readonly { readonly property: string; readonly isAscending?: boolean }[]) {
-  const unknown = sort.find(({ property }) => !(sieveScriptSorts as readonly string[]).includes(property));
-  if (unknown !== undefined) throw new MethodError('unsupportedSort', 'Scripts are sorted by name and isActive.');
-  const keyOf = (script: StoredScript, property: string) => (property === 'name' ? script.name.toLowerCase() : Number(script.isActive));
-  return (a: StoredScript, b: StoredScript): number => {
-    for (const { property, isAscending = true } of sort) {
-      const [left, right] = [keyOf(a, property), keyOf(b, property)];
-      if (left !== right) return (left < right ? -1 : 1) * (isAscending ? 1 : -1);
-    }
-    return a.id < b.id ? -1 : 1;
-  };
+/** Checks filter and sort. Throws MethodError. */
+function readQuery(args: SelectionArguments): (scripts: Iterable<StoredScript>) => StoredScript[] {
+  return readSelection<StoredScript, SieveScriptFilter>(args, {
+    noun: 'Scripts',
+    readCondition: (condition) => readCondition(condition, SieveScriptFilter, 'Scripts'),
+    // §2.5: a name is looked for as a substring, in any case.
+    matches: ({ name, isActive }, script) =>
+      (name === undefined || foldText(script.name).includes(foldText(name))) && (isActive === undefined || script.isActive === isActive),
+    sorts,
+    usual: byId,
+  });
 }
