@@ -64,17 +64,17 @@ export function sentenceOf({ because }: Verdict): string {
   return because === undefined ? 'policy' : `${because.header}: ${because.value}`;
 }
 
-const resultHeaders: Readonly<Record<string, keyof ScanResults>> = {
-  'x-ses-spam-verdict': 'spam',
-  'x-ses-virus-verdict': 'virus',
-  'x-ses-spf-verdict': 'spf',
-  'x-ses-dkim-verdict': 'dkim',
-  'x-ses-dmarc-verdict': 'dmarc',
-  'x-ses-dmarc-policy': 'dmarcPolicy',
-};
+const resultHeaders: ReadonlyMap<string, keyof ScanResults> = new Map([
+  ['x-ses-spam-verdict', 'spam'],
+  ['x-ses-virus-verdict', 'virus'],
+  ['x-ses-spf-verdict', 'spf'],
+  ['x-ses-dkim-verdict', 'dkim'],
+  ['x-ses-dmarc-verdict', 'dmarc'],
+  ['x-ses-dmarc-policy', 'dmarcPolicy'],
+]);
 
 function valuesOf(header: string, { results, fields }: Evidence): readonly string[] {
-  const result = resultHeaders[header];
+  const result = resultHeaders.get(header);
   if (result !== undefined) return results[result] === undefined ? [] : [results[result]];
   return fields.filter((field) => field.name === header).map((field) => field.value);
 }

@@ -72,7 +72,7 @@ const plainActions = {
 
 /** Undefined: not an action. */
 function parseAction(clause: string): RuleAction | undefined {
-  if (clause in plainActions) return plainActions[clause as keyof typeof plainActions];
+  if (Object.hasOwn(plainActions, clause)) return plainActions[clause as keyof typeof plainActions];
   const [, name, value = ''] = /^([a-z-]+)=(.*)$/s.exec(clause) ?? [];
   switch (name) {
     case 'bounce':

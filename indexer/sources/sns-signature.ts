@@ -11,13 +11,17 @@ export type SnsMessage = Readonly<Record<string, unknown>> & { readonly Type: st
 /** GET of a small document by https, without following redirects; rejects when it cannot be had now. */
 export type FetchText = (url: string) => Promise<string>;
 
-const signedFields: Readonly<Record<string, readonly string[]>> = {
-  Notification: ['Message', 'MessageId', 'Subject', 'Timestamp', 'TopicArn', 'Type'],
-  SubscriptionConfirmation: ['Message', 'MessageId', 'SubscribeURL', 'Timestamp', 'Token', 'TopicArn', 'Type'],
-  UnsubscribeConfirmation: ['Message', 'MessageId', 'SubscribeURL', 'Timestamp', 'Token', 'TopicArn', 'Type'],
-};
+const confirmed = ['Message', 'MessageId', 'SubscribeURL', 'Timestamp', 'Token', 'TopicArn', 'Type'];
+const signedFields: ReadonlyMap<string, readonly string[]> = new Map([
+  ['Notification', ['Message', 'MessageId', 'Subject', 'Timestamp', 'TopicArn', 'Type']],
+  ['SubscriptionConfirmation', confirmed],
+  ['UnsubscribeConfirmation', confirmed],
+]);
 
-const digests: Readonly<Record<string, string>> = { '1': 'RSA-SHA1', '2': 'RSA-SHA256' };
+const digests: ReadonlyMap<unknown, string> = new Map([
+  ['1', 'RSA-SHA1'],
+  ['2', 'RSA-SHA256'],
+]);
 
 export class SnsVerifier {
   readonly #fetchText: FetchText;
@@ -31,7 +35,7 @@ export class SnsVerifier {
   async fault(message: SnsMessage): Promise<string | undefined> {
     const { SigningCertURL: url, Signature: signature, SignatureVersion: version, TopicArn: topicArn } = message;
     const text = stringToSign(message);
-    const digest = typeof version === 'string' ? digests[version] : undefined;
+    const digest = digests.get(version);
     if (text === undefined) return 'the message is not complete';
     if (digest === undefined) return 'the signature has an unknown version';
     if (typeof url !== 'string' || !isSnsUrl(url, topicArn) || !new URL(url).pathname.endsWith('.pem')) {
@@ -68,7 +72,7 @@ export function isSnsUrl(url: string, topicArn: string): boolean {
 
 function stringToSign(message: SnsMessage): string | undefined {
   let text = '';
-  for (const name of signedFields[message.Type] ?? []) {
+  for (const name of signedFields.get(message.Type) ?? []) {
     const value = message[name];
     if (value === undefined && name === 'Subject') continue;
     if (typeof value !== 'string') return undefined;

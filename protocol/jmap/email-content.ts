@@ -49,7 +49,7 @@ const bodyLists_ = new Set(['textBody', 'htmlBody', 'attachments']);
 const structureProperties = new Set([...bodyLists_, 'bodyStructure']);
 const contentProperties = new Set([
   ...structureProperties,
-  ...Object.keys(namedHeaderProperties),
+  ...namedHeaderProperties.keys(),
   'headers',
   'hasAttachment',
   'preview',
@@ -59,7 +59,7 @@ export const isContentProperty = (name: string): boolean => contentProperties.ha
 
 /** Whether the value never changes and is small: worth remembering. */
 export const isListProperty = (name: string): boolean =>
-  name in namedHeaderProperties || name === 'preview' || name === 'hasAttachment' || name.startsWith('header:');
+  namedHeaderProperties.has(name) || name === 'preview' || name === 'hasAttachment' || name.startsWith('header:');
 
 /** Whether the properties can be told from the facts alone. */
 export function needsRaw(facts: MessageFacts, properties: readonly string[], options: BodyOptions): boolean {
@@ -97,7 +97,7 @@ export function contentProperty(content: MessageContent, property: string, optio
     case 'bodyValues':
       return bodyValues(content, options);
     default: {
-      const header = parseHeaderProperty(namedHeaderProperties[property] ?? property);
+      const header = parseHeaderProperty(namedHeaderProperties.get(property) ?? property);
       if (header === undefined) return undefined;
       return headerPropertyValue(header, headerValues(content, header.name));
     }

@@ -62,16 +62,16 @@ export function headerPropertyValue({ form, isAll }: HeaderProperty, values: rea
 }
 
 /** Properties that stand for a header field (§4.1.3). */
-export const namedHeaderProperties: Readonly<Record<string, string>> = {
-  messageId: 'header:Message-ID:asMessageIds',
-  inReplyTo: 'header:In-Reply-To:asMessageIds',
-  references: 'header:References:asMessageIds',
-  sender: 'header:Sender:asAddresses',
-  from: 'header:From:asAddresses',
-  to: 'header:To:asAddresses',
-  cc: 'header:Cc:asAddresses',
-  bcc: 'header:Bcc:asAddresses',
-  replyTo: 'header:Reply-To:asAddresses',
-  subject: 'header:Subject:asText',
-  sentAt: 'header:Date:asDate',
-};
+export const namedHeaderProperties: ReadonlyMap<string, string> = new Map([
+  ['messageId', 'header:Message-ID:asMessageIds'],
+  ['inReplyTo', 'header:In-Reply-To:asMessageIds'],
+  ['references', 'header:References:asMessageIds'],
+  ['sender', 'header:Sender:asAddresses'],
+  ['from', 'header:From:asAddresses'],
+  ['to', 'header:To:asAddresses'],
+  ['cc', 'header:Cc:asAddresses'],
+  ['bcc', 'header:Bcc:asAddresses'],
+  ['replyTo', 'header:Reply-To:asAddresses'],
+  ['subject', 'header:Subject:asText'],
+  ['sentAt', 'header:Date:asDate'],
+]);

@@ -130,11 +130,11 @@ export function parseMdn(raw: Buffer): Omit<ParsedMdn, 'forEmailId'> | undefined
 }
 
 function extensionFields(fields: Buffer): Record<string, string> | null {
-  const found: Record<string, string> = {};
+  const found = new Map<string, string>();
   for (const { name, start, valueStart, end } of scanHeader(fields).fields) {
     // As the sender spells it.
     const spelt = fields.toString('latin1', start, valueStart).replace(/[ \t]*:$/, '');
-    if (name !== '' && !knownFields.has(name)) found[spelt] = asText(fields.toString('latin1', valueStart, end));
+    if (name !== '' && !knownFields.has(name)) found.set(spelt, asText(fields.toString('latin1', valueStart, end)));
   }
-  return Object.keys(found).length === 0 ? null : found;
+  return found.size === 0 ? null : Object.fromEntries(found);
 }

@@ -107,7 +107,7 @@ const withCharset = (field: string) => (/^content-type:\s*text\//i.test(field) ?
 
 /** `ofRoot`: names of fields that the root part brings. */
 function emailHeaders(email: EmailSettings, { messageId, now }: BuildPorts, ofRoot: ReadonlySet<string>): string[] {
-  const fields = headerFields(email, (name) => namedHeaderProperties[name]);
+  const fields = headerFields(email, (name) => namedHeaderProperties.get(name));
   const names = new Set(fields.map(fieldName));
   const forbidden = [...names].find((name) => name.startsWith('content-'));
   if (forbidden !== undefined)
@@ -226,7 +226,8 @@ class PartBuilder {
   }
 
   #text(part: BodyPartSettings, partId: string, own: readonly string[], bad: Refuse): BuiltPart {
-    const given = this.#email.bodyValues?.[partId];
+    const values = this.#email.bodyValues ?? {};
+    const given = Object.hasOwn(values, partId) ? values[partId] : undefined;
     if (given === undefined) throw bad(`bodyValues has no ${JSON.stringify(partId)}.`, 'partId');
     if (part.charset !== undefined && part.charset !== null) throw bad('The server chooses the charset of bodyValues.', 'charset');
     if (part.size !== undefined && part.size !== null) throw bad('The size of a part with partId follows from its text.', 'size');

@@ -27,10 +27,10 @@ export function applyPatch(patch: Readonly<Record<string, unknown>>, current: (p
 
 function withMember(before: unknown, [member = '', ...rest]: readonly string[], value: unknown, path: string): Record<string, unknown> {
   if (!isRecord(before)) throw new SetFailure({ type: 'invalidPatch', description: `There is nothing at ${path}.` });
-  const after: Record<string, unknown> = { ...before };
-  if (rest.length > 0) after[member] = withMember(after[member], rest, value, path);
-  else if (value === null) delete after[member];
-  else after[member] = value;
+  // Written as literals, since an assignment to `__proto__` makes no member.
+  if (rest.length > 0) return { ...before, [member]: withMember(ownMember(before, member), rest, value, path) };
+  if (value !== null) return { ...before, [member]: value };
+  const { [member]: _, ...after } = before;
   return after;
 }
 
@@ -40,4 +40,9 @@ export function trueKeys(value: unknown, property: string): string[] {
     throw invalidProperties(`${property} is an object whose values are all true.`, property);
   }
   return Object.keys(value);
+}
+
+/** The member that an object itself has under a client's name. */
+export function ownMember(object: Readonly<Record<string, unknown>>, name: string): unknown {
+  return Object.hasOwn(object, name) ? object[name] : undefined;
 }

@@ -5,17 +5,13 @@ import { type Invocation, isRecord } from './request.ts';
 
 /** Arguments with every `#name` replaced by what it refers to in `answers`. Throws MethodError 'invalidResultReference' or 'invalidArguments'. */
 export function resolveReferences(args: Readonly<Record<string, unknown>>, answers: readonly Invocation[]): Record<string, unknown> {
-  const resolved: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(args)) {
-    if (!key.startsWith('#')) {
-      resolved[key] = value;
-      continue;
-    }
+  const resolved = Object.entries(args).map(([key, value]): [string, unknown] => {
+    if (!key.startsWith('#')) return [key, value];
     const name = key.slice(1);
-    if (name in args) throw new MethodError('invalidArguments', `${name} is given both itself and as a reference.`);
-    resolved[name] = resolveReference(value, answers);
-  }
-  return resolved;
+    if (Object.hasOwn(args, name)) throw new MethodError('invalidArguments', `${name} is given both itself and as a reference.`);
+    return [name, resolveReference(value, answers)];
+  });
+  return Object.fromEntries(resolved);
 }
 
 function resolveReference(reference: unknown, answers: readonly Invocation[]): unknown {

@@ -2,43 +2,31 @@
  * Keywords (JMAP, RFC 8621 §4.1.1) and flags (IMAP, RFC 9051 §2.3.2) are one set under two spellings; the log and the index use JMAP's.
  * `\Deleted` belongs to the membership in a mailbox and `\Recent` to a session, so neither is a keyword.
  */
-export const systemFlags: Readonly<Record<string, string>> = {
-  $seen: '\\Seen',
-  $answered: '\\Answered',
-  $flagged: '\\Flagged',
-  $draft: '\\Draft',
-};
+export const systemFlags: ReadonlyMap<string, string> = new Map([
+  ['$seen', '\\Seen'],
+  ['$answered', '\\Answered'],
+  ['$flagged', '\\Flagged'],
+  ['$draft', '\\Draft'],
+]);
 
-const systemKeywords: Readonly<Record<string, string>> = {
-  '\\seen': '$seen',
-  '\\answered': '$answered',
-  '\\flagged': '$flagged',
-  '\\draft': '$draft',
-};
+const systemKeywords: ReadonlyMap<string, string> = new Map(Array.from(systemFlags, ([keyword, flag]) => [flag.toLowerCase(), keyword]));
 
 /** Keywords registered with IANA are shown to IMAP clients in the registry's spelling, since some compare it by case. */
-const registeredSpellings: Readonly<Record<string, string>> = {
-  $forwarded: '$Forwarded',
-  $mdnsent: '$MDNSent',
-  $junk: '$Junk',
-  $notjunk: '$NotJunk',
-  $phishing: '$Phishing',
-  $important: '$Important',
-  $submitpending: '$SubmitPending',
-  $submitted: '$Submitted',
-  junk: 'Junk',
-  nonjunk: 'NonJunk',
-};
+const registeredSpellings: ReadonlyMap<string, string> = new Map(
+  ['$Forwarded', '$MDNSent', '$Junk', '$NotJunk', '$Phishing', '$Important', '$SubmitPending', '$Submitted', 'Junk', 'NonJunk'].map(
+    (spelling) => [spelling.toLowerCase(), spelling],
+  ),
+);
 
 /** The IMAP flag of a keyword. */
 export function flagOf(keyword: string): string {
-  return systemFlags[keyword] ?? registeredSpellings[keyword] ?? keyword;
+  return systemFlags.get(keyword) ?? registeredSpellings.get(keyword) ?? keyword;
 }
 
 /** The keyword of an IMAP flag, or undefined for one that is not a keyword (`\Deleted`, `\Recent`, unknown system flags). Case-insensitive. */
 export function keywordOf(flag: string): string | undefined {
   const lower = flag.toLowerCase();
-  if (lower.startsWith('\\')) return systemKeywords[lower];
+  if (lower.startsWith('\\')) return systemKeywords.get(lower);
   return lower;
 }
 

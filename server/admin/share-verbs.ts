@@ -19,10 +19,14 @@ const Rights = Type.String({
 });
 
 /** What most want, by a word. */
-const words: Readonly<Record<string, string>> = { read: 'lrs', write: 'lrswite', all: RightSet.all.letters };
+const words: ReadonlyMap<string, string> = new Map([
+  ['read', 'lrs'],
+  ['write', 'lrswite'],
+  ['all', RightSet.all.letters],
+]);
 
 function parseRights(text: string): RightSet {
-  const rights = RightSet.parse(words[text] ?? text);
+  const rights = RightSet.parse(words.get(text) ?? text);
   if (rights !== undefined && rights !== RightSet.none) return rights;
   throw new MailError('invalidArguments', `${JSON.stringify(text)} is none of read, write and all, nor letters of lrswipkxtea.`);
 }

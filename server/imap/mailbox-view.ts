@@ -327,7 +327,7 @@ export class MailboxView implements Disposable {
         if (this.#knownSets.has(keywordSet)) return;
         this.#knownSets.add(keywordSet);
         for (const keyword of reader.keywordsOf(keywordSet)) {
-          hasNew ||= !this.#knownKeywords.has(keyword) && systemFlags[keyword] === undefined;
+          hasNew ||= !this.#knownKeywords.has(keyword) && !systemFlags.has(keyword);
           this.#knownKeywords.add(keyword);
         }
       });

@@ -15,7 +15,5 @@ export function mailboxIdsOf(email: Email): Record<string, true> {
 
 /** keywords of an email. */
 export function keywordsOf(email: Email): Record<string, true> {
-  const keywords: Record<string, true> = {};
-  for (const keyword of email.keywords) keywords[keyword] = true;
-  return keywords;
+  return Object.fromEntries(Array.from(email.keywords, (keyword) => [keyword, true]));
 }

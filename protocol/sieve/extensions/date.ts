@@ -55,7 +55,8 @@ function readDateCall(call: Omit<Call, 'data'>, facts: ScriptFacts, partIndex: n
 
 /** `-0500` by the server is UTC's here: it lives in no zone of its owner. */
 function partOf(ms: number, zone: number, name: string): string[] {
-  const part = parts[name.toLowerCase()];
+  const lower = name.toLowerCase();
+  const part = Object.hasOwn(parts, lower) ? parts[lower] : undefined;
   const local = new Date(ms + zone * 60_000);
   return part === undefined || Number.isNaN(local.getTime()) ? [] : [part(local, zone)];
 }

@@ -14,14 +14,17 @@ export interface SetArguments {
   readonly destroy?: readonly string[] | null;
 }
 
+/** Takes any key as its own: `__proto__` is an Id (RFC 8620 §1.2). */
+const byId = <T>(): Record<string, T> => Object.create(null) as Record<string, T>;
+
 /** The outcome of a /set, filled object by object. */
 export class SetOutcome {
-  readonly created: Record<string, object> = {};
-  readonly updated: Record<string, object | null> = {};
+  readonly created = byId<object>();
+  readonly updated = byId<object | null>();
   readonly destroyed: string[] = [];
-  readonly notCreated: Record<string, SetError> = {};
-  readonly notUpdated: Record<string, SetError> = {};
-  readonly notDestroyed: Record<string, SetError> = {};
+  readonly notCreated = byId<SetError>();
+  readonly notUpdated = byId<SetError>();
+  readonly notDestroyed = byId<SetError>();
 
   /** Runs the work on one object; what it refuses is noted under its id, anything else is thrown on. */
   async attempt(where: 'notCreated' | 'notUpdated' | 'notDestroyed', id: string, work: () => unknown): Promise<void> {

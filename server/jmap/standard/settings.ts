@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { TObject, TProperties } from 'typebox';
 import { Value } from 'typebox/value';
 import { invalidProperties } from '../../../protocol/jmap/errors.ts';
-import { applyPatch } from '../../../protocol/jmap/patch.ts';
+import { applyPatch, ownMember } from '../../../protocol/jmap/patch.ts';
 
 /** Checks the properties one by one, so that the error names all that are wrong. */
 export function checkSettings(schema: TObject<TProperties>, settings: Readonly<Record<string, unknown>>): void {
@@ -34,7 +34,7 @@ export function changedSettings(
   current: Readonly<Record<string, unknown>>,
   defaults: Readonly<Record<string, unknown>> = {},
 ): Record<string, unknown> {
-  const changed = applyPatch(patch, (property) => current[property]);
+  const changed = applyPatch(patch, (property) => ownMember(current, property));
   for (const [name, value] of changed) if (value === null && Object.hasOwn(defaults, name)) changed.set(name, defaults[name]);
   return Object.fromEntries(
     [...changed].filter(([name, value]) => !Object.hasOwn(current, name) || !isDeepStrictEqual(current[name], value)),

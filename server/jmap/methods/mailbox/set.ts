@@ -262,7 +262,7 @@ interface MailboxChange {
 function creationOrder(create: Readonly<Record<string, Record<string, unknown>>>): [string, Record<string, unknown>][] {
   const ordered = new Map<string, Record<string, unknown>>();
   const visit = (key: string, depth: number): void => {
-    const settings = create[key];
+    const settings = Object.hasOwn(create, key) ? create[key] : undefined;
     if (settings === undefined || ordered.has(key) || depth > Object.keys(create).length) return;
     const { parentId } = settings;
     if (typeof parentId === 'string' && parentId.startsWith('#')) visit(parentId.slice(1), depth + 1);

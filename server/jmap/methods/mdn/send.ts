@@ -46,7 +46,7 @@ export const mdnSend = defineMethod({
         const email = context.resolveId(mdn.forEmailId);
         const patch = args.onSuccessUpdateEmail?.[`#${key}`] ?? args.onSuccessUpdateEmail?.[mdn.forEmailId];
         if (!marksAsSent(patch)) throw invalidProperties(`onSuccessUpdateEmail sets ${sentKeyword}.`, 'onSuccessUpdateEmail');
-        if (update[email] !== undefined) throw alreadySent();
+        if (Object.hasOwn(update, email)) throw alreadySent();
         const set = await send(context, identity, mdn);
         outcome.created[key] = Object.fromEntries(Object.entries({ ...defaults, ...set }).filter(([name]) => !Object.hasOwn(given, name)));
         update[email] = patch;
