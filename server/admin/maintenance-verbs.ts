@@ -68,10 +68,12 @@ async function targets(
   return [{ id: account.id, address: account.address }];
 }
 
+const counted = (count: number, noun: string) => `${count} ${noun}${count === 1 ? '' : 's'}`;
+
 function formatVerified({ address, findings, findingsOmitted, summary }: VerifiedAccount): string {
   const { commits, manifests, parts, blobs, tail } = summary;
   const errors = findings.filter(({ severity }) => severity === 'error').length + findingsOmitted;
-  const head = `${address}: ${errors === 0 ? 'whole' : `${errors} ${errors === 1 ? 'fault' : 'faults'}`} at commit ${tail} (${commits} commits, ${manifests} snapshots, ${parts} parts, ${blobs} messages)`;
+  const head = `${address}: ${errors === 0 ? 'whole' : `${errors} ${errors === 1 ? 'fault' : 'faults'}`} at commit ${tail} (${counted(commits, 'commit')}, ${counted(manifests, 'snapshot')}, ${counted(parts, 'part')}, ${counted(blobs, 'message')})`;
   const lines = findings.map(
     ({ severity, kind, key, sentence }) => `  ${severity === 'error' ? 'fault' : 'note '} ${kind} ${key}: ${sentence}`,
   );

@@ -1,6 +1,6 @@
 /** Verbs on who may send as somebody else: `send-as`. */
 import Type from 'typebox';
-import { canonicalAddress } from '../../storage/directory/address.ts';
+import { MailError } from '../../protocol/mail/errors.ts';
 import { defineVerb, formatTable, parameters, type Verb } from './verb.ts';
 
 const Account = Type.String({ minLength: 3, maxLength: 320, description: "the account's address" });
@@ -26,7 +26,8 @@ export const sendAsVerbs: readonly Verb[] = [
     positional: ['account'],
     run: async ({ directory }, { account }) => {
       await directory.refresh();
-      const wanted = account === undefined ? undefined : (canonicalAddress(account) ?? account);
+      const wanted = account === undefined ? undefined : directory.accountByAddress(account)?.address;
+      if (account !== undefined && wanted === undefined) throw new MailError('notFound', `There is no account ${account}.`);
       return { grants: directory.listSendAs().filter((grant) => wanted === undefined || grant.account === wanted) };
     },
     print: ({ grants }) =>

@@ -65,10 +65,14 @@ export const traceVerbs = [
       ]);
       return { messages: [...delivered, ...sent, ...held, ...waiting] as readonly Trace[] };
     },
-    print: ({ messages }) => (messages.length === 0 ? 'Nothing is known of it here.' : messages.map(formatTrace).join('\n\n')),
+    print: ({ messages }) => (messages.length === 0 ? nothingKnown : messages.map(formatTrace).join('\n\n')),
     isFault: ({ messages }) => messages.length === 0,
   }),
 ];
+
+/** An address is that of an envelope, which mail from files and mail programs has none of. */
+const nothingKnown =
+  'Nothing is known of it here. (What was imported or put there by a mail program is found by its Message-ID only, mail by addresses of its envelope.)';
 
 /** What is looked for: ids are compared as they are, addresses in any case. */
 class Wanted {
@@ -228,12 +232,12 @@ function traceHeld({ name, record }: HeldMessage, messageId: string | undefined)
   const { envelopeFrom, sesMessageId, kind, reason, detail, recipients, deliveredTo } = record;
   const by = sesMessageId === undefined ? '' : ` by SES as ${sesMessageId}`;
   const from = envelopeFrom === undefined ? '' : `, from ${envelopeFrom === '' ? '<>' : envelopeFrom}`;
-  const stations: Station[] = [{ station: 'arrived', at: record.receivedAt, text: `${record.octets} bytes${by}${from}` }];
+  const stations: Station[] = [{ station: 'arrived', at: iso(Date.parse(record.receivedAt)), text: `${record.octets} bytes${by}${from}` }];
   for (const address of deliveredTo) stations.push({ station: 'reached', text: address });
   const whom = recipients.length === 0 ? '' : ` for ${recipients.join(', ')}`;
   stations.push({
     station: 'held',
-    at: record.heldAt,
+    at: iso(Date.parse(record.heldAt)),
     text: `${kind}${whom}: ${detail} (${reason}). \`satchel ${kind} show ${name}\` says more.`,
   });
   return { messageId, sesMessageId, stations };

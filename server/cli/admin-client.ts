@@ -48,6 +48,10 @@ function send({ socketPath, method, path, body }: Call): Promise<{ readonly stat
     });
     call.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED' || error.code === 'EINVAL') resolve(undefined);
+      else if (error.code === 'EACCES')
+        reject(
+          new RefusedError('forbidden', `This user may not open ${socketPath}: run the command as the user of the server, or as root.`),
+        );
       else
         reject(new RefusedError('unavailable', `The server at ${socketPath} went away (${error.code ?? error.message}). Look at its log.`));
     });

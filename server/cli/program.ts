@@ -5,6 +5,7 @@
  */
 import { Argument, Command, CommanderError, Option } from 'commander';
 import { choicesOf, type ParameterHints, type Verb } from '../admin/verb.ts';
+import { sentenceOfSystemError } from './system-error.ts';
 import { addTransferCommands, type VerbSession } from './transfer-commands.ts';
 
 export interface CommonOptions {
@@ -44,7 +45,7 @@ export async function runCommandLine(args: readonly string[], ports: CliPorts): 
   } catch (error) {
     // commander has said what is wrong with the usage, or shown the help that was asked for.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    ports.stderr(`satchel: ${error instanceof Error ? error.message : String(error)}\n`);
+    ports.stderr(`satchel: ${sentenceOfSystemError(error) ?? (error instanceof Error ? error.message : String(error))}\n`);
     return 1;
   }
 }

@@ -50,7 +50,7 @@ export class Certificates implements Disposable {
     this.#files = options.files ?? selfSignedFiles(options);
     this.#logger = options.logger;
     this.#seen = appearance(this.#files);
-    this.#current = load(this.#files);
+    this.#current = options.files === undefined ? load(this.#files) : loadGiven(options.files);
     this.#timer = setInterval(() => this.#look(), options.pollMs ?? 5_000).unref();
   }
 
@@ -104,6 +104,18 @@ function load(files: { readonly cert: string; readonly key: string }): Certifica
   const cert = readFileSync(files.cert);
   const key = readFileSync(files.key);
   return { cert, key, context: createSecureContext({ cert, key }) };
+}
+
+/** As `load`, for people who have written the names into the configuration. */
+function loadGiven(files: { readonly cert: string; readonly key: string }): Certificate {
+  try {
+    return load(files);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`The certificate of tls.cert and tls.key cannot be used: ${reason}. Correct the two, or leave \`tls\` out.`, {
+      cause: error,
+    });
+  }
 }
 
 /** Makes the pair unless it is there. */

@@ -194,7 +194,11 @@ async function* inNamed(
   read: () => AsyncIterable<Buffer>,
   options: FindOptions,
 ): AsyncGenerator<FoundMessage> {
-  if (isIndexFile(origin)) return;
+  if (isIndexFile(origin)) {
+    // Not passed over in silence where somebody named it.
+    if (place === undefined) options.onFault(origin, 'by its name it is no mail, but what programs keep beside it');
+    return;
+  }
   const sentence = unreadable.find(([ending]) => ending.test(origin))?.[1];
   if (sentence !== undefined) options.onFault(origin, sentence);
   else yield* inStream(origin, place, unpacked(read()), options);

@@ -119,7 +119,10 @@ it('trace tells the stations of a delivered, a junked and a failed message, also
     expect((await folder.satchel(['trace', 'nobody@localhost'])).out).toBe(lost);
     const [, messageId] = /<(\S+)>/.exec(good)!;
     expect((await folder.satchel(['trace', messageId!])).out).toContain('good1');
-    expect(await folder.satchel(['trace', 'never@was.example'])).toMatchObject({ code: 1, out: 'Nothing is known of it here.\n' });
+    expect(await folder.satchel(['trace', 'never@was.example'])).toMatchObject({
+      code: 1,
+      out: expect.stringMatching(/^Nothing is known of it here\./),
+    });
     const status = JSON.parse((await folder.satchel(['status', '--json'])).out);
     expect(status).toMatchObject({
       accounts: [{ address: 'me@localhost', messages: 2, unread: 1 }],

@@ -104,6 +104,16 @@ describe('verbs', () => {
     expect((await run('group list')).text).toBe('team@example.com: ada@example.com (senders: example.com,partner.example)');
   });
 
+  it('who sends as somebody else is listed for an account, and asked of nobody is refused', async () => {
+    await run('domain add', { name: 'example.com' });
+    await run('account add', { address: 'ada@example.com' });
+    await run('account add', { address: 'boss@example.com' });
+    await run('send-as add', { account: 'ada@example.com', as: 'boss@example.com' });
+    expect((await run('send-as list', { account: 'Ada@example.com' })).text).toMatch(/ada@example\.com +boss@example\.com/);
+    expect((await run('send-as list', { account: 'boss@example.com' })).text).toBe('');
+    await expect(run('send-as list', { account: 'nobody@example.com' })).rejects.toThrow('There is no account nobody@example.com.');
+  });
+
   it('a given password is kept, not shown, and refused when it is empty, which leaves no account behind', async () => {
     await run('domain add', { name: 'example.com' });
     await expect(run('account add', { address: 'ada@example.com', password: '' })).rejects.toThrow(/empty/);

@@ -46,6 +46,11 @@ it('is made anew at a start in its last month', () => {
   expect(later.current.cert.equals(first.current.cert)).toBe(false);
 });
 
+it('that was configured and is not there is told with the keys to correct', () => {
+  const files = { cert: join(folder, 'nix.crt'), key: join(folder, 'nix.key') };
+  expect(() => open({ files })).toThrow(/tls\.cert and tls\.key cannot be used: ENOENT: .*nix\.crt.*Correct the two/);
+});
+
 it('is replaced when its files change, and a pair that does not fit is not taken', async () => {
   const files = { cert: join(folder, 'site.crt'), key: join(folder, 'site.key') };
   const write = ({ cert, key }: { cert: string; key: string }) => {

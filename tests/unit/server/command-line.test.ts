@@ -124,6 +124,17 @@ describe('the command line', () => {
     expect({ code, err, out }).toEqual({ code: 1, err: 'satchel: There is no domain example.com. Add it first.\n', out: '' });
   });
 
+  it.each([
+    ['a folder that is a file', 'ENOTDIR', 'satchel: /f/index: a part of the path is no folder (mkdir, ENOTDIR).\n'],
+    ['a folder of somebody else', 'EACCES', 'satchel: /f/index: this user may not do that there (mkdir, EACCES).\n'],
+    ['an error of the system that has no words here', 'EXDEV', 'satchel: EXDEV: as the system says it\n'],
+  ])('tells %s by its path and in words', async (_, code, sentence) => {
+    const refused = () => {
+      throw Object.assign(new Error(`${code}: as the system says it`), { code, path: '/f/index', syscall: 'mkdir' });
+    };
+    expect(await run(['domain', 'list'], refused)).toMatchObject({ code: 1, err: sentence });
+  });
+
   it('ends with 1 when something is found wrong, after telling what', async () => {
     const summary = { commits: 3, manifests: 0, parts: 0, blobs: 2, tail: 3 };
     const finding = { severity: 'error', kind: 'missing-blob', key: '3f/a1/raw/x', sentence: 'The message is not there.' };

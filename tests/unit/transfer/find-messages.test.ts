@@ -152,6 +152,14 @@ describe('a Maildir', () => {
 const place = ({ mailbox, keywords, isDeleted }: FoundMessage) =>
   `${mailbox?.join('/') ?? '-'} ${keywords.join(' ')}${isDeleted ? ' deleted' : ''}`;
 
+it('a file that programs keep beside mail is passed over in a folder, and told where it was named', async () => {
+  write({ 'Inbox.msf': 'index', 'one.eml': one });
+  expect((await find(folder)).faults).toEqual([]);
+  const named = await find(join(folder, 'Inbox.msf'));
+  expect(named.messages).toEqual([]);
+  expect(named.faults).toEqual(['Inbox.msf: by its name it is no mail, but what programs keep beside it']);
+});
+
 describe('where a message goes, and its flags', () => {
   it('follow from its place: folders, mbox files, Thunderbird, Apple Mail', async () => {
     const marked = mbox
