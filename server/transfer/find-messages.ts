@@ -80,7 +80,7 @@ async function* inFolder(path: string, place: readonly string[], options: FindOp
   entries.sort((a, b) => (a.name < b.name ? -1 : 1));
   const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
   if (folders.includes('cur') || folders.includes('new')) {
-    yield* inMaildirs(path, [], folders, options);
+    yield* inMaildirs(path, mailboxOfOutermost(place.at(-1)), folders, options);
     return;
   }
   for (const entry of entries) {
@@ -91,24 +91,33 @@ async function* inFolder(path: string, place: readonly string[], options: FindOp
   }
 }
 
-/** A Maildir and those below it: `.Parent.Child` (Maildir++), or folders in folders (Dovecot's layout fs). */
+/** A Maildir and those below it. */
 async function* inMaildirs(
   path: string,
-  parent: readonly string[],
+  mailbox: readonly string[],
   folders: readonly string[],
   options: FindOptions,
 ): AsyncGenerator<FoundMessage> {
-  yield* inMaildir(path, parent.length === 0 ? ['INBOX'] : parent, options);
+  yield* inMaildir(path, mailbox.length === 0 ? inbox : mailbox, options);
   for (const name of folders) {
+    if (isOfMaildir(name)) continue;
     const inner = join(path, name);
-    if (name.startsWith('.')) yield* inMaildir(inner, parseFolderName(name), options);
-    else if (name !== 'cur' && name !== 'new' && name !== 'tmp') {
-      const below = (await readdir(inner, { withFileTypes: true }).catch(() => [])).filter((entry) => entry.isDirectory());
-      const names = below.map((entry) => entry.name).sort();
-      yield* inMaildirs(inner, [...parent, name], names, options);
-    }
+    const below = (await readdir(inner, { withFileTypes: true }).catch(() => [])).filter((entry) => entry.isDirectory());
+    const names = below.map((entry) => entry.name).sort();
+    yield* inMaildirs(inner, mailboxBelow(mailbox, name), names, options);
   }
 }
+
+const inbox: readonly string[] = ['INBOX'];
+
+/** The folders that make a Maildir. */
+const isOfMaildir = (name: string) => name === 'cur' || name === 'new' || name === 'tmp';
+
+/** `.Parent.Child` says the whole path (Maildir++); any other is a folder in a folder (Dovecot's layout fs). */
+const mailboxBelow = (mailbox: readonly string[], name: string) => (name.startsWith('.') ? parseFolderName(name) : [...mailbox, name]);
+
+/** The outermost Maildir is INBOX, whatever its name, unless it is a `.Parent.Child` whose Maildir is not there. Empty: INBOX. */
+const mailboxOfOutermost = (name: string | undefined) => (name?.startsWith('.') ? parseFolderName(name) : []);
 
 async function* inMaildir(path: string, mailbox: readonly string[], options: FindOptions): AsyncGenerator<FoundMessage> {
   const custom = parseKeywordsFile(await readFile(join(path, 'dovecot-keywords'), 'utf8').catch(() => ''));
@@ -151,15 +160,18 @@ async function* inFile(path: string, place: readonly string[] | undefined, optio
   const { onBytes, onFault } = options;
   try {
     if (/\.zip$/i.test(path)) {
+      const maildirs = await maildirsIn(path);
       for await (const entry of readZip(path)) {
         const origin = `${path}: ${entry.name}`;
-        const names = entry.name.split(/[/\\]/);
+        const names = namesOf(entry.name);
         try {
           // The last name is what stands behind the last sign: '' for a folder.
-          if (isInMaildir(names)) options.onMailbox?.(mailboxOfPacked(names.slice(0, -2)));
+          const mailbox = isInMaildir(names) ? mailboxOfPacked(names.slice(0, -2), maildirs) : undefined;
+          if (mailbox !== undefined) options.onMailbox?.(mailbox);
           if (entry.isFolder) continue;
-          if (isInMaildir(names)) yield* inPackedMaildir(origin, names, entry.read(), options);
-          else if (names[0] !== '__MACOSX') yield* inNamed(origin, [...(place ?? []), ...names.slice(0, -1)], () => entry.read(), options);
+          if (mailbox !== undefined) yield* inPackedMaildir(origin, mailbox, names.at(-1)!, entry.read(), options);
+          else if (names[0] !== '__MACOSX' && !isBeingWritten(names, maildirs))
+            yield* inNamed(origin, [...(place ?? []), ...names.slice(0, -1)], () => entry.read(), options);
         } catch (error) {
           onFault(origin, sentenceOf(error));
         }
@@ -171,21 +183,43 @@ async function* inFile(path: string, place: readonly string[] | undefined, optio
   }
 }
 
+const namesOf = (name: string) => name.split(/[/\\]/);
+
 const isInMaildir = (names: readonly string[]) => /^(cur|new)$/.test(names.at(-2) ?? '');
 
-/** The name of a Maildir's folder in an archive: its mailbox. */
-const mailboxOfPacked = (names: readonly string[]) => (names.at(-1)?.startsWith('.') ? parseFolderName(names.at(-1)!) : ['INBOX']);
+/** Paths of the folders of an archive that are Maildirs. Asked before the rest, since an archive has its folders in any order. */
+async function maildirsIn(zip: string): Promise<ReadonlySet<string>> {
+  const maildirs = new Set<string>();
+  for await (const { name } of readZip(zip)) {
+    const names = namesOf(name);
+    if (isInMaildir(names)) maildirs.add(names.slice(0, -2).join('/'));
+  }
+  return maildirs;
+}
+
+/** As inFolder and inMaildirs have it. */
+function mailboxOfPacked(folders: readonly string[], maildirs: ReadonlySet<string>): readonly string[] {
+  let outermost = 0;
+  while (!maildirs.has(folders.slice(0, outermost).join('/'))) outermost++;
+  const mailbox = folders.slice(outermost).reduce(mailboxBelow, mailboxOfOutermost(folders[outermost - 1]));
+  return mailbox.length === 0 ? inbox : mailbox;
+}
+
+/** A message that a Maildir is being given. */
+const isBeingWritten = (names: readonly string[], maildirs: ReadonlySet<string>) =>
+  names.at(-2) === 'tmp' && maildirs.has(names.slice(0, -2).join('/'));
 
 /** A file of a Maildir in an archive, which comes before or after the names of its keywords: only the flags of all Maildirs are known. */
 async function* inPackedMaildir(
   origin: string,
-  names: readonly string[],
+  mailbox: readonly string[],
+  name: string,
   chunks: AsyncIterable<Buffer>,
   options: FindOptions,
 ): AsyncGenerator<FoundMessage> {
-  const mailbox = mailboxOfPacked(names.slice(0, -2));
+  if (name.startsWith('.')) return;
   const raw = await collect(unpacked(chunks), options.messageBytesMax);
-  yield* whole(origin, raw, () => ({ mailbox, receivedAt: undefined, ...parseMaildirFlags(names.at(-1)!, []) }), options);
+  yield* whole(origin, raw, () => ({ mailbox, receivedAt: undefined, ...parseMaildirFlags(name, []) }), options);
 }
 
 async function* inNamed(

@@ -244,6 +244,31 @@ describe('where a message goes, and its flags', () => {
     expect((await find(folder)).messages.map(place)).toEqual(['INBOX $seen', 'Lists ', 'Lists/Chess ']);
   });
 
+  it.each<[name: string, files: Readonly<Record<string, string>>, places: string[]]>([
+    ['folders in it', { 'cur/1:2,S': one, 'Lists/cur/2:2,': two, 'Lists/Chess/new/3': one }, ['INBOX $seen', 'Lists ', 'Lists/Chess ']],
+    ['folders in it, in a folder', { 'a/M/new/1': one, 'a/M/Lists/cur/2:2,': two, 'b/new/1': one }, ['INBOX ', 'Lists ', 'INBOX ']],
+    [
+      'folders of both kinds',
+      { 'cur/1:2,S': one, '.Old.Mail/cur/2:2,': two, '.Old/Way/cur/3:2,': one },
+      ['INBOX $seen', 'Old/Mail ', 'Old/Way '],
+    ],
+    ['a folder alone', { 'Lists/cur/2:2,': two }, ['INBOX ']],
+    ['a folder alone whose name says its place', { 'backup/.Old.Mail/cur/2:2,': two }, ['Old/Mail ']],
+    [
+      'what is no mail, or not yet',
+      { 'cur/1:2,S': one, 'cur/.keep': '', 'tmp/2': two, 'Lists/new/3': one, 'Lists/tmp/4': two },
+      ['INBOX $seen', 'Lists '],
+    ],
+  ])('are the same for a Maildir in a zip and unpacked: %s', async (_name, files, places) => {
+    const packed = Object.fromEntries(Object.entries(files).map(([name, text]) => [name, Buffer.from(text)]));
+    const zip = await find(join(write({ 'maildir.zip': zipOf(packed) }), 'maildir.zip'));
+    rmSync(join(folder, 'maildir.zip'));
+    const unpacked = await find(write(files));
+    expect(zip.messages.map(place).sort()).toEqual(places.toSorted());
+    expect(unpacked.messages.map(place).sort()).toEqual(places.toSorted());
+    expect([zip.faults, unpacked.faults]).toEqual([[], []]);
+  });
+
   it('are those that the line beside an mbox says, where it says some', async () => {
     write({ 'a.mbox': mbox, 'a.mbox.flags.json': '{"keywords":5}\n{"keywords":["work"],"mailbox":["X"],"isDeleted":true}\n' });
     expect((await find(join(folder, 'a.mbox'))).messages.map(place)).toEqual(['- ', 'X work deleted']);
