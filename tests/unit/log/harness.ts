@@ -112,3 +112,12 @@ export function add(tx: ToyTx, token: string): number {
   tx.put('token', token, number);
   return number;
 }
+
+/** Writers whose logs are open, with no request counted yet. */
+export async function opened(...nodes: string[]) {
+  const world = new Account();
+  const writers = nodes.map((node) => world.writer(node));
+  for (const { log } of writers) await log.open();
+  world.store.requests.length = 0;
+  return { world, writers, first: writers[0]!, second: writers[1]! };
+}
