@@ -1,3 +1,4 @@
+/** The wire format of IMAP: commands are the same at every split of their bytes, and patterns of LIST match as they should. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { matchesListPattern } from '../../protocol/imap/mailbox-name.ts';
