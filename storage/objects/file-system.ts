@@ -5,6 +5,7 @@
 import * as fs from 'node:fs';
 import { promisify } from 'node:util';
 import { StorageError } from '../../protocol/mail/errors.ts';
+import { UnreachedError } from './object-store.ts';
 
 export const close = promisify(fs.close);
 export const copyFile = promisify(fs.copyFile);
@@ -66,12 +67,13 @@ const refusals: Readonly<Record<string, string>> = {
   EEXIST: 'another object has the name of one of its folders',
 };
 
-/** The StorageError for a failed call; `doing` completes "Could not …". */
-export function storageError(error: unknown, doing: string): unknown {
+/** The StorageError for a failed call; `doing` completes "Could not …". `isUndone`: the store is as if it had not been asked. */
+export function storageError(error: unknown, doing: string, isUndone = false): unknown {
   const code = errorCode(error);
   // Only the system's own errors have a `syscall`; others (an abort, a StorageError, a mistake of ours) pass as they are.
   if (code === undefined || !(error instanceof Error) || !('syscall' in error)) return error;
   const refusal = refusals[code];
   if (refusal !== undefined) return new StorageError('refused', `Could not ${doing}: ${refusal} (${code}).`, { cause: error });
-  return new StorageError('unavailable', `Could not ${doing}: ${code}.`, { cause: error });
+  const message = `Could not ${doing}: ${code}.`;
+  return isUndone ? new UnreachedError(message, { cause: error }) : new StorageError('unavailable', message, { cause: error });
 }

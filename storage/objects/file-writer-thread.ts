@@ -14,30 +14,30 @@ const batchMax = 64;
 function runBatch(writes: readonly FileWrite[]): FileWriteAnswer[] {
   const failures = new Map<FileWrite, FileWriteFailure>();
   const outcomes = new Map<FileWrite, 'created' | 'exists'>();
-  const each = (of: Iterable<FileWrite>, step: (write: FileWrite) => void) => {
+  const each = (of: Iterable<FileWrite>, isUndone: (error: unknown) => boolean, step: (write: FileWrite) => void) => {
     for (const write of of) {
       if (failures.has(write)) continue;
       try {
         step(write);
       } catch (error) {
-        failures.set(write, failureOf(error));
+        failures.set(write, failureOf(error, isUndone(error)));
       }
     }
   };
   const files = new Map<FileWrite, number>();
-  each(writes, (write) => {
+  each(writes, always, (write) => {
     const fd = openSync(write.temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o640);
     files.set(write, fd);
     for (let done = 0; done < write.body.length; ) done += writeSync(fd, write.body, done);
   });
-  each(files.keys(), (write) => fdatasyncSync(files.get(write)!));
+  each(files.keys(), always, (write) => fdatasyncSync(files.get(write)!));
   for (const fd of files.values()) closeSync(fd);
-  each(writes, (write) => outcomes.set(write, giveName(write)));
+  each(writes, isFull, (write) => outcomes.set(write, giveName(write)));
   for (const directory of new Set(Array.from(outcomes.keys(), ({ path }) => dirname(path)))) {
     try {
       syncDirectory(directory);
     } catch (error) {
-      for (const write of outcomes.keys()) if (dirname(write.path) === directory) failures.set(write, failureOf(error));
+      for (const write of outcomes.keys()) if (dirname(write.path) === directory) failures.set(write, failureOf(error, false));
     }
   }
   for (const write of writes) if (write.kind === 'create' || failures.has(write)) removeNow(write.temporary);
@@ -80,9 +80,19 @@ function removeNow(path: string): void {
   }
 }
 
-function failureOf(error: unknown): FileWriteFailure {
+function always(): boolean {
+  return true;
+}
+
+/** There was no room for the name. Of other errors it is not known whether the name was given: the file system may be another machine's. */
+function isFull(error: unknown): boolean {
+  const code = errorCode(error);
+  return code === 'ENOSPC' || code === 'EDQUOT';
+}
+
+function failureOf(error: unknown, isUndone: boolean): FileWriteFailure {
   const { code, syscall, message } = error as NodeJS.ErrnoException;
-  return { code, syscall, message: String(message) };
+  return { code, syscall, message: String(message), isUndone };
 }
 
 parentPort?.on('message', (first: FileWrite) => {

@@ -21,6 +21,8 @@ export interface FileWriteFailure {
   readonly code: string | undefined;
   readonly syscall: string | undefined;
   readonly message: string;
+  /** The name was not given. */
+  readonly isUndone: boolean;
 }
 
 export type FileWriteAnswer =

@@ -28,7 +28,7 @@ import {
   writeFully,
 } from './file-system.ts';
 import { walkKeys } from './file-walk.ts';
-import { FileWriter } from './file-writer.ts';
+import { type FileWriteFailure, FileWriter } from './file-writer.ts';
 import {
   assertKey,
   assertPrefix,
@@ -247,15 +247,23 @@ export class FileStore implements ObjectStore {
   async #write(kind: 'create' | 'replace', key: string, body: Uint8Array, options: RequestOptions): Promise<'created' | 'exists'> {
     const path = this.#begin(key, options);
     const temporary = this.#temporaryPath();
+    /** The file may have its name, unless the error says otherwise. */
+    let isNaming = false;
+    const naming = <T>(give: () => Promise<T>) =>
+      this.#inDirectoryOf(path, () => {
+        isNaming = true;
+        return give();
+      });
     try {
-      if (body.length <= writerBytesMax) return await this.#inDirectoryOf(path, () => this.#writer.write({ kind, path, temporary, body }));
+      if (body.length <= writerBytesMax) return await naming(() => this.#writer.write({ kind, path, temporary, body }));
       await writeLarge(temporary, body);
-      const outcome = await this.#inDirectoryOf(path, () => giveName(kind, temporary, path));
+      const outcome = await naming(() => giveName(kind, temporary, path));
       await this.#directories.sync(dirname(path));
       return outcome;
     } catch (error) {
       this.#removeLater(temporary);
-      throw storageError(error, `${kind === 'create' ? 'create' : 'write'} ${key} in ${this.name}`);
+      const isUndone = !isNaming || (error as Partial<FileWriteFailure>).isUndone === true;
+      throw storageError(error, `${kind === 'create' ? 'create' : 'write'} ${key} in ${this.name}`, isUndone);
     }
   }
 

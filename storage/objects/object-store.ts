@@ -94,7 +94,7 @@ export interface ObjectStore extends AsyncDisposable {
   copy(from: string, to: string, options?: RequestOptions): Promise<PutReceipt>;
 }
 
-/** The store could not be reached: whatever was asked for was not done. */
+/** The store could not be reached, or could not begin (its disk is full): whatever was asked for was not done. */
 export class UnreachedError extends StorageError {
   constructor(message: string, options?: ErrorOptions) {
     super('unavailable', message, options);

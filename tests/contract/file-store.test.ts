@@ -1,7 +1,7 @@
 /** What the file store promises beyond the contract: several processes, death at any moment, files put there by hand. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type FileStore, openFileStore } from '../../storage/objects/file.ts';
 import { FileWriter } from '../../storage/objects/file-writer.ts';
+import { UnreachedError } from '../../storage/objects/object-store.ts';
 import { realClock, realRandom } from '../support/faulty-random.ts';
 
 const child = fileURLToPath(new URL('./file-store-child.ts', import.meta.url));
@@ -135,3 +136,14 @@ test('a writer thread that ends leaves its writes with an unknown outcome, and t
   await expect(write('/end')).rejects.toMatchObject({ code: 'unavailable', message: expect.stringContaining('may have been written') });
   await expect(write('/stay')).resolves.toBe('created');
 });
+
+// As a full disk or too many open files do: nobody needs to wait for the outcome.
+test.each([20, 2_000_000])(
+  'a file of %i bytes that could not be written anywhere is told from one that may have its name',
+  async (bytes) => {
+    await rename(join(folder, '.tmp'), join(folder, '.away'));
+    await expect(store.putIfAbsent('a', Buffer.alloc(bytes))).rejects.toBeInstanceOf(UnreachedError);
+    await rename(join(folder, '.away'), join(folder, '.tmp'));
+    await expect(store.putIfAbsent('a', Buffer.alloc(bytes))).resolves.toMatchObject({ outcome: 'created' });
+  },
+);
