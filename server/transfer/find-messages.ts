@@ -102,7 +102,9 @@ async function* inMaildirs(
   for (const name of folders) {
     if (isOfMaildir(name)) continue;
     const inner = join(path, name);
-    const below = (await readdir(inner, { withFileTypes: true }).catch(() => [])).filter((entry) => entry.isDirectory());
+    const below = (await readdir(inner, { withFileTypes: true }).catch(noneIfMissing(inner, [], options))).filter((entry) =>
+      entry.isDirectory(),
+    );
     const names = below.map((entry) => entry.name).sort();
     yield* inMaildirs(inner, mailboxBelow(mailbox, name), names, options);
   }
@@ -120,14 +122,16 @@ const mailboxBelow = (mailbox: readonly string[], name: string) => (name.startsW
 const mailboxOfOutermost = (name: string | undefined) => (name?.startsWith('.') ? parseFolderName(name) : []);
 
 async function* inMaildir(path: string, mailbox: readonly string[], options: FindOptions): AsyncGenerator<FoundMessage> {
-  const custom = parseKeywordsFile(await readFile(join(path, 'dovecot-keywords'), 'utf8').catch(() => ''));
+  const keywordsFile = join(path, 'dovecot-keywords');
+  const custom = parseKeywordsFile(await readFile(keywordsFile, 'utf8').catch(noneIfMissing(keywordsFile, '', options)));
   for (const folder of ['cur', 'new']) {
-    const names = await readdir(join(path, folder)).catch(() => undefined);
+    const inner = join(path, folder);
+    const names = await readdir(inner).catch(noneIfMissing(inner, undefined, options));
     if (names === undefined) continue;
     options.onMailbox?.(mailbox);
     for (const name of names.sort()) {
       if (name.startsWith('.')) continue;
-      const file = join(path, folder, name);
+      const file = join(inner, name);
       try {
         const { size, mtimeMs } = await stat(file);
         options.onBytes?.(size);
@@ -250,7 +254,7 @@ async function* inStream(
   const here = place === undefined ? undefined : mailboxOfPlace(place, basename(origin.split(/[/\\]|: /).at(-1)!));
   // An empty mbox is a mailbox without messages.
   if (first.done && isMboxName(origin)) {
-    const mailbox = (await mboxFlags(origin, options.onFault))[0]?.mailbox ?? here;
+    const mailbox = (await mboxFlags(origin, options))[0]?.mailbox ?? here;
     if (mailbox !== undefined) options.onMailbox?.(mailbox);
     return;
   }
@@ -259,12 +263,12 @@ async function* inStream(
   if (!looksLikeMbox(first.value) && !isMboxName(origin)) {
     const raw = await collect(all, options.messageBytesMax);
     const mailbox = place === undefined ? undefined : mailboxOfPlace(place, undefined);
-    const apple = raw !== undefined && /\.emlx(\.gz)?$/i.test(origin) ? parseAppleMessage(raw) : undefined;
+    const apple = raw !== undefined && /\.emlx(\.(gz|zst))?$/i.test(origin) ? parseAppleMessage(raw) : undefined;
     if (apple !== undefined) yield* whole(origin, apple.raw, () => ({ mailbox, ...apple }), options);
     else yield* whole(origin, raw, (found) => ({ mailbox, receivedAt: undefined, ...marksOf(found) }), options);
     return;
   }
-  const flags = await mboxFlags(origin, options.onFault);
+  const flags = await mboxFlags(origin, options);
   let number = 0;
   const onFault = (sentence: string, offset: number) => options.onFault(`${origin} at byte ${offset}`, sentence);
   for await (const { raw, receivedAt } of readMbox(all, { messageBytesMax: options.messageBytesMax, onFault })) {
@@ -274,7 +278,7 @@ async function* inStream(
   }
 }
 
-const isMboxName = (name: string) => /(\.mbo?x|(^|[/\\])mbox)(\.gz)?$/i.test(name);
+const isMboxName = (name: string) => /(\.mbo?x|(^|[/\\])mbox)(\.(gz|zst))?$/i.test(name);
 
 interface MboxFlags {
   readonly keywords: readonly string[];
@@ -283,12 +287,13 @@ interface MboxFlags {
 }
 
 /** What our export writes beside an mbox, a line a message. */
-async function mboxFlags(path: string, onFault: FindOptions['onFault']): Promise<readonly (MboxFlags | undefined)[]> {
-  const text = await readFile(`${path}.flags.json`, 'utf8').catch(() => '');
+async function mboxFlags(mbox: string, options: FindOptions): Promise<readonly (MboxFlags | undefined)[]> {
+  const path = `${mbox}.flags.json`;
+  const text = await readFile(path, 'utf8').catch(noneIfMissing(path, '', options));
   try {
     return text.split('\n').flatMap((line) => (line === '' ? [] : [flagsOf(JSON.parse(line))]));
   } catch {
-    onFault(`${path}.flags.json`, 'it is damaged, so the messages come without these flags');
+    options.onFault(path, 'it is damaged, so the messages come without these flags');
     return [];
   }
 }
@@ -364,5 +369,16 @@ async function collect(chunks: AsyncIterable<Buffer>, bytesMax: number): Promise
   }
   return Buffer.concat(collected);
 }
+
+/** No file, or none that can have such a name, as one in an archive may. */
+const missing: ReadonlySet<unknown> = new Set(['ENOENT', 'ENAMETOOLONG', 'ERR_INVALID_ARG_VALUE']);
+
+/** For what need not be there. What is there and cannot be read is told. */
+const noneIfMissing =
+  <T>(path: string, none: T, { onFault }: FindOptions) =>
+  (error: unknown): T => {
+    if (!missing.has((error as { readonly code?: unknown }).code)) onFault(path, sentenceOf(error));
+    return none;
+  };
 
 const sentenceOf = (error: unknown) => (error instanceof Error ? error.message : String(error));

@@ -51,13 +51,18 @@ export async function importMessages(options: ImportOptions): Promise<ImportRepo
     else state.faultsOmitted++;
   };
   const running = new Set<Promise<void>>();
+  /** Of batches: each is heard of, whether or not it was waited for when it failed. */
+  const failures: unknown[] = [];
+  const throwIfFailed = () => {
+    if (failures.length > 0) throw failures[0];
+  };
   const hand = (batch: readonly FoundMessage[]) => {
-    const sent = sendBatch(options, batch, state, onFault).finally(() => {
-      running.delete(sent);
-      onProgress?.(total === 0 ? 1 : Math.min(1, state.bytes / total), state);
-    });
-    // Whoever waits next hears of a failure.
-    sent.catch(() => {});
+    const sent = sendBatch(options, batch, state, onFault)
+      .catch((error: unknown) => void failures.push(error))
+      .finally(() => {
+        running.delete(sent);
+        onProgress?.(total === 0 ? 1 : Math.min(1, state.bytes / total), state);
+      });
     running.add(sent);
   };
   let batch: FoundMessage[] = [];
@@ -75,16 +80,18 @@ export async function importMessages(options: ImportOptions): Promise<ImportRepo
       bytes += message.raw.length;
       if (bytes < batchBytes && batch.length < batchMessages) continue;
       while (running.size >= batchesMax) await Promise.race(running);
+      throwIfFailed();
       hand(batch);
       batch = [];
       bytes = 0;
     }
     if (batch.length > 0) hand(batch);
     await Promise.all(running);
+    throwIfFailed();
     // Last, so that only those are made and counted that no message made.
     if (options.mailbox === undefined) await sendMailboxes(options, [...mailboxes.values()], state, onFault);
   } finally {
-    await Promise.allSettled(running);
+    await Promise.all(running);
   }
   const { found, added, known, emptyMailboxes, faults, faultsOmitted } = state;
   return { address: options.address, found, added, known, emptyMailboxes, faults, faultsOmitted };

@@ -16,7 +16,7 @@ const noMailbox = /^(messages|data|attachments|\d|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[
 export function mailboxOfPlace(folders: readonly string[], mbox: string | undefined): readonly string[] | undefined {
   const isInMailMailbox = folders.some((name) => /\.(mbox|imapmbox)$/i.test(name));
   const levels = folders.filter((name) => !(isInMailMailbox && noMailbox.test(name))).map((name) => name.replace(folderEnding, ''));
-  if (mbox !== undefined && mbox !== 'mbox') levels.push(mbox.replace(/\.gz$/i, '').replace(/\.mbo?x$/i, ''));
+  if (mbox !== undefined && mbox !== 'mbox') levels.push(mbox.replace(/\.(gz|zst)$/i, '').replace(/\.mbo?x$/i, ''));
   const named = levels
     .map((name) =>
       name

@@ -326,11 +326,24 @@ describe('files and folders', () => {
     expect([raws, faults]).toEqual([[two], ['link: it is a link, which is not followed']]);
   });
 
+  it('that are there and cannot be read are named, and the others are read', async () => {
+    write({ 'mail/new/1': one, 'mail/cur': 'no folder', 'mail/dovecot-keywords/x': '', 'all.mbox': mbox });
+    mkdirSync(join(folder, 'all.mbox.flags.json'));
+    const { raws, faults } = await find(folder);
+    expect(raws).toEqual([one, two, one]);
+    expect(faults).toEqual([
+      expect.stringMatching(/^all\.mbox\.flags\.json: EISDIR/),
+      expect.stringMatching(/^mail\/dovecot-keywords: EISDIR/),
+      expect.stringMatching(/^mail\/cur: ENOTDIR/),
+    ]);
+  });
+
   it('that are packed are unpacked by what they hold, in Maildirs and archives too, whatever their names', async () => {
     const packed = gzipSync(one);
     write({
       'a/1.eml': packed,
       'b/2.mbox': gzipSync(mbox),
+      'b/3.mbox.zst': zstdCompressSync(mbox),
       'c.zip': zipOf({ 'Maildir/cur/1,S=9:2,F': packed, '3.eml': packed, 'all.mbox': gzipSync(mbox) }),
       'mail/cur/1,S=22,W=24:2,S': packed,
       'mail/cur/2,S=22:2,': zstdCompressSync(two),
@@ -338,8 +351,21 @@ describe('files and folders', () => {
     });
     const { raws, faults, messages } = await find(folder);
     expect(faults).toEqual([]);
-    expect(raws).toEqual([one, one, two, one, one, one, two, one, two, one]);
-    expect(messages.map(place)).toEqual(['a ', 'b/2 ', 'b/2 ', 'INBOX $flagged', '- ', 'all ', 'all ', 'INBOX $seen', 'INBOX ', '- ']);
+    expect(raws).toEqual([one, one, two, one, two, one, one, one, two, one, two, one]);
+    expect(messages.map(place)).toEqual([
+      'a ',
+      'b/2 ',
+      'b/2 ',
+      'b/3 ',
+      'b/3 ',
+      'INBOX $flagged',
+      '- ',
+      'all ',
+      'all ',
+      'INBOX $seen',
+      'INBOX ',
+      '- ',
+    ]);
   });
 
   it.each<[name: string, content: Buffer, fault: RegExp]>([
