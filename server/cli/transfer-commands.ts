@@ -24,7 +24,7 @@ export function addTransferCommands(add: (name: string) => Command, ports: CliPo
 
   add('import')
     .description(
-      'Put messages from files into an account: mbox, Maildir, .eml, folders, and gz or zip of them. Again, it adds nothing twice.',
+      'Put messages from files into an account: mbox, Maildir, .eml, folders, and gz, zst or zip of them. Again, it adds nothing twice.',
     )
     .argument('<address>', 'the account')
     .argument('<path...>', 'files and folders')
