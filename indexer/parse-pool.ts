@@ -1,9 +1,11 @@
 /**
  * Parses messages without holding up the event loop: small ones in place, larger ones in worker threads, one message a worker at a time.
- * A message that kills its worker, or takes it too long, is answered with minimal facts: it is stored and shown like any other.
+ * A message that kills its worker, or takes it too long, is answered with minimal facts: it is stored and shown like any other. Where the worker did not
+ * begin with it (no thread can be started, or the pool ends) that says nothing of the message: it is to be parsed later.
  */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
+import { StorageError } from '../protocol/mail/errors.ts';
 import { asBuffer } from '../protocol/mime/bytes.ts';
 import { inlineParseBytesMax, inlineQuotesMax, parseHeapMbMax, parseMsMax } from './limits.ts';
 import { type ParsedMessage, parseMessage, parseMinimally } from './parse-message.ts';
@@ -25,6 +27,7 @@ export interface ParsePoolOptions {
 interface Job {
   readonly bytes: Uint8Array;
   readonly resolve: (parsed: ParsedMessage) => void;
+  readonly reject: (error: StorageError) => void;
 }
 
 interface Answer {
@@ -37,6 +40,7 @@ export class ParsePool implements AsyncDisposable {
   readonly #waiting: Job[] = [];
   readonly #idle: Worker[] = [];
   readonly #workers = new Set<Worker>();
+  #isEnding = false;
 
   constructor(options: ParsePoolOptions = {}) {
     this.#options = {
@@ -50,19 +54,21 @@ export class ParsePool implements AsyncDisposable {
     };
   }
 
-  /** Always resolves. The bytes stay the caller's. */
+  /** Rejects with StorageError 'unavailable' only. The bytes stay the caller's. */
   parse(bytes: Uint8Array): Promise<ParsedMessage> {
     if (this.#isQuick(bytes)) return this.#parseInPlace(bytes);
-    return new Promise((resolve) => {
-      this.#waiting.push({ bytes, resolve });
+    return new Promise((resolve, reject) => {
+      if (this.#isEnding) return reject(ending());
+      this.#waiting.push({ bytes, resolve, reject });
       this.#next();
     });
   }
 
-  /** Ends the workers. What they still had is answered with minimal facts. */
+  /** Ends the workers. Who still waits for them is told to come again. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isEnding = true;
     const workers = [...this.#workers];
-    for (const job of this.#waiting.splice(0)) job.resolve(parseMinimally(job.bytes));
+    for (const job of this.#waiting.splice(0)) job.reject(ending());
     this.#idle.length = 0;
     await Promise.all(workers.map((worker) => worker.terminate()));
   }
@@ -111,26 +117,34 @@ export class ParsePool implements AsyncDisposable {
 
   #run(worker: Worker, job: Job): void {
     const timer = setTimeout(() => lose(`no answer within ${this.#options.parseMsMax} ms`), this.#options.parseMsMax);
-    const settle = (parsed: ParsedMessage): void => {
+    const letGo = (): void => {
       clearTimeout(timer);
       worker.removeAllListeners('message');
       worker.off('error', onError);
       worker.off('exit', onExit);
-      job.resolve(parsed);
     };
     const lose = (reason: string): void => {
+      letGo();
       this.#options.onCasualty(reason, job.bytes.length);
-      settle(parseMinimally(job.bytes));
+      job.resolve(parseMinimally(job.bytes));
       void worker.terminate();
     };
-    const onError = (error: unknown) => lose(String(error));
-    const onExit = () => lose('the worker ended');
+    const postpone = (error: StorageError): void => {
+      letGo();
+      job.reject(error);
+    };
+    const onError = (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ERR_WORKER_INIT_FAILED') lose(String(error));
+      else postpone(new StorageError('unavailable', 'no thread could be started to parse a message', { cause: error }));
+    };
+    const onExit = () => (this.#isEnding ? postpone(ending()) : lose('the worker ended'));
     worker.on('message', (answer: Answer) => {
       if (answer.parsed === undefined) {
         lose(answer.error ?? 'an answer without facts');
         return;
       }
-      settle(answer.parsed);
+      letGo();
+      job.resolve(answer.parsed);
       this.#idle.push(worker);
       this.#next();
     });
@@ -140,4 +154,8 @@ export class ParsePool implements AsyncDisposable {
     const copy = new Uint8Array(job.bytes);
     worker.postMessage(copy, [copy.buffer]);
   }
+}
+
+function ending(): StorageError {
+  return new StorageError('unavailable', 'the server is stopping');
 }

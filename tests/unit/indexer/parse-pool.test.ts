@@ -1,4 +1,5 @@
-import { afterAll, describe, expect, test } from 'vitest';
+import { Worker } from 'node:worker_threads';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 import { parseMessage } from '../../../indexer/parse-message.ts';
 import { ParsePool } from '../../../indexer/parse-pool.ts';
 
@@ -55,10 +56,27 @@ describe('a message that its worker does not survive', () => {
     expect(casualties.at(-1)).toMatch(reason);
   });
 
-  test('leaves those that wait at the end with minimal facts, not without an answer', async () => {
+  test('is told from one whose worker could not start, which is parsed when there is room for a thread', async () => {
+    const before = casualties.length;
+    await using pool = openPool(30_000);
+    const start = Worker.prototype.on;
+    const failing = vi.spyOn(Worker.prototype, 'on').mockImplementation(function (this: Worker, event, listener) {
+      // What the system's refusal looks like, after all listeners are there.
+      if (event === 'exit') setImmediate(() => this.emit('error', Object.assign(new Error('EMFILE'), { code: 'ERR_WORKER_INIT_FAILED' })));
+      return Reflect.apply(start, this, [event, listener]) as Worker;
+    });
+    const refused = pool.parse(message('fine'));
+    await expect(refused).rejects.toMatchObject({ code: 'unavailable' });
+    failing.mockRestore();
+    expect(casualties).toHaveLength(before);
+  });
+
+  test('is told from those that wait at the end, which are to come again', async () => {
     const closing = new ParsePool({ workersMax: 1, inlineBytesMax: 0, program: new URL('./workers/hangs.js', import.meta.url) });
     const waiting = [closing.parse(message('hang')), closing.parse(message('hang'))];
+    const outcomes = Promise.allSettled(waiting);
     await closing[Symbol.asyncDispose]();
-    expect((await Promise.all(waiting)).map((parsed) => parsed.facts.subject)).toEqual(['A subject', 'A subject']);
+    for (const outcome of await outcomes) expect(outcome).toMatchObject({ reason: { code: 'unavailable' } });
+    await expect(closing.parse(message('fine'))).rejects.toMatchObject({ code: 'unavailable' });
   });
 });
