@@ -3,7 +3,7 @@
  * and their bytes never change, so nothing is ever invalidated. MemoryBlobCache is the one that exists; a cache on disk, for a node far from
  * its bucket, is another implementation of the same interface.
  */
-import { blobCacheBytesMaxDefault, blobCacheEntryShareMax, blobCacheUnreadShareMax } from './limits.ts';
+import { blobCacheBytesMaxDefault, blobCacheEntryShareMax, blobCacheUnreadMax, blobCacheUnreadShareMax } from './limits.ts';
 
 export interface BlobCache {
   /** The bytes kept under `name`, or those that `fetch` gives. Concurrent reads of one name share one fetch; a failed one is kept for nobody. */
@@ -74,7 +74,7 @@ export class MemoryBlobCache implements BlobCache {
     this.#unread.set(name, own);
     this.#unreadBytes += own.buffer.byteLength;
     for (const oldest of this.#unread.keys()) {
-      if (this.#unreadBytes <= this.#bytesMax * blobCacheUnreadShareMax) break;
+      if (this.#unread.size <= blobCacheUnreadMax && this.#unreadBytes <= this.#bytesMax * blobCacheUnreadShareMax) break;
       this.#drop(oldest);
     }
     this.#makeRoom();

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { MemoryBlobCache } from '../../../storage/blobs/blob-cache.ts';
+import { blobCacheUnreadMax } from '../../../storage/blobs/limits.ts';
 
 const bytes = (length: number) => Buffer.from(new ArrayBuffer(length));
 const read = (cache: MemoryBlobCache, name: string, length = 100) => cache.read(name, async () => bytes(length));
@@ -22,6 +23,14 @@ test('a spike of new mail drives out none of what clients read', async () => {
   expect(cache.bytes).toBe(950);
   expect(cache.peek('new994')).toBeUndefined();
   expect(cache.peek('new995')).toBeDefined();
+});
+
+test('of what was written and not read, no more than clients wait for are kept, however small', () => {
+  const cache = new MemoryBlobCache({ bytesMax: 1_000_000 });
+  for (let i = 0; i < 1_000; i++) cache.keep(`new${i}`, bytes(50));
+  expect(cache.bytes).toBe(50 * blobCacheUnreadMax);
+  expect(cache.peek(`new${999 - blobCacheUnreadMax}`)).toBeUndefined();
+  expect(cache.peek(`new${1_000 - blobCacheUnreadMax}`)).toBeDefined();
 });
 
 test('what was written and then read stays as what was read', async () => {
