@@ -24,8 +24,8 @@ export interface ServerProcess {
 /** What server/launch.js sets; the launcher itself would survive the kill. */
 const asLaunched = {
   UV_THREADPOOL_SIZE: '16',
-  MALLOC_MMAP_THRESHOLD_: String(128 * 1024),
-  MALLOC_TRIM_THRESHOLD_: String(32 * 1024 * 1024),
+  MALLOC_MMAP_THRESHOLD_: String(32 * 1024),
+  MALLOC_TRIM_THRESHOLD_: String(1024 * 1024),
 };
 
 /** Resolves when the server says that it serves. */
