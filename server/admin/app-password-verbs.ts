@@ -29,7 +29,11 @@ export const appPasswordVerbs = [
       return { address, id, name, scopes, password };
     },
     print: ({ address, id, scopes, password }) =>
-      `Added the app password ${id} of ${address}, for ${whatFor(scopes)}.\nPassword (shown this once): ${password}`,
+      [
+        `Added the app password ${id} of ${address}, for ${whatFor(scopes)}.`,
+        `Password (shown this once): ${password}`,
+        'It is for "normal password" (PLAIN or LOGIN over TLS). A program that chooses SCRAM by itself must be told so, mbsync by `AuthMechs PLAIN`.',
+      ].join('\n'),
   }),
   defineVerb({
     name: 'app-password list',

@@ -114,6 +114,16 @@ describe('verbs', () => {
     await expect(run('send-as list', { account: 'nobody@example.com' })).rejects.toThrow('There is no account nobody@example.com.');
   });
 
+  it('an app password is shown once, with what a program must choose that would log in by SCRAM', async () => {
+    await run('domain add', { name: 'example.com' });
+    await run('account add', { address: 'ada@example.com' });
+    const { text } = await run('app-password add', { address: 'ada@example.com', scope: 'imap' });
+    expect(text).toMatch(
+      /^Added the app password \w+ of ada@example\.com, for imap\.\nPassword \(shown this once\): (\w{4}-){4}\w{4}\nIt is for .*PLAIN/,
+    );
+    expect((await run('app-password list', { address: 'ada@example.com' })).text).not.toMatch(/(\w{4}-){4}/);
+  });
+
   it('a given password is kept, not shown, and refused when it is empty, which leaves no account behind', async () => {
     await run('domain add', { name: 'example.com' });
     await expect(run('account add', { address: 'ada@example.com', password: '' })).rejects.toThrow(/empty/);
