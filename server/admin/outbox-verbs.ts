@@ -75,7 +75,7 @@ async function* failedSubmissions(account: Account): AsyncGenerator<readonly [id
 
 const isWaiting = ({ state }: { readonly state: string }) => state === 'queued' || state === 'claimed';
 const isFailed = ({ state }: { readonly state: string }) => state === 'failed';
-const newestFirst = (a: Described, b: Described) => (a.createdAt < b.createdAt ? 1 : -1);
+const newestFirst = (a: Described, b: Described) => (a.createdAt === b.createdAt ? 0 : a.createdAt < b.createdAt ? 1 : -1);
 
 export const outboxVerbs: readonly Verb[] = [
   defineVerb({
@@ -91,17 +91,24 @@ export const outboxVerbs: readonly Verb[] = [
     run: async (services, { account: name, failed = false }) => {
       const found: Described[] = [];
       let hasMore = false;
+      const cut = () => {
+        if (failed) found.sort(newestFirst);
+        hasMore ||= found.length > listedMax;
+        found.splice(listedMax);
+      };
       const accounts = name === undefined ? everyAccount(services) : [[name, await accountNamed(services, name)] as const];
       for await (const [address, account] of accounts) {
-        if (failed) for await (const [id, record] of failedSubmissions(account)) found.push(describe(address, id, record));
-        else {
+        if (failed) {
+          for await (const [id, record] of failedSubmissions(account)) {
+            found.push(describe(address, id, record));
+            if (found.length >= 2 * listedMax) cut();
+          }
+        } else {
           account.read((reader) => {
             for (const { id, value } of unfinishedSubmissions(reader)) found.push(describe(address, id, value));
           });
         }
-        if (failed) found.sort(newestFirst);
-        hasMore ||= found.length > listedMax;
-        found.splice(listedMax);
+        cut();
         if (hasMore && !failed) break;
       }
       return { submissions: found, hasMore, ...(failed ? { failed } : {}) };
