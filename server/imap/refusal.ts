@@ -41,13 +41,14 @@ function refuseForStorage(error: StorageError): Refusal {
       return { status: 'NO', code: 'UNAVAILABLE', text: 'The store cannot be reached, try again.', isReported: true };
     case 'corrupt':
     case 'missing':
-    case 'refused':
       return {
         status: 'NO',
         code: 'CONTACTADMIN',
         text: 'The store does not have what it should, reported in the log of the server.',
         isReported: true,
       };
+    case 'refused':
+      return { status: 'NO', code: 'CONTACTADMIN', text: 'The store refuses this, reported in the log of the server.', isReported: true };
     default:
       return assertNever(error.code);
   }

@@ -50,6 +50,8 @@ export function methodErrorOf(error: unknown, logger: Logger, method: string): o
     return { type: 'serverUnavailable', description: 'The store cannot be reached, try again.' };
   }
   logger.error('A JMAP method failed.', { method, error });
+  if (error instanceof StorageError && error.code === 'refused')
+    return { type: 'serverFail', description: 'The store refuses this; the log of the server says why.' };
   return { type: 'serverFail', description: 'The server failed; its log says why.' };
 }
 
