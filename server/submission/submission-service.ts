@@ -75,7 +75,7 @@ export class SubmissionService {
           }),
         begin: async (mechanism, initialResponse, isSecure) => {
           const step = async (run: () => Promise<SaslReply>): Promise<AuthStep> => {
-            const outcome = await attempt(run);
+            const outcome = await attempt(run, isProtected(isSecure));
             if (outcome.kind === 'done') identity = outcome.identity;
             if (outcome.kind === 'refused' && outcome.reply.code === 535 && ++failures >= loginFailuresMax)
               queueMicrotask(() => session.close());
@@ -226,7 +226,7 @@ type Outcome =
   | Extract<AuthStep, { kind: 'refused' }>;
 
 /** RFC 4954 §6. */
-async function attempt(run: () => Promise<SaslReply>): Promise<Outcome> {
+async function attempt(run: () => Promise<SaslReply>, mayUsePlaintext: boolean): Promise<Outcome> {
   try {
     return await run();
   } catch (error) {
@@ -236,7 +236,8 @@ async function attempt(run: () => Promise<SaslReply>): Promise<Outcome> {
       case 'unsupported':
         return { kind: 'refused', reply: reply(504, '5.5.4', 'this mechanism is not known here') };
       case 'forbidden':
-        return { kind: 'refused', reply: reply(538, '5.7.11', error.message) };
+        // 538 asks for TLS. Where that is not what lacks, the login is good, and not for this.
+        return { kind: 'refused', reply: mayUsePlaintext ? reply(535, '5.7.8', error.message) : reply(538, '5.7.11', error.message) };
       case 'invalidArguments':
         return { kind: 'refused', reply: reply(501, '5.5.2', error.message) };
       case 'limit':

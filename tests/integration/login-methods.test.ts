@@ -193,6 +193,18 @@ describe('an app password', () => {
     expect(await logIn()).toMatch(/^x NO /);
   });
 
+  it('of another service is refused at submission as a login, not as one that lacks TLS (RFC 4954 §6)', async () => {
+    const added = await folder.satchel(['app-password', 'add', 'me@localhost', '--scope', 'imap', '--json']);
+    const { password: drawn } = JSON.parse(added.out) as { password: string };
+    const { port } = server.addressOf('submissions');
+    const smtp = new LineClient(connect({ host: '127.0.0.1', port, rejectUnauthorized: false }));
+    await smtp.send('', /^220 /m);
+    await smtp.send('EHLO there\r\n', /^250 .*\r\n$/m);
+    const answer = await smtp.send(`AUTH PLAIN ${base64(`\0me@localhost\0${drawn}`)}\r\n`, /\r\n$/);
+    expect(answer).toBe('535 5.7.8 This app password is not for submission.\r\n');
+    smtp.socket.destroy();
+  });
+
   it('for a service that is not there is refused', async () => {
     const { code, err } = await folder.satchel(['app-password', 'add', 'me@localhost', '--scope', 'imap,telnet']);
     expect(code).toBe(1);
