@@ -15,16 +15,16 @@ export interface SetArguments {
 }
 
 /** Takes any key as its own: `__proto__` is an Id (RFC 8620 §1.2). */
-const byId = <T>(): Record<string, T> => Object.create(null) as Record<string, T>;
+const emptyRecord = <T>(): Record<string, T> => Object.create(null) as Record<string, T>;
 
 /** The outcome of a /set, filled object by object. */
 export class SetOutcome {
-  readonly created = byId<object>();
-  readonly updated = byId<object | null>();
+  readonly created = emptyRecord<object>();
+  readonly updated = emptyRecord<object | null>();
   readonly destroyed: string[] = [];
-  readonly notCreated = byId<SetError>();
-  readonly notUpdated = byId<SetError>();
-  readonly notDestroyed = byId<SetError>();
+  readonly notCreated = emptyRecord<SetError>();
+  readonly notUpdated = emptyRecord<SetError>();
+  readonly notDestroyed = emptyRecord<SetError>();
 
   /** Runs the work on one object; what it refuses is noted under its id, anything else is thrown on. */
   async attempt(where: 'notCreated' | 'notUpdated' | 'notDestroyed', id: string, work: () => unknown): Promise<void> {
