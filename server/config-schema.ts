@@ -123,7 +123,7 @@ export const ConfigSchema = Type.Object(
     ),
     publicUrl: Type.String({
       pattern: '^https?://',
-      description: 'How browsers and JMAP clients reach this server.',
+      description: 'How browsers and JMAP clients reach this server, such as https://mail.example.com.',
       derived: 'http:// and listen.http, with localhost for 0.0.0.0 and [::]',
     }),
     clients: Type.Object(
@@ -162,7 +162,8 @@ export const ConfigSchema = Type.Object(
     corsOrigins: Type.Array(Type.String(), { default: [], description: 'Web origins that may call the HTTP interfaces from a browser.' }),
     defaultDomain: Type.String({ minLength: 1, default: 'localhost', description: 'Completes a login name without a domain.' }),
     firstAccount: Type.Union([Type.String({ pattern: '^[^@\\s]+@[^@\\s]+$' }), Type.Null()], {
-      description: 'Account that is made, with a random password printed once, when there is no account and no domain at all.',
+      description:
+        'Account, such as me@example.com, that is made, with a random password printed once, when there is no account and no domain at all.',
       derived: 'me@<defaultDomain> without a configuration file, otherwise null',
     }),
     tls: Type.Optional(

@@ -254,7 +254,11 @@ function elsewhere(node: SchemaNode, key: string, path: string): string | undefi
 function wrongValue(node: SchemaNode, value: unknown, path: string): ConfigError {
   const choices = node.anyOf?.filter((variant) => variant.const !== undefined).map((variant) => String(variant.const)) ?? [];
   const [error] = Value.Errors(node as never, value);
-  let want = error?.message ?? 'is not allowed';
+  let want =
+    error?.message.replace(/^must be (?=string|number|boolean)/, 'must be a ').replace(/^must be (?=array|integer)/, 'must be an ') ??
+    'is not allowed';
+  // Whose description shows what is wanted needs no regular expression.
+  if (error?.keyword === 'pattern' && node.description?.includes('such as')) want = 'must be of another form';
   if (node.const !== undefined) want = `must be ${show(node.const)}`;
   else if (choices.length > 0) want = `must be ${oneOf(choices)}`;
   else if (node.properties !== undefined) want = 'must be an object';

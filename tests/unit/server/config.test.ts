@@ -75,9 +75,15 @@ describe('a wrong configuration is refused with a sentence', () => {
     ['a missing key', '{ "store": { "driver": "s3" } }', /lacks store\.bucket/],
     ['half a certificate', '{ "tls": { "cert": "c.pem" } }', /lacks tls\.key/],
     ['half of the credentials', '{ "store": { "driver": "s3", "bucket": "mail", "accessKeyId": "a" } }', /go together/],
-    ['an address without a port', '{ "listen": { "imap": "localhost" } }', /^listen\.imap must match/],
+    ['an address without a port', '{ "listen": { "imap": "localhost" } }', /^listen\.imap must be of another form/],
     ['a port that is none', '{ "listen": { "imap": "localhost:70000" } }', /listen\.imap must be 0 to 65535/],
-    ['a wrong type', '{ "limits": { "messageBytesMax": "40 MB" } }', /^limits\.messageBytesMax must be integer .*, and is "40 MB"\.$/],
+    ['a wrong type', '{ "limits": { "messageBytesMax": "40 MB" } }', /^limits\.messageBytesMax must be an integer .*, and is "40 MB"\.$/],
+    [
+      'a listener without an address',
+      '{ "listen": { "imap": "143" } }',
+      /^listen\.imap must be of another form \(.*: an address and port such as 127\.0\.0\.1:1143, or null to switch it off\), and is "143"\.$/,
+    ],
+    ['a listener that is a number', '{ "listen": { "imap": 143 } }', /^listen\.imap must be a string .*, and is 143\.$/],
     ['a number out of bounds', '{ "limits": { "messageBytesMax": 1 } }', /^limits\.messageBytesMax must be >= 65536/],
     [
       'an unknown action',
