@@ -229,7 +229,7 @@ export class LogAccounts implements Accounts, AsyncDisposable {
       return account;
     }
     // What its index holds may be the reason.
-    await this.options.kv(id).clear();
+    await AccountIndex.clear(this.options.kv(id));
     return this.open(id);
   }
 

@@ -13,7 +13,7 @@ import { encodeMutation } from '../log/commit-codec.ts';
 import type { Attempt, Outcome, Position, RestoredPart, StateMachine, StateView } from '../log/machine.ts';
 import type { Commit, Mutation } from '../log/record.ts';
 import { Applier } from './apply.ts';
-import { dirtyKey, ingestKey, journalKey, layoutVersion, readU48, tombstoneKey } from './keyspace.ts';
+import { dirtyKey, ingestKey, journalKey, layoutVersion, metaKey, readU48, tombstoneKey } from './keyspace.ts';
 import { endOf, type Kv } from './kv.ts';
 import { journalKeptMs, journalPrunedPerCommit } from './limits.ts';
 import { IndexReader, ReaderCache } from './reader.ts';
@@ -44,6 +44,12 @@ export class AccountIndex implements StateMachine<AccountTransactor, Effect> {
     const { seq, layout } = index.applied.meta();
     if (seq === 0 || layout !== layoutVersion) await index.reset();
     return index;
+  }
+
+  /** Empties `kv`, the position first: whoever dies before the rest is cleared leaves an index that says so. */
+  static async clear(kv: Kv): Promise<void> {
+    kv.write([[metaKey, null]]);
+    await kv.clear();
   }
 
   /** Opens what this process has opened before. */
@@ -135,7 +141,7 @@ export class AccountIndex implements StateMachine<AccountTransactor, Effect> {
     this.current = undefined;
     this.oldest = undefined;
     this.cache = new ReaderCache();
-    await this.kv.clear();
+    await AccountIndex.clear(this.kv);
     this.state.forget();
   }
 
