@@ -22,6 +22,13 @@ it.each(documents)('%s has no dead link', (document) => {
   expect(dead).toEqual([]);
 });
 
+it('docs/ARCHITECTURE.md lists every decision under its title', () => {
+  const entries = inDocs.filter((name) => name.startsWith('docs/decisions/')).sort();
+  const list = entries.map((name) => /^# (\d+\. )(.*)$/m.exec(read(name))!).map(([, number, title]) => `${number}[${title}]`);
+  const listed = Array.from(read('docs/ARCHITECTURE.md').matchAll(/^(\d+\. \[.*\])\(decisions\/.*\)$/gm), ([, entry]) => entry!);
+  expect(listed).toEqual(list);
+});
+
 /** As GitHub makes them of headings. */
 function fragmentsOf(text: string): string[] {
   const headings = Array.from(text.matchAll(/^#+ (.*)$/gm), ([, heading]) => heading!.toLowerCase());
