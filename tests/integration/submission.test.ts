@@ -187,7 +187,8 @@ describe('what failed for good', () => {
     const text = verbs.find(({ name }) => name === 'outbox list')!.print(await failed());
     expect(text).toMatch(/^outbox .* rule +archive@elsewhere\.example +1 +550 5\.1\.1 No such user$/m);
     expect(text).toMatch(/^me@localhost .* smtp +zoe@elsewhere\.example +1 +550 5\.1\.1 No such user$/m);
-    expect(await verb('outbox list', {})).toEqual({ submissions: [], hasMore: false });
+    // The report to the sender is on its way for a moment.
+    await expect.poll(() => verb('outbox list', {})).toEqual({ submissions: [], hasMore: false });
   });
 });
 
