@@ -88,5 +88,5 @@ it('with --demo hands in some dozens of messages', async () => {
 it('without a configuration that can be used says which key is wrong, and ends with 1', async () => {
   const refused = await folder.satchel(['account', 'list', '--config', join(folder.path, 'none.json')]);
   expect(refused.code).toBe(1);
-  await expect(serve([], { SATCHEL_LISTEN_IMAP: 'nowhere' })).rejects.toThrow(/satchel: listen\.imap must match/);
+  await expect(serve([], { SATCHEL_LISTEN_IMAP: 'nowhere' })).rejects.toThrow(/satchel: listen\.imap must be of another form/);
 });
