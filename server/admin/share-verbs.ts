@@ -107,7 +107,7 @@ export const shareVerbs: readonly Verb[] = [
       await services.shares.setRights(account, id, new Map([[identified(services, who), () => given]]), null);
       return { mailbox, with: who, rights: given.letters };
     },
-    print: () => '',
+    print: ({ mailbox, with: who, rights }) => `${mailbox} is shared with ${who}, who has the rights ${rights}.`,
   }),
   defineVerb({
     name: 'share remove',
@@ -123,8 +123,8 @@ export const shareVerbs: readonly Verb[] = [
       if (!services.shares.list(account, id).some((entry) => entry.identifier === identifier))
         throw new MailError('notFound', `${mailbox} is not shared with ${who}. \`satchel share list ${address}\` shows what is.`);
       await services.shares.setRights(account, id, new Map([[identifier, () => RightSet.none]]), null);
-      return { removed: who };
+      return { mailbox, removed: who };
     },
-    print: () => '',
+    print: ({ mailbox, removed }) => `${mailbox} is shared with ${removed} no longer.`,
   }),
 ];

@@ -116,9 +116,9 @@ export const sieveVerbs: readonly Verb[] = [
       const account = await openAccount(services, address);
       const id = name === undefined ? null : named(account, address, name).id;
       await account.transact((tx) => activateScript(tx, id));
-      return { active: name ?? null };
+      return { address, active: name ?? null };
     },
-    print: () => '',
+    print: ({ address, active }) => (active === null ? `No script of ${address} is active now.` : `${active} is active for ${address}.`),
   }),
   defineVerb({
     name: 'sieve remove',
@@ -133,6 +133,6 @@ export const sieveVerbs: readonly Verb[] = [
       await account.transact((tx) => removeScript(tx, id));
       return { removed: name };
     },
-    print: () => '',
+    print: ({ removed }) => `Removed the script ${removed}.`,
   }),
 ];

@@ -14,7 +14,9 @@ test('a mailbox is shared with an account or with anyone, listed on both sides, 
   const plans = await rig.make(rig.ann, 'Plans');
   await rig.make(rig.ann, '2027', plans);
   expect(await run('list')).toBe('');
-  await run('set', { mailbox: 'Plans/2027', with: 'bob@example.com', rights: 'read' });
+  expect(await run('set', { mailbox: 'Plans/2027', with: 'bob@example.com', rights: 'read' })).toBe(
+    'Plans/2027 is shared with bob@example.com, who has the rights lrs.',
+  );
   await run('set', { mailbox: 'inbox', with: 'anyone', rights: 'lx' });
   expect(await run('list')).toBe('MAILBOX     WITH             RIGHTS\nINBOX       anyone           lx\nPlans/2027  bob@example.com  lrs');
   expect(await run('list', { address: 'bob@example.com' })).toBe(
@@ -22,7 +24,9 @@ test('a mailbox is shared with an account or with anyone, listed on both sides, 
   );
   await run('set', { mailbox: 'Plans/2027', with: 'bob@example.com', rights: 'all' });
   expect(await run('list')).toContain('Plans/2027  bob@example.com  lrswipkxtea');
-  await run('remove', { mailbox: 'Plans/2027', with: 'bob@example.com' });
+  expect(await run('remove', { mailbox: 'Plans/2027', with: 'bob@example.com' })).toBe(
+    'Plans/2027 is shared with bob@example.com no longer.',
+  );
   await run('remove', { mailbox: 'INBOX', with: 'anyone' });
   expect([await run('list'), await run('list', { address: 'bob@example.com' })]).toEqual(['', '']);
 });

@@ -20,10 +20,10 @@ test('scripts of an account are put, listed, shown, activated and removed, and b
   await expect(run('put', { name: 'main', script: 'keep;\nfrob;' })).rejects.toThrow('line 2: frob is no command that there is here.');
   await expect(run('put', { name: 'a/b', script: 'keep;' })).rejects.toThrow('without controls and slashes');
   expect(await run('show', { name: 'main' })).toBe('keep;');
-  expect(await run('activate', { name: 'main' })).toBe('');
+  expect(await run('activate', { name: 'main' })).toBe('main is active for ada@example.com.');
   expect(await run('list')).toBe('STATE   BYTES  NAME\nactive      5  main');
   await expect(run('remove', { name: 'main' })).rejects.toThrow('deactivate it first');
-  await run('activate');
-  expect(await run('remove', { name: 'main' })).toBe('');
+  expect(await run('activate')).toBe('No script of ada@example.com is active now.');
+  expect(await run('remove', { name: 'main' })).toBe('Removed the script main.');
   await expect(run('show', { name: 'main' })).rejects.toThrow('There is no script "main"');
 });
