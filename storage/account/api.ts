@@ -307,6 +307,7 @@ export interface LooseWatcher {
 /** Good for as long as anybody holds it, whether its state is in memory or not. */
 export interface Account {
   readonly id: AccountId;
+  /** Throws StorageError 'unavailable' while the index is made anew. */
   read<T>(fn: (reader: AccountReader) => T): T;
   /**
    * Runs `mutation` and resolves when its commit is in the store. Rejects with the mutation's own error, or with StorageError 'unavailable'

@@ -87,6 +87,8 @@ export class LiveAccount {
   /** For the log: what came true. */
   tell(effects: readonly Effect[]): void {
     for (const { emails } of effects) this.#logBytesSince += logBytesPerEffect + sizeOf(emails.added) * logBytesPerEmail;
+    // Where the state is made anew, that is told when it is whole.
+    if (!this.log.isWhole) return;
     for (const { onEffects } of this.#watchers) onEffects(effects);
   }
 

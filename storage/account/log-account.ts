@@ -3,6 +3,7 @@
  * that back from the index, without a request and at once, since readers are synchronous.
  */
 import { hash } from 'node:crypto';
+import { StorageError } from '../../protocol/mail/errors.ts';
 import type { AccountId } from '../../protocol/mail/ids.ts';
 import type { AccountIndex } from '../index/account-index.ts';
 import { CarriedBytes, carriedBytesMax, carriedPerMutationBytesMax } from '../log/carried.ts';
@@ -36,7 +37,13 @@ export class LogAccount implements Account {
   }
 
   read<T>(fn: (reader: AccountReader) => T): T {
-    return fn(this.live.reader);
+    const { log, reader } = this.live;
+    if (!log.isWhole) {
+      // Should making it anew have failed, whoever asks has it tried again.
+      log.refresh().catch(() => {});
+      throw new StorageError('unavailable', `the index of account ${this.id} is being made anew`);
+    }
+    return fn(reader);
   }
 
   async transact<T>(mutation: (tx: AccountTransactor) => T, { uploads = [] }: { uploads?: readonly PreparedBlob[] } = {}): Promise<T> {

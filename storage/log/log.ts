@@ -124,6 +124,11 @@ export class Log<Tx, Effect> implements AsyncDisposable {
     return this.#tail.isFresh;
   }
 
+  /** Whether the state may be read. While it is made anew it has only a part of what it should. */
+  get isWhole(): boolean {
+    return this.#tail.isWhole;
+  }
+
   /** What another log of this machine may rely on, when this one is closed. */
   get sighting(): Sighting | undefined {
     const { seen } = this.#tail;

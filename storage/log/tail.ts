@@ -65,6 +65,8 @@ export class Tail<Tx, Effect> {
   #resetReason: string | undefined;
   /** The state is known, or must be taken, to be behind the log. */
   #isBehind: boolean;
+  /** The state was thrown away, and is not at the tail again. */
+  #isInParts = false;
 
   constructor(options: TailOptions<Tx, Effect>) {
     this.#options = options;
@@ -79,6 +81,11 @@ export class Tail<Tx, Effect> {
   /** Whether the state is one of the log's, if maybe an old one. */
   get isTrusted(): boolean {
     return this.#resetReason === undefined;
+  }
+
+  /** Whether the state may be read: it is one of the log's, if maybe an old one, or is only suspected not to be. */
+  get isWhole(): boolean {
+    return !this.#isInParts;
   }
 
   /** Whether the state may be written on: it is whole, and was at the tail within the hour. */
@@ -122,7 +129,7 @@ export class Tail<Tx, Effect> {
 
   /** The state is at the tail when it resolves. */
   async catchUp(): Promise<void> {
-    const { machine } = this.#options;
+    const { machine, onReset } = this.#options;
     /** The newest manifest that a rebuild of this call could use; a later one is worth another. */
     let rebuiltFor = -1;
     let faultBefore: string | undefined;
@@ -143,6 +150,10 @@ export class Tail<Tx, Effect> {
       if (chained === 'applied') {
         this.#seen = seen;
         this.#isBehind = false;
+        if (this.#isInParts) {
+          this.#isInParts = false;
+          onReset();
+        }
         return;
       }
       if (chained === 'changed') continue;
@@ -215,7 +226,10 @@ export class Tail<Tx, Effect> {
     const reason = this.#resetReason ?? 'there was no state';
     // Until it is whole again.
     this.#resetReason = reason;
-    if (machine.position.seq > 0) await machine.reset();
+    if (machine.position.seq > 0) {
+      this.#isInParts = true;
+      await machine.reset();
+    }
     try {
       await snapshots.load(machine);
     } catch (error) {
@@ -226,7 +240,7 @@ export class Tail<Tx, Effect> {
     this.#resetReason = undefined;
     this.#isBehind = true;
     if (machine.position.seq > 0 || reason !== 'there was no state') onEvent({ kind: 'rebuilt', reason, seq: machine.position.seq });
-    onReset();
+    if (!this.#isInParts) onReset();
   }
 
   /** Why the listed log does not lead from the state to its end. */
