@@ -29,3 +29,8 @@ test('an index of 90 MB that is read again and again stays mapped by half the li
     rmSync(folder, { recursive: true, force: true });
   }
 });
+
+test('where the system does not say, nothing is taken to be mapped', () => {
+  expect(mappedBytes('/')).toBe(0);
+  expect(mappedBytes('/nowhere')).toBe(0);
+});
