@@ -88,6 +88,8 @@ export const inlineQuotesMax = 20;
 export const parseMsMax = 20_000;
 /** Megabytes of heap of a parse worker; the messages themselves (40 MB) lie outside it. */
 export const parseHeapMbMax = 384;
+/** Of these, for what it has just made: without a limit it may come to 192 in each worker, bit by bit, and a spike's memory grows with it. */
+export const parseYoungHeapMbMax = 12;
 
 /** Milliseconds an object in the file store must have been still (size and time) before it counts as written. */
 export const stillMs = 1000;

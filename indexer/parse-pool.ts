@@ -7,7 +7,7 @@ import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { StorageError } from '../protocol/mail/errors.ts';
 import { asBuffer } from '../protocol/mime/bytes.ts';
-import { inlineParseBytesMax, inlineQuotesMax, parseHeapMbMax, parseMsMax } from './limits.ts';
+import { inlineParseBytesMax, inlineQuotesMax, parseHeapMbMax, parseMsMax, parseYoungHeapMbMax } from './limits.ts';
 import { type ParsedMessage, parseMessage, parseMinimally } from './parse-message.ts';
 
 export interface ParsePoolOptions {
@@ -101,7 +101,8 @@ export class ParsePool implements AsyncDisposable {
 
   #start(): Worker | undefined {
     if (this.#workers.size >= this.#options.workersMax) return undefined;
-    const worker = new Worker(this.#options.program, { resourceLimits: { maxOldGenerationSizeMb: this.#options.heapMbMax } });
+    const resourceLimits = { maxOldGenerationSizeMb: this.#options.heapMbMax, maxYoungGenerationSizeMb: parseYoungHeapMbMax };
+    const worker = new Worker(this.#options.program, { resourceLimits });
     worker.unref();
     // The job's own listener settles the job; this one only keeps an idle worker's death from being uncaught.
     worker.on('error', () => {});
