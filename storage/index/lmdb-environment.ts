@@ -14,6 +14,8 @@ import { gatheredRowsMax, gatherMs, indexMapBytes } from './limits.ts';
 
 /** Bytes of a key that LMDB takes, as `lmdb` builds it. A longer one would keep all that waits with it out of the database. */
 const keyBytesMax = 1_978;
+/** Files that lmdb opens for an environment, and some to spare: where it gets too few, it ends the process. */
+const filesOpened = 8;
 /** Openings that did not end well before an environment is taken for the cause. */
 const openingsMax = 2;
 
@@ -59,13 +61,15 @@ export class LmdbEnvironment {
       rmSync(path, { recursive: true, force: true });
       mkdirSync(path, { recursive: true });
     };
+    mkdirSync(path, { recursive: true });
+    needFiles(path);
     const reason = this.reasonToDiscard();
     if (reason !== undefined) discard(reason);
-    mkdirSync(path, { recursive: true });
     writeFileSync(join(path, 'opening'), String(this.openings() + 1));
     try {
       this.opened = this.openDatabase();
     } catch (error) {
+      if (error instanceof StorageError) throw error;
       discard(`it cannot be opened: ${error instanceof Error ? error.message : String(error)}`);
       this.opened = this.openDatabase();
     }
@@ -104,6 +108,7 @@ export class LmdbEnvironment {
   }
 
   private openDatabase(): RootDatabase<Buffer, string> {
+    needFiles(this.path);
     return open<Buffer, string>({
       path: join(this.path, 'data.mdb'),
       keyEncoder,
@@ -225,5 +230,17 @@ export class LmdbEnvironment {
       closeSync(file);
     }
     this.writeMark('clean');
+  }
+}
+
+/** Throws StorageError 'unavailable' where the process may not open as many files more as lmdb will. */
+function needFiles(path: string): void {
+  const files: number[] = [];
+  try {
+    while (files.length < filesOpened) files.push(openSync(path, 'r'));
+  } catch (error) {
+    throw new StorageError('unavailable', 'the index on the local disk cannot be opened', { cause: error });
+  } finally {
+    for (const file of files) closeSync(file);
   }
 }

@@ -10,6 +10,7 @@
 import { hash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { StorageError } from '../../protocol/mail/errors.ts';
 import { asBuffer } from '../../protocol/mime/bytes.ts';
 import type { Clock } from '../clock.ts';
 import { copyInto, type Kv, type KvEntry, type KvReader, type KvSnapshot, type KvWrite, type ReusedBytes } from './kv.ts';
@@ -42,8 +43,17 @@ export class LmdbEnvironments implements AsyncDisposable {
     this.mappedAtStart = this.mappedBytes();
   }
 
-  /** The map of one account. */
+  /** The map of one account. Throws StorageError 'unavailable' when the disk does not let it be opened. */
   kv(account: string): Kv {
+    try {
+      return this.open(account);
+    } catch (error) {
+      if (error instanceof StorageError) throw error;
+      throw new StorageError('unavailable', 'the index on the local disk cannot be opened', { cause: error });
+    }
+  }
+
+  private open(account: string): Kv {
     const shard = hash('sha256', account, 'buffer')[0]! % environmentCount;
     let environment = this.environments.get(shard);
     if (environment === undefined) {
