@@ -1,17 +1,24 @@
 /**
- * A thread that gives files to the file store, with plain blocking calls: whoever waits for the disk waits here, and not in the event loop. What has
- * gathered while one batch was synced is the next batch, and shares its syncs: the file system commits its journal once for many. file-writer.ts owns it.
+ * The thread that gives files to the file store: whoever waits for the disk waits here, and not in the event loop. What has gathered while one batch was
+ * synced is the next batch. file-writer.ts owns it.
  */
 import { closeSync, constants, fdatasyncSync, fsyncSync, linkSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { parentPort, receiveMessageOnPort } from 'node:worker_threads';
-import { errorCode } from './file-system.ts';
+import { type MessagePort, parentPort, receiveMessageOnPort } from 'node:worker_threads';
+import { syncDirectory } from './directory-sync.ts';
+import { errorCode, fdatasync } from './file-system.ts';
 import type { FileWrite, FileWriteAnswer, FileWriteFailure } from './file-writer.ts';
 
 /** Files of a batch, so that the first of many does not wait long. */
 const batchMax = 64;
 
-function runBatch(writes: readonly FileWrite[]): FileWriteAnswer[] {
+/**
+ * So many at once have gathered because syncs take long: they are asked for together, by other threads, and the file system commits its journal once for
+ * all. Of fewer, one after the other takes less time than the way to other threads and back.
+ */
+const togetherMin = 6;
+
+async function runBatch(writes: readonly FileWrite[]): Promise<FileWriteAnswer[]> {
   const failures = new Map<FileWrite, FileWriteFailure>();
   const outcomes = new Map<FileWrite, 'created' | 'exists'>();
   const each = (of: Iterable<FileWrite>, isUndone: (error: unknown) => boolean, step: (write: FileWrite) => void) => {
@@ -30,14 +37,23 @@ function runBatch(writes: readonly FileWrite[]): FileWriteAnswer[] {
     files.set(write, fd);
     for (let done = 0; done < write.body.length; ) done += writeSync(fd, write.body, done);
   });
-  each(files.keys(), always, (write) => fdatasyncSync(files.get(write)!));
+  if (files.size < togetherMin) each(files.keys(), always, (write) => fdatasyncSync(files.get(write)!));
+  else await Promise.all(Array.from(files, ([write, fd]) => fdatasync(fd).catch((error) => failures.set(write, failureOf(error, true)))));
   for (const fd of files.values()) closeSync(fd);
   each(writes, isFull, (write) => outcomes.set(write, giveName(write)));
-  for (const directory of new Set(Array.from(outcomes.keys(), ({ path }) => dirname(path)))) {
-    try {
-      syncDirectory(directory);
-    } catch (error) {
-      for (const write of outcomes.keys()) if (dirname(write.path) === directory) failures.set(write, failureOf(error, false));
+  const directories = Map.groupBy(outcomes.keys(), ({ path }) => dirname(path));
+  const failed = (named: readonly FileWrite[], error: unknown) => {
+    for (const write of named) failures.set(write, failureOf(error, false));
+  };
+  if (directories.size >= togetherMin) {
+    await Promise.all(Array.from(directories, ([directory, named]) => syncDirectory(directory).catch((error) => failed(named, error))));
+  } else {
+    for (const [directory, named] of directories) {
+      try {
+        syncDirectoryNow(directory);
+      } catch (error) {
+        failed(named, error);
+      }
     }
   }
   for (const write of writes) if (write.kind === 'create' || failures.has(write)) removeNow(write.temporary);
@@ -63,7 +79,7 @@ function giveName({ kind, temporary, path }: FileWrite): 'created' | 'exists' {
   }
 }
 
-function syncDirectory(directory: string): void {
+function syncDirectoryNow(directory: string): void {
   const fd = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     fsyncSync(fd);
@@ -95,12 +111,20 @@ function failureOf(error: unknown, isUndone: boolean): FileWriteFailure {
   return { code, syscall, message: String(message), isUndone };
 }
 
-parentPort?.on('message', (first: FileWrite) => {
-  const batch = [first];
-  while (batch.length < batchMax) {
-    const next = receiveMessageOnPort(parentPort!) as { message: FileWrite } | undefined;
-    if (next === undefined) break;
-    batch.push(next.message);
+const queue: FileWrite[] = [];
+let isRunning = false;
+
+async function run(port: MessagePort): Promise<void> {
+  isRunning = true;
+  while (queue.length > 0) {
+    for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port))
+      queue.push(next.message as FileWrite);
+    port.postMessage(await runBatch(queue.splice(0, batchMax)));
   }
-  parentPort!.postMessage(runBatch(batch));
+  isRunning = false;
+}
+
+parentPort?.on('message', (write: FileWrite) => {
+  queue.push(write);
+  if (!isRunning) void run(parentPort!);
 });

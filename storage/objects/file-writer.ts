@@ -1,6 +1,7 @@
 /**
- * Writes small files durably in threads of its own: one message there and one back for each, whatever number of calls the disk wants. In the event loop
- * those calls would be cheap most of the time, but even a create waits while the file system commits its journal.
+ * Writes small files durably in a thread of its own: one message there, and one back for a batch, whatever number of calls the disk wants. In the event
+ * loop those calls would be cheap most of the time, but even a create waits while the file system commits its journal. A second thread only makes the
+ * batches smaller: measured with eight deliveries at once, it costs 0.1 ms of processor time a message and gains nothing.
  */
 import { Worker } from 'node:worker_threads';
 import { StorageError } from '../../protocol/mail/errors.ts';
@@ -39,16 +40,13 @@ interface Thread {
   readonly waiting: Map<number, Waiting>;
 }
 
-/** Two, so that one writes while the other waits for the disk; more only make smaller batches. */
-const threadsMax = 2;
-
 export class FileWriter implements AsyncDisposable {
-  readonly #threads: Thread[] = [];
+  #thread: Thread | undefined;
   #count = 0;
   readonly #pending = new Set<Promise<unknown>>();
   readonly #program: URL;
 
-  /** `program`: what the threads run; for tests. */
+  /** `program`: what the thread runs; for tests. */
   constructor(program = new URL('./file-writer-thread.ts', import.meta.url)) {
     this.#program = program;
   }
@@ -56,7 +54,7 @@ export class FileWriter implements AsyncDisposable {
   /** Resolves when the bytes and the name are on disk. `exists`: the name was taken, and is on disk. Rejects with the system's error. */
   write(write: Omit<FileWrite, 'id'>): Promise<'created' | 'exists'> {
     const id = this.#count++;
-    const thread = this.#leastBusy();
+    const thread = (this.#thread ??= this.#start());
     if (thread.waiting.size === 0) thread.worker.ref();
     const written = new Promise<'created' | 'exists'>((resolve, reject) => {
       thread.waiting.set(id, { resolve, reject });
@@ -70,17 +68,10 @@ export class FileWriter implements AsyncDisposable {
     return written;
   }
 
-  /** Answers what it was given, and ends its threads. */
+  /** Answers what it was given, and ends its thread. */
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.allSettled(this.#pending);
-    await Promise.all(this.#threads.map(({ worker }) => worker.terminate()));
-  }
-
-  #leastBusy(): Thread {
-    const idle = this.#threads.find(({ waiting }) => waiting.size === 0);
-    if (idle !== undefined) return idle;
-    if (this.#threads.length < threadsMax) return this.#start();
-    return this.#threads.reduce((least, thread) => (thread.waiting.size < least.waiting.size ? thread : least));
+    await this.#thread?.worker.terminate();
   }
 
   #start(): Thread {
@@ -92,15 +83,13 @@ export class FileWriter implements AsyncDisposable {
       if (thread.waiting.size === 0) worker.unref();
     });
     const lose = (reason: string) => {
-      const at = this.#threads.indexOf(thread);
-      if (at >= 0) this.#threads.splice(at, 1);
+      if (this.#thread === thread) this.#thread = undefined;
       for (const { reject } of thread.waiting.values())
         reject(new StorageError('unavailable', `The thread that writes files ended (${reason}): the file may have been written.`));
       thread.waiting.clear();
     };
     worker.on('error', (error) => lose(String(error)));
     worker.on('exit', (code) => lose(`exit code ${code}`));
-    this.#threads.push(thread);
     return thread;
   }
 }
