@@ -25,6 +25,12 @@ export const indexMapBytes = 4 * 1024 ** 3;
  */
 export const indexMappedBytesMax = 64 * 1024 * 1024;
 
+/**
+ * Pages of an account, of 2 to 4 KiB, that stay in memory though nobody has read them since they were written: for who is told of new mail, and for the mail
+ * that comes next. In a spike of mail that nobody reads yet, memory would otherwise grow by all of its pages, each in a hole among buffers of messages.
+ */
+export const unreadPagesMax = 16;
+
 /** Milliseconds that written rows wait for others to share their transaction; a message's delivery writes some twenty. */
 export const gatherMs = 50;
 /** Rows that may wait so. */

@@ -9,6 +9,7 @@ import { mailboxKey, metaKey, readU32, type TableLetter, u32 } from './keyspace.
 import { KeywordSets } from './keyword-sets.ts';
 import type { Kv, KvReader, KvWrite, ReusedBytes } from './kv.ts';
 import { copyInto, endOf } from './kv.ts';
+import { unreadPagesMax } from './limits.ts';
 import { overlaid } from './overlay.ts';
 import { emptyMeta, type Meta, type MutableMailbox, type ObjectRow, type Table, tables } from './tables.ts';
 
@@ -41,12 +42,16 @@ export class Layer {
   }
 }
 
+const pageLetters: ReadonlySet<TableLetter> = new Set([tables.emailPages.letter, tables.uidPages.letter, tables.seenPages.letter]);
+
 /** The applied state: the map, and in memory what of it is cached. One per open account. */
 export class AppliedState {
   readonly kv: Kv;
   readonly keywordSets: KeywordSets;
   private readonly limits: () => QuotaLimits;
   private readonly cache = new Map<string, unknown>();
+  /** Keys of cached pages that were written and that nobody has read since, the one written last at the end. */
+  private readonly unread = new Set<string>();
   private mailboxNumbers: number[] | undefined;
   private emailPageNumbers: number[] | undefined;
   private readonly uidPageNumbers = new Map<number, number[]>();
@@ -64,17 +69,19 @@ export class AppliedState {
     return this.limits();
   }
 
-  get<V>(table: Table<V>, key: string): V | undefined {
+  /** `isToEdit`: whoever asks will write it, and does not want it for itself. */
+  get<V>(table: Table<V>, key: string, isToEdit = false): V | undefined {
     if (!table.isCached) {
       const bytes = this.kv.get(key);
       return bytes === undefined ? undefined : table.decode(bytes);
     }
     const cached = this.cache.get(key);
+    if (!isToEdit) this.unread.delete(key);
     if (cached !== undefined) return cached as V;
     const bytes = this.kv.get(key);
     if (bytes === undefined) return undefined;
     const value = table.decode(bytes);
-    this.cache.set(key, value);
+    if (!isToEdit) this.cache.set(key, value);
     return value;
   }
 
@@ -86,11 +93,26 @@ export class AppliedState {
     for (const { table, rows } of layer.tables.values()) {
       if (!table.isCached) continue;
       for (const [key, value] of rows) {
-        if (value === null) this.cache.delete(key);
-        else this.cache.set(key, value);
+        if (value === null) {
+          this.cache.delete(key);
+          this.unread.delete(key);
+        } else {
+          if (pageLetters.has(table.letter)) this.noteWritten(key);
+          this.cache.set(key, value);
+        }
         this.noteKey(table.letter, key, value !== null);
       }
     }
+  }
+
+  /** Pages that fill up with new mail are many, and wanted by who reads it. */
+  private noteWritten(key: string): void {
+    if (this.cache.has(key) && !this.unread.delete(key)) return;
+    this.unread.add(key);
+    if (this.unread.size <= unreadPagesMax) return;
+    const [oldest] = this.unread;
+    this.unread.delete(oldest!);
+    this.cache.delete(oldest!);
   }
 
   /** `prefix` is that of a type. */
@@ -149,6 +171,7 @@ export class AppliedState {
   /** Forgets the cache: the map was changed from elsewhere (cleared, restored). */
   forget(): void {
     this.cache.clear();
+    this.unread.clear();
     this.keywordSets.reload(this.kv);
     this.mailboxNumbers = undefined;
     this.emailPageNumbers = undefined;
@@ -181,12 +204,12 @@ export class View {
     this.layers = layers;
   }
 
-  get<V>(table: Table<V>, key: string): V | undefined {
+  get<V>(table: Table<V>, key: string, isToEdit = false): V | undefined {
     for (let at = this.layers.length - 1; at >= 0; at -= 1) {
       const value = this.layers[at]!.tables.get(table.letter)?.rows.get(key);
       if (value !== undefined) return value === null ? undefined : (value as V);
     }
-    return this.state.get(table, key);
+    return this.state.get(table, key, isToEdit);
   }
 
   /** The encoded value of a table that is not cached, as KvReader.readInto gives it. */
@@ -203,7 +226,7 @@ export class View {
     const rows = this.layers.at(-1)!.rowsOf(table);
     const own = rows.get(key);
     if (own !== undefined) return own === null ? undefined : own;
-    const value = this.get(table, key);
+    const value = this.get(table, key, true);
     if (value === undefined) return undefined;
     const copy = table.clone(value);
     rows.set(key, copy);
