@@ -11,10 +11,11 @@ export const dayMs = 24 * hourMs;
 const snapshotCommitsDue = 256;
 
 /**
- * The same while the account is being filled: each snapshot would write again the parts that are filling up, and take the time of those who fill it. 64
- * round trips, two seconds of a rebuild, which only a lost index needs.
+ * The same while the account is being filled: each snapshot would write again the parts that are filling up, and take the time of those who fill it. 16
+ * round trips, half a second of a rebuild, which only a lost index needs. Not more: many accounts are due together in a spike, and what a snapshot reads
+ * of the index is mapped into memory at once (with 2,048, 150 MB of it for a moment).
  */
-const snapshotCommitsDueInSpate = 2048;
+const snapshotCommitsDueInSpate = 512;
 
 /** Bytes of log, as stored, that make a snapshot due: about a second of reading and applying. An import writes its log in large commits. */
 const snapshotLogBytesDue = 16 * 1024 * 1024;

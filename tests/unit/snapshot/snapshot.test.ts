@@ -147,8 +147,8 @@ describe('writing and loading', () => {
     expect(snapshotDue({ ...quiet, commitsSince: 5, bytesSince: 16 * 1024 * 1024 })).toBe(true);
     expect(snapshotDue({ ...quiet, commitsSince: 0, bytesSince: 1e9 })).toBe(false);
     const spate = { isInSpate: true, bytesSince: 100_000 };
-    expect(snapshotDue({ ...spate, commitsSince: 2047 })).toBe(false);
-    expect(snapshotDue({ ...spate, commitsSince: 2048 })).toBe(true);
+    expect(snapshotDue({ ...spate, commitsSince: 511 })).toBe(false);
+    expect(snapshotDue({ ...spate, commitsSince: 512 })).toBe(true);
     expect(snapshotDue({ ...spate, commitsSince: 5, bytesSince: 16 * 1024 * 1024 })).toBe(true);
   });
 });
