@@ -12,8 +12,9 @@ export const accountsPutAwayShare = 1 / 8;
 /** Milliseconds without use after which an account that nobody watches is put away: above the pauses of a mail program that polls every five minutes. */
 export const accountIdleMs = 10 * 60 * 1_000;
 
-/** Milliseconds that an account must be quiet before snapshots and search blocks are made as soon as they are due: mail that comes in goes first. And search blocks that are not waited with. */
+/** Milliseconds that an account must be quiet before snapshots and search blocks are made as soon as they are due: mail that comes in goes first. */
 export const quietMsMin = 2_000;
+/** Search blocks that may be due before they are built in spite of that. */
 export const blocksPiledMax = 8;
 
 /** About what an added message and another effect add to the log, compressed: to tell when a snapshot is due. Bytes. */

@@ -47,7 +47,10 @@ export type ThreadFacts = Pick<MessageFacts, 'messageIds' | 'inReplyTo' | 'refer
 /** Seed of the second half of a message id's hash. */
 const secondSeed = 0x9747b28c;
 
-/** 8-byte hashes of the message ids that tie a message to a thread (RFC 8621 §3). */
+/**
+ * 8-byte hashes of the message ids that tie a message to a thread (RFC 8621 §3). Whoever makes two collide, and gives his message the thread's subject,
+ * joins a thread that his References would have let him join.
+ */
 export function threadHashes({ messageIds, inReplyTo, references }: ThreadFacts): readonly string[] {
   let ids = new Set([...messageIds.slice(0, 2), ...inReplyTo.slice(0, 4), ...references]);
   if (ids.size > threadIdsMax)
