@@ -34,6 +34,8 @@ export function placementBySender(
   { dmarc }: Pick<DeliveryFacts, 'dmarc'>,
   placement: 'inbox' | 'junk',
 ): 'inbox' | 'junk' {
+  // Most accounts have no such list.
+  if (!reader.mayHaveObjects(senderType)) return placement;
   const author = authorOf(facts);
   const record = author === undefined ? undefined : reader.object<SenderRecord>(senderType, author);
   if (record?.kind === 'blocked') return 'junk';

@@ -16,7 +16,7 @@ import type { DeliveryResult } from '../delivery.ts';
 import type { Pipeline } from '../pipeline.ts';
 import type { RecipientDirectory } from '../routing.ts';
 import type { ScanResults } from '../ses/header-block.ts';
-import { fieldsAboveReceived } from '../trusted-fields.ts';
+import { fieldsAboveReceived, type MailVerdictFields } from '../trusted-fields.ts';
 
 export interface LmtpOptions {
   readonly pipeline: Pick<Pipeline, 'deliver'>;
@@ -84,13 +84,17 @@ export class LmtpService {
     for (const chunk of message.chunks) at += chunk.copy(bytes, at);
     // Read without the lines that we put on top.
     const handed = bytes.subarray(trace.length);
+    let fields: MailVerdictFields | undefined;
     const results = await this.#options.pipeline.deliver({
       bytes,
       targets,
       envelopeFrom: transaction.sender,
       evidence: {
         results: (await this.#options.authenticate?.(handed, transaction.sender)) ?? {},
-        fields: fieldsAboveReceived(handed),
+        // Read when a rule asks: most installations have none that does.
+        get fields() {
+          return (fields ??= fieldsAboveReceived(handed));
+        },
         isProven: true,
       },
       source: 'lmtp',

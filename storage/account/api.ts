@@ -213,6 +213,8 @@ export interface AccountReader {
   quota(): Quota;
 
   object<T>(type: string, id: string): T | undefined;
+  /** False where there is no object of the type, which takes no look at the map to say. */
+  mayHaveObjects(type: string): boolean;
   objects<T>(type: string): Iterable<{ readonly id: string; readonly value: T; readonly modSeq: ModSeq }>;
   /** Ids of the objects on a list, the oldest first; those from before `until`. The others are not looked at. */
   listed(type: string, list: ObjectList, until?: number): Iterable<string>;

@@ -309,7 +309,7 @@ export class Directory implements Disposable {
 
   /** The group that an address leads to, as mail to it is handled. */
   groupMail(recipient: string): GroupMail | undefined {
-    return groupMail(this.#state, recipient);
+    return this.#state.groups.size === 0 ? undefined : groupMail(this.#state, recipient);
   }
 
   /** Makes the group, or adds members to it; with `senders` says who may write to it. */

@@ -378,6 +378,10 @@ export class IndexReader implements AccountReader {
     return this.view.object(objectPrefix(type), objectKey(type, id))?.value as T | undefined;
   }
 
+  mayHaveObjects(type: string): boolean {
+    return this.view.mayHaveObjects(objectPrefix(type));
+  }
+
   *objects<T>(type: string): Iterable<{ id: string; value: T; modSeq: ModSeq }> {
     const prefix = objectPrefix(type);
     for (const { key, value } of this.view.objects(prefix)) {

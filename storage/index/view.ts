@@ -266,7 +266,7 @@ export class View {
     return this.mayHaveObjects(prefix) ? this.get(tables.objects, key) : undefined;
   }
 
-  private mayHaveObjects(prefix: string): boolean {
+  mayHaveObjects(prefix: string): boolean {
     return this.layers.some((layer) => layer.tables.has(tables.objects.letter)) || this.state.hasObjects(prefix);
   }
 

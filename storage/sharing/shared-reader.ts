@@ -311,6 +311,11 @@ export class SharedReader implements AccountReader {
     return this.mayRead(type, id) ? this.base.object<T>(type, id) : undefined;
   }
 
+  /** Some are kept under another type here. */
+  mayHaveObjects(): boolean {
+    return true;
+  }
+
   *objects<T>(type: string): Iterable<{ readonly id: string; readonly value: T; readonly modSeq: ModSeq }> {
     if (type === uploadType) {
       const prefix = this.uploadId('');
