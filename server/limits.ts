@@ -40,3 +40,10 @@ export const queuePauseMs = 1000;
 /** Milliseconds that one name server has for a question about LMTP mail, and how often it is asked: together within indexer's dnsQuestionMsMax. */
 export const dnsTryMs = 1_200;
 export const dnsTries = 2;
+
+/** Milliseconds that lines of the log wait for others to share their write. */
+export const logGatherMs = 20;
+/** Bytes that are written of the log at once: what Linux writes to a pipe whole or not at all (PIPE_BUF). */
+export const logWriteBytesMax = 4_096;
+/** Bytes of lines that wait for a reader of the log that is slow, before further ones are lost. */
+export const logWaitingBytesMax = 64 * 1024;

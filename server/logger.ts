@@ -24,6 +24,8 @@ export interface LoggerOptions {
   readonly format: 'json' | 'text';
   /** Takes one finished line, newline included. */
   readonly write: (line: string) => void;
+  /** Called after a line from `warn` on: whoever gathers lines lets them go. */
+  readonly flush?: () => void;
 }
 
 const levelNames: Readonly<Record<number, string>> = { 20: 'debug', 30: 'info', 40: 'warn', 50: 'error', 60: 'fatal' };
@@ -41,18 +43,25 @@ export function createLogger(options: LoggerOptions): Logger {
       },
       { write },
     ),
+    options.flush ?? (() => {}),
   );
 }
 
 export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => silentLogger };
 
-function wrap(inner: pino.Logger): Logger {
+function wrap(inner: pino.Logger, flush: () => void): Logger {
   return {
     debug: (message, fields) => inner.debug(fields ?? {}, message),
     info: (message, fields) => inner.info(fields ?? {}, message),
-    warn: (message, fields) => inner.warn(fields ?? {}, message),
-    error: (message, fields) => inner.error(fields ?? {}, message),
-    child: (fields) => wrap(inner.child(fields)),
+    warn(message, fields) {
+      inner.warn(fields ?? {}, message);
+      flush();
+    },
+    error(message, fields) {
+      inner.error(fields ?? {}, message);
+      flush();
+    },
+    child: (fields) => wrap(inner.child(fields), flush),
   };
 }
 

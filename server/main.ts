@@ -16,6 +16,7 @@ import type { App, Ports } from './compose.ts';
 import { adminSocketPath, type Config, type LoadedConfig, loadConfig, withoutSecrets } from './config.ts';
 import { configJsonSchema } from './config-schema.ts';
 import { drainMsMax, signalRepeatMs } from './limits.ts';
+import { LogSink } from './log-sink.ts';
 import { createLogger, type Logger, type LogLevel } from './logger.ts';
 import { systemRandom } from './random.ts';
 
@@ -145,13 +146,9 @@ function firstSignal(logger: Logger): Promise<NodeJS.Signals> {
 
 function portsOf(config: Config, level: LogLevel): Ports {
   const isForPeople = config.log.format === 'text' || (config.log.format === 'auto' && process.stderr.isTTY === true);
-  const logger = createLogger({ level, format: isForPeople ? 'text' : 'json', write: writeLine });
+  const { write, flush } = new LogSink({ write: (text) => void writeSync(2, text), isWatched: process.stderr.isTTY === true });
+  // Before the error itself is printed, and before the process ends however it does, a signal that nobody handles left out.
+  process.on('uncaughtExceptionMonitor', flush).on('exit', flush);
+  const logger = createLogger({ level, format: isForPeople ? 'text' : 'json', write, flush });
   return { clock: systemClock, random: systemRandom, logger, version };
-}
-
-/** At once, so that the last line before an end is not lost. A reader that has gone away, or is slow, costs the line and nothing more. */
-function writeLine(line: string): void {
-  try {
-    writeSync(2, line);
-  } catch {}
 }
