@@ -53,6 +53,16 @@ export class GatheredRows {
     return found;
   }
 
+  /** Whether any of one account's keys lies there, of a removed row too. */
+  hasAny(prefix: string, start: string, end: string): boolean {
+    const [first, last] = [start.charAt(0), end.charAt(0)];
+    for (const [letter, rows] of this.#accounts.get(prefix) ?? []) {
+      if (letter < first || letter > last) continue;
+      for (const key of rows.keys()) if (key >= start && key < end) return true;
+    }
+    return false;
+  }
+
   clear(): void {
     this.#accounts.clear();
     this.#size = 0;

@@ -8,6 +8,8 @@ export interface KvReader {
   readInto(key: string, into: ReusedBytes): number;
   /** Entries with start ≤ key < end, ascending, or descending with `reverse`. */
   range(start: string, end: string, options?: { reverse?: boolean; limit?: number }): Iterable<KvEntry>;
+  /** Whether that range has no entry, for less than it takes to begin with its entries. */
+  isEmpty(start: string, end: string): boolean;
 }
 
 /** Takes one value after the other at its start; replaced by a larger one where a value does not fit. */

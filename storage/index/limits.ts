@@ -32,6 +32,6 @@ export const indexMappedBytesMax = 64 * 1024 * 1024;
 export const unreadPagesMax = 16;
 
 /** Milliseconds that written rows wait for others to share their transaction; a message's delivery writes some twenty. */
-export const gatherMs = 50;
+export const gatherMs = 100;
 /** Rows that may wait so. */
 export const gatheredRowsMax = 2_000;

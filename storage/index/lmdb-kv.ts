@@ -131,6 +131,21 @@ class LmdbKv implements Kv {
     return this.entries(start, end, options);
   }
 
+  isEmpty(start: string, end: string): boolean {
+    if (!this.environment.gathered.hasAny(this.prefix, start, end)) return this.hasNone(start, end);
+    // What is gathered may be removals.
+    for (const _ of this.range(start, end)) return false;
+    return true;
+  }
+
+  private hasNone(start: string, end: string, transaction?: object): boolean {
+    if (start >= end) return true;
+    const within = transaction === undefined ? {} : { transaction };
+    const keys = this.environment.database.getKeys({ start: this.prefix + start, end: this.prefix + end, ...within } as never);
+    for (const _ of keys) return false;
+    return true;
+  }
+
   private *entries(
     start: string,
     end: string,
@@ -193,6 +208,7 @@ class LmdbKv implements Kv {
       get: (key) => database.get(this.prefix + key, { transaction } as never),
       readInto: (key, into) => copyInto(database.get(this.prefix + key, { transaction } as never), into),
       range: (start, end, options) => this.entries(start, end, options, transaction as object),
+      isEmpty: (start, end) => this.hasNone(start, end, transaction as object),
     };
     return {
       ...reader,

@@ -18,6 +18,10 @@ export class MemoryKv implements Kv {
     return entries(this.keys, this.values, start, end, options);
   }
 
+  isEmpty(start: string, end: string): boolean {
+    return hasNone(this.keys, start, end);
+  }
+
   write(batch: readonly KvWrite[]): void {
     for (const [key, value] of batch) {
       if (value === null) {
@@ -42,12 +46,15 @@ export class MemoryKv implements Kv {
       get: (key) => copyOf(values.get(key)),
       readInto: (key, into) => copyInto(values.get(key), into),
       range: (start, end, options) => entries(keys, values, start, end, options),
+      isEmpty: (start, end) => hasNone(keys, start, end),
       release: () => undefined,
     };
   }
 }
 
 const copyOf = (value: Buffer | undefined): Buffer | undefined => (value === undefined ? undefined : Buffer.from(value));
+
+const hasNone = (keys: SortedKeys, start: string, end: string): boolean => keys.range(start, end).next().done === true;
 
 function* entries(
   keys: SortedKeys,

@@ -107,7 +107,11 @@ export class IndexReader implements AccountReader {
   }
 
   mailboxByRole(role: MailboxRole): Mailbox | undefined {
-    return this.mailboxes().find((mailbox) => mailbox.role === role);
+    for (const number of this.view.mailboxNumbers()) {
+      const mailbox = this.view.mailbox(number)!;
+      if (mailbox.role === role) return mailbox;
+    }
+    return undefined;
   }
 
   mailboxByPath(path: readonly string[]): Mailbox | undefined {
@@ -344,8 +348,11 @@ export class IndexReader implements AccountReader {
     let newest = -1;
     let thread: number | undefined;
     for (const hash of threadHashes(facts)) {
+      const [start, end] = [`I${hash}`, endOf(`I${hash}`)];
+      // A message's own id is new, but for mail that came here twice or after its answer.
+      if (this.view.isEmpty(tables.messageIds, start, end)) continue;
       let left = threadRowsMax;
-      for (const { key, value } of this.view.range(tables.messageIds, `I${hash}`, endOf(`I${hash}`))) {
+      for (const { key, value } of this.view.range(tables.messageIds, start, end)) {
         if (left === 0) break;
         left -= 1;
         if (value.subjectHash !== subjectHash) continue;

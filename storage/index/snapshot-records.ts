@@ -112,6 +112,7 @@ function readerOf(reader: KvReader): KvReader {
     get: (key) => reader.get(key),
     readInto: (key, into) => reader.readInto(key, into),
     range: (start, end, options) => reader.range(start, end, options),
+    isEmpty: (start, end) => reader.isEmpty(start, end),
   };
 }
 

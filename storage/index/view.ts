@@ -119,7 +119,7 @@ export class AppliedState {
   hasObjects(prefix: string): boolean {
     let isThere = this.objectsThere.get(prefix);
     if (isThere === undefined) {
-      isThere = [...this.kv.range(prefix, endOf(prefix), { limit: 1 })].length > 0;
+      isThere = !this.kv.isEmpty(prefix, endOf(prefix));
       this.objectsThere.set(prefix, isThere);
     }
     return isThere;
@@ -255,6 +255,14 @@ export class View {
       return;
     }
     yield* overlaid(below, over, table.decode);
+  }
+
+  /** Whether that range has no entry, as far as it can be said without reading any: false where a layer has rows there. */
+  isEmpty<V>(table: Table<V>, start: string, end: string): boolean {
+    for (const layer of this.layers) {
+      for (const key of layer.tables.get(table.letter)?.rows.keys() ?? []) if (key >= start && key < end) return false;
+    }
+    return this.state.kv.isEmpty(start, end);
   }
 
   /** The objects of the type whose keys begin with `prefix`. */

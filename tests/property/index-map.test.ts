@@ -164,12 +164,13 @@ class Run {
     }
   }
 
-  #compare(kv: Pick<Kv, 'range'>, model: Model, start: string, end: string): void {
+  #compare(kv: Pick<Kv, 'range' | 'isEmpty'>, model: Model, start: string, end: string): void {
     const want = [...model].filter(([key]) => key >= start && key < end).sort(([a], [b]) => (a < b ? -1 : 1));
     const limit = this.#upTo(3) === 0 ? this.#upTo(6) : undefined;
     const options = limit === undefined ? {} : { limit };
     expect(shown(kv.range(start, end, options))).toEqual(want.slice(0, limit));
     expect(shown(kv.range(start, end, { ...options, reverse: true }))).toEqual(want.toReversed().slice(0, limit));
+    expect(kv.isEmpty(start, end)).toBe(want.length === 0);
   }
 
   #compareGets(kv: Pick<Kv, 'get' | 'readInto'>, model: Model): void {
