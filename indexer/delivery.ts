@@ -65,7 +65,7 @@ export async function deliver(
       ? message.placement
       : account.read((reader) => placementBySender(reader, parsed.facts, facts, message.placement));
     const filed = { bytes, blob: upload, parsed, facts, address, placement, receivedAt };
-    const filing = (await filter?.decide(account, filed)) ?? (await unfiltered.decide(account, filed));
+    const filing = (await filter?.decide(account, filed)) ?? unfiltered(filed);
     return await account.transact((tx) => add(tx, { ...message, placement }, filing), { uploads: [upload, ...filing.uploads] });
   } catch (error) {
     if (error instanceof MailError && error.code === 'accountClosed') return { kind: 'refused', reason: error.message };
@@ -77,11 +77,7 @@ export async function deliver(
 }
 
 /** Filing without a script. */
-const unfiltered = {
-  async decide(_account: Account, message: FiledMessage): Promise<Filing> {
-    return { uploads: [], apply: (tx, usual) => keep(tx, message, usual(tx)) };
-  },
-};
+const unfiltered = (message: FiledMessage): Filing => ({ uploads: [], apply: (tx, usual) => keep(tx, message, usual(tx)) });
 
 function keep(tx: AccountTransactor, { blob, parsed, facts, address, placement, receivedAt }: FiledMessage, mailbox: MailboxNumber): Filed {
   const { id } = tx.addEmail({

@@ -42,6 +42,7 @@ export interface Verdict {
 /** What `decide` goes by: the most trusted results there are, and the fields that somebody we trust has written. */
 export interface Evidence {
   readonly results: ScanResults;
+  /** Read only when a rule names another header than those of the results. */
   readonly fields: MailVerdictFields;
   /** False for a block that is not proven. */
   readonly isProven: boolean;
@@ -73,10 +74,11 @@ const resultHeaders: ReadonlyMap<string, keyof ScanResults> = new Map([
   ['x-ses-dmarc-policy', 'dmarcPolicy'],
 ]);
 
-function valuesOf(header: string, { results, fields }: Evidence): readonly string[] {
+function valuesOf(header: string, evidence: Evidence): readonly string[] {
   const result = resultHeaders.get(header);
-  if (result !== undefined) return results[result] === undefined ? [] : [results[result]];
-  return fields.filter((field) => field.name === header).map((field) => field.value);
+  const value = result && evidence.results[result];
+  if (result !== undefined) return value === undefined ? [] : [value];
+  return evidence.fields.filter((field) => field.name === header).map((field) => field.value);
 }
 
 function matches(rule: VerdictRule, value: string): boolean {

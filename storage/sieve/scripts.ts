@@ -36,6 +36,8 @@ export interface StoredScript extends ScriptRecord {
 }
 
 export function scripts(reader: AccountReader): StoredScript[] {
+  // Asked at each delivery, and most accounts have none.
+  if (!reader.mayHaveObjects(scriptType)) return [];
   const found = Array.from(reader.objects<ScriptRecord>(scriptType), ({ id, value }) => ({ id, ...value }));
   return found.sort((a, b) => (a.name < b.name ? -1 : 1));
 }

@@ -26,6 +26,18 @@ describe('the default policy', () => {
   });
 });
 
+test('fields are not read for rules that go by results', () => {
+  const evidence: Evidence = {
+    results: { spam: 'PASS' },
+    get fields(): never {
+      throw new Error('read');
+    },
+    isProven: true,
+  };
+  expect(decide(defaultVerdictRules, evidence)).toEqual({ action: 'inbox' });
+  expect(() => decide([{ header: 'X-Org-Score', equals: '1', action: 'junk' }], evidence)).toThrow('read');
+});
+
 describe('a rule', () => {
   const rule = (fields: Partial<VerdictRule>): VerdictRule => ({ header: 'X-Org-Score', action: 'junk', ...fields });
   const decideOn = (value: string, fields: Partial<VerdictRule>) =>
