@@ -38,8 +38,27 @@ interface Token {
   isQuoted: boolean;
 }
 
+/** RFC 5322 §3.4's plainest forms, which most values are one of: `joe@x.example`, `Joe Doe <joe@x.example>`, `"Doe, Joe" <joe@x.example>`. */
+const plainAddress = /^([\w+-]+(?:\.[\w+-]+)*)@([\w-]+(?:\.[\w-]+)*)$/;
+const plainNamed = /^(?:(\w+(?: \w+)*) |"(\w(?:[\w ,.'@-]*[\w.])?)" ?)?<([\w+-]+(?:\.[\w+-]+)*)@([\w-]+(?:\.[\w-]+)*)>$/;
+
+/** What parseList gives for a value of a plain form; undefined for others. */
+export function parsePlainAddress(value: string): Mailbox | undefined {
+  const bare = plainAddress.exec(value);
+  if (bare !== null) return { mailbox: bare[1]!, host: bare[2]! };
+  const angled = plainNamed.exec(value);
+  if (angled === null) return undefined;
+  return named(angled[1] ?? angled[2], { mailbox: angled[3]!, host: angled[4]! });
+}
+
 /** The addresses of an unfolded value (latin1 string), at most `max` in all groups together. */
 export function parseAddresses(value: string, max = addressesMax): Address[] {
+  const plain = parsePlainAddress(value);
+  return plain === undefined ? parseList(value, max) : [plain];
+}
+
+/** The same, whatever the value's form. */
+export function parseList(value: string, max = addressesMax): Address[] {
   const list: Address[] = [];
   let group: AddressGroup | undefined;
   let count = 0;

@@ -119,9 +119,12 @@ const machineryTypes = new Set([
  * what a report consists of, not an image that belongs to the HTML (inline, or with a Content-ID in a multipart/related), not a calendar or AMP alternative of the text.
  */
 export function hasAttachment(root: Part): boolean {
+  const attachments: Part[] = [];
+  listParts([root], 'mixed', false, [], [], attachments);
+  if (attachments.length === 0) return false;
   const collections = new Map<Part, string>();
   for (const [, part] of walkParts(root)) for (const child of part.children ?? []) collections.set(child, part.subtype);
-  return bodyLists(root).attachments.some(({ part }) => {
+  return attachments.some((part) => {
     if (machineryTypes.has(`${part.type}/${part.subtype}`)) return false;
     const collection = collections.get(part);
     const isImage = isInlineMediaType(part);

@@ -73,7 +73,33 @@ function readField(buffer: Buffer, start: number, end: number): HeaderField {
   const nameEnd = position;
   while (position < end && (buffer[position] === 32 || buffer[position] === 9)) position++;
   if (nameEnd === start || buffer[position] !== 58 || position >= end) return { name: '', start, valueStart: start, end };
-  return { name: buffer.toString('latin1', start, nameEnd).toLowerCase(), start, valueStart: position + 1, end };
+  return { name: readName(buffer, start, nameEnd), start, valueStart: position + 1, end };
+}
+
+/** Names read lately, each at a place that its bytes give: mail has a few hundred names, and every message's header is read several times. */
+const recentNames = new Array<string>(1024).fill('');
+const recentNameCharsMax = 64;
+
+/** A name (RFC 5322 §2.2: printable ASCII) in lower case. */
+function readName(buffer: Buffer, start: number, end: number): string {
+  let place = end - start;
+  for (let at = start; at < end; at++) place = (place * 31 + (buffer[at]! | 0x20)) & 0xffff;
+  place &= recentNames.length - 1;
+  const recent = recentNames[place]!;
+  if (isNamed(buffer, start, end, recent)) return recent;
+  const name = buffer.toString('latin1', start, end).toLowerCase();
+  if (name.length <= recentNameCharsMax) recentNames[place] = name;
+  return name;
+}
+
+/** Whether the bytes are `name`, which is in lower case, in any case. */
+function isNamed(buffer: Buffer, start: number, end: number, name: string): boolean {
+  if (name.length !== end - start) return false;
+  for (let at = start; at < end; at++) {
+    const byte = buffer[at]!;
+    if ((byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte) !== name.charCodeAt(at - start)) return false;
+  }
+  return true;
 }
 
 /** RFC 5322 §2.2.3: takes line ends (and stray CR and NUL) out; spaces and tabs of the fold stay. */

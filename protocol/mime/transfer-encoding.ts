@@ -142,11 +142,12 @@ function quotedPrintable(bytes: Uint8Array, out: Uint8Array | undefined): number
       }
     } else if (byte === 32 || byte === 9) {
       const blanksEnd = skipBlanks(bytes, i);
-      if (blanksEnd === bytes.length || afterLineEnd(bytes, blanksEnd) < 0) {
-        if (out !== undefined) out.set(bytes.subarray(i, blanksEnd), length);
-        length += blanksEnd - i;
+      const isKept = blanksEnd === bytes.length || afterLineEnd(bytes, blanksEnd) < 0;
+      for (; i < blanksEnd; i++) {
+        if (!isKept) continue;
+        if (out !== undefined) out[length] = bytes[i]!;
+        length++;
       }
-      i = blanksEnd;
       continue;
     }
     if (out !== undefined) out[length] = byte;

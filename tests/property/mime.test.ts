@@ -1,10 +1,11 @@
 import fc from 'fast-check';
-import { describe, it } from 'vitest';
-import { mailboxesOf, parseAddresses, toEmailAddress } from '../../protocol/mime/address.ts';
+import { describe, expect, it } from 'vitest';
+import { mailboxesOf, parseAddresses, parseList, parsePlainAddress, toEmailAddress } from '../../protocol/mime/address.ts';
 import { baseSubject } from '../../protocol/mime/base-subject.ts';
 import { decodeText } from '../../protocol/mime/charset.ts';
 import { formatDate, parseDate } from '../../protocol/mime/date.ts';
 import { decodeWords, encodeWords } from '../../protocol/mime/encoded-word.ts';
+import { scanHeader } from '../../protocol/mime/header.ts';
 import { asDate, asGroupedAddresses, asMessageIds, asRaw, asText, asUrls } from '../../protocol/mime/header-forms.ts';
 import { decodeParameter, parseParameterized } from '../../protocol/mime/parameters.ts';
 import { extractText } from '../../protocol/mime/text-extract.ts';
@@ -162,6 +163,20 @@ describe('mutated real messages', () => {
   });
 });
 
+describe('header field names', () => {
+  it('are those written, in lower case, whatever names were read before', () => {
+    const char = fc.integer({ min: 33, max: 126 }).map((code) => (code === 58 ? '{' : String.fromCharCode(code)));
+    const name = fc.oneof(fc.string({ unit: char, minLength: 1, maxLength: 3 }), fc.string({ unit: char, minLength: 50, maxLength: 80 }));
+    fc.assert(
+      fc.property(fc.array(name, { minLength: 200, maxLength: 400 }), (names) => {
+        const header = Buffer.from(names.map((text) => `${text}: x\r\n`).join(''), 'latin1');
+        expect(scanHeader(header).fields.map((field) => field.name)).toEqual(names.map((text) => text.toLowerCase()));
+      }),
+      { numRuns: 50 },
+    );
+  });
+});
+
 describe('header values', () => {
   it('of any form are read without a throw', () => {
     fc.assert(
@@ -179,6 +194,37 @@ describe('header values', () => {
       }),
       { numRuns: 2000 },
     );
+  });
+
+  it('of a plain form hold the address that the whole grammar reads', () => {
+    const some = (...pieces: readonly string[]) => fc.array(fc.constantFrom(...pieces), { maxLength: 5 }).map((list) => list.join(''));
+    const name = some('a', 'B c', '_', ' ', '.', ', ', '-', "'", '@', '"', '=?');
+    const address = fc.tuple(some('a', '1', '.', '-', '+', '_'), some('x', '.', '-', 'y.example', ' ')).map((both) => both.join('@'));
+    const quoted = fc.tuple(name, fc.constantFrom('', ' ')).map(([words, gap]) => `"${words}"${gap}`);
+    const value = fc.oneof(
+      address,
+      fc
+        .tuple(
+          fc.oneof(
+            fc.constant(''),
+            name.map((words) => `${words} `),
+            quoted,
+          ),
+          address,
+        )
+        .map(([before, spec]) => `${before}<${spec}>`),
+    );
+    let plain = 0;
+    fc.assert(
+      fc.property(value, (text) => {
+        const found = parsePlainAddress(text);
+        if (found === undefined) return;
+        plain++;
+        expect(parseList(text)).toEqual([found]);
+      }),
+      { numRuns: 3000 },
+    );
+    expect(plain).toBeGreaterThan(300);
   });
 
   it('never lose an address that was written well', () => {
