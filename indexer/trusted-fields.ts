@@ -8,9 +8,18 @@ import { blockBytesMax, blockFieldsMax } from './limits.ts';
 
 export type MailVerdictFields = readonly { readonly name: string; readonly value: string }[];
 
+/** Where the topmost `Received` ends in almost all mail: what an MTA writes above it is short. */
+const topBytes = 1024;
+
 export function fieldsAboveReceived(message: Uint8Array): MailVerdictFields {
   const buffer = asBuffer(message).subarray(0, blockBytesMax);
+  return fieldsAboveReceivedIn(buffer.subarray(0, topBytes)) ?? fieldsAboveReceivedIn(buffer) ?? [];
+}
+
+/** undefined where no `Received` begins here. Where one does, the fields above it are whole. */
+function fieldsAboveReceivedIn(buffer: Buffer): MailVerdictFields | undefined {
   const { fields } = scanHeader(buffer, 0, blockFieldsMax);
   const received = fields.findIndex((field) => field.name === 'received');
-  return fields.slice(0, Math.max(received, 0)).map((field) => ({ name: field.name, value: fieldValue(buffer, field) }));
+  if (received < 0) return undefined;
+  return fields.slice(0, received).map((field) => ({ name: field.name, value: fieldValue(buffer, field) }));
 }

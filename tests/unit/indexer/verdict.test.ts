@@ -85,8 +85,15 @@ describe('a block that is not proven', () => {
   });
 });
 
+test.each([900, 1000, 1010, 5000])('they are found, whole, where the MTA writes %i characters above it', (length) => {
+  const value = 'x'.repeat(length);
+  const message = Buffer.from(`X-Spam-Status: No,\r\n\t${value}\r\nReceived: from a by b;\r\n\td\r\nX-Spam-Flag: NO\r\n\r\n`);
+  expect(fieldsAboveReceived(message)).toEqual([{ name: 'x-spam-status', value: `No,\t${value}` }]);
+});
+
 test('of what an MTA hands over, only fields above the topmost Received are its own', () => {
   const fields = (text: string) => fieldsAboveReceived(Buffer.from(text)).map((field) => `${field.name}=${field.value}`);
   expect(fields('X-Spam-Flag: YES\r\nReceived: from a by b; d\r\nX-Spam-Flag: NO\r\n\r\n')).toEqual(['x-spam-flag=YES']);
   expect(fields('X-Spam-Flag: NO\r\nSubject: no trace of an MTA\r\n\r\n')).toEqual([]);
+  expect(fields('X-Spam-Flag: NO\r\n\r\nReceived: in the body\r\n')).toEqual([]);
 });
