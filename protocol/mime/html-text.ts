@@ -1,166 +1,252 @@
 /**
- * HTML made small and harmless before it is read as text: comments, scripts, styles and all attributes go (link targets and image sources would fill a preview), headings
- * become blocks. And a plain reader of what is left, for HTML that the proper one refuses. Both are linear.
+ * HTML as the text that a reader sees, for search and preview: blocks begin lines, lists and quotes are marked, images and link targets are not shown. htmlparser2's
+ * tokenizer knows the grammar; we keep no tree and no stack of elements (its parser does, in time with the square of the depth), so that any nesting takes linear
+ * time. What is never closed hides nothing: the rest is read again without that mark, at most once for each kind of mark. Never throws.
  */
+import { Tokenizer, type TokenizerCallbacks } from 'htmlparser2';
+import { listDepthShown, quoteDepthShown } from './limits.ts';
 
-/** Elements whose content is not text of the message. */
-const hiddenElements = new Set(['script', 'style', 'head', 'title', 'template', 'noscript', 'svg', 'object', 'select']);
-/** Elements without a sign in text. */
-const droppedElements = new Set([
-  'img',
-  'link',
-  'meta',
-  'base',
-  'input',
-  'html',
-  'body',
-  'font',
-  'span',
-  'a',
-  'tbody',
-  'thead',
-  'tfoot',
-  'colgroup',
-  'col',
+/** What a tag does to the text around it. Blocks begin and end a line; a paragraph has empty lines around it. */
+type Layout = 'cell' | 'line' | 'paragraph' | 'break' | 'hidden';
+
+const layouts = new Map<string, Layout>([
+  ['br', 'break'],
+  ['td', 'cell'],
+  ['th', 'cell'],
+  ...namesOf('paragraph', 'p ul ol dl blockquote pre hr h1 h2 h3 h4 h5 h6'),
+  ...namesOf(
+    'line',
+    'div table tr li dt dd article aside footer form header main nav section center address fieldset caption figure figcaption details summary',
+  ),
+  // Not text of the message.
+  ...namesOf('hidden', 'script style head title template noscript svg object select'),
 ]);
-/** Headings, which the proper reader would print in capitals, and the layout of tables, which it would run together. */
-const blocks = new Set(['h1', 'h2', 'h3', 'h4', 'h5', 'h6', 'table', 'tr']);
 
-/** Elements without content, and those that the next of their kind closes. */
-const unnested = new Set(['br', 'hr', 'wbr', 'area', 'embed', 'source', 'track', 'param', 'p', 'li', 'dt', 'dd', 'option', 'optgroup']);
-
-export interface CleanHtml {
-  html: string;
-  tags: number;
-  /** Elements open at once, at most; more rather than less where they are not closed in order. */
-  depth: number;
+function namesOf(kind: Layout, names: string): [string, Layout][] {
+  return names.split(' ').map((name) => [name, kind]);
 }
 
-/** Tags without attributes, and the text between them. */
-export function cleanHtml(source: string): CleanHtml {
-  const pieces: string[] = [];
-  const missing = new Set<string>();
-  let tags = 0;
-  let level = 0;
-  let depth = 0;
-  let position = 0;
-  // A closing mark looked for in vain is not looked for again.
-  const find = (mark: string, from: number): number => {
-    if (missing.has(mark)) return -1;
-    const found = source.indexOf(mark, from);
-    if (found < 0) missing.add(mark);
-    return found;
-  };
-  while (position < source.length) {
-    const open = source.indexOf('<', position);
-    pieces.push(source.slice(position, open < 0 ? source.length : open));
-    if (open < 0) break;
-    if (source.startsWith('<!--', open)) {
-      const close = find('-->', open + 4);
-      position = close < 0 ? open + 4 : close + 3;
-      continue;
-    }
-    const match = /^<(\/?)([a-z][a-z0-9:-]{0,30})/i.exec(source.slice(open, open + 34));
-    if (match === null) {
-      const isDeclaration = source[open + 1] === '!' || source[open + 1] === '?';
-      const close = isDeclaration ? find('>', open) : -1;
-      if (close < 0) pieces.push('&lt;');
-      position = close < 0 ? open + 1 : close + 1;
-      continue;
-    }
-    const name = match[2]!.toLowerCase();
-    const end = tagEnd(source, open + match[0].length, find);
-    position = end;
-    if (match[1] === '' && hiddenElements.has(name)) {
-      position = hiddenEnd(source, name, end, missing);
-      pieces.push(' ');
-    } else if (name === 'td' || name === 'th') {
-      pieces.push(' ');
-    } else if (!droppedElements.has(name) && !hiddenElements.has(name)) {
-      pieces.push(`<${match[1]}${blocks.has(name) ? 'div' : name}>`);
-      tags++;
-      if (!unnested.has(name)) level = Math.max(0, level + (match[1] === '' ? 1 : -1));
-      depth = Math.max(depth, level);
+export function htmlText(source: string): string {
+  const writer = new TextWriter();
+  for (let rest = source; rest !== ''; ) {
+    const reader = new TextReader(rest, writer);
+    const tokenizer = new Tokenizer({}, reader);
+    tokenizer.write(rest);
+    tokenizer.end();
+    rest = reader.unread();
+  }
+  return writer.end();
+}
+
+/** Text by lines: white space collapses, empty lines are at most one. */
+class TextWriter {
+  text = '';
+  /** The current line as it comes. */
+  line = '';
+  /** Line ends due before the next line. */
+  breaks = 0;
+  /** `*` or the number of a list's item that has no text yet. */
+  mark = '';
+  quotes = 0;
+  preformatted = 0;
+  /** The number of the next item of each open list; 0 where items have none. */
+  readonly lists: number[] = [];
+
+  open(name: string, layout: Layout): void {
+    this.endLine(layout === 'paragraph' ? 2 : 1);
+    switch (name) {
+      case 'li':
+        this.openItem();
+        return;
+      case 'ul':
+      case 'ol':
+        this.lists.push(name === 'ol' ? 1 : 0);
+        return;
+      case 'blockquote':
+        this.quotes++;
+        return;
+      case 'pre':
+        this.preformatted++;
+        return;
+      case 'hr':
+        this.line = '-'.repeat(40);
+        this.endLine(2);
     }
   }
-  return { html: pieces.join(''), tags, depth };
-}
 
-/** After the `>` of a tag; one inside a quoted attribute value does not count. */
-function tagEnd(source: string, from: number, find: (mark: string, from: number) => number): number {
-  for (let i = from; i < source.length; i++) {
-    const char = source[i];
-    if (char === '>') return i + 1;
-    if ((char === '"' || char === "'") && source[i - 1] === '=') {
-      const close = find(char, i + 1);
-      if (close > 0) i = close;
+  close(name: string, layout: Layout): void {
+    this.endLine(layout === 'paragraph' ? 2 : 1);
+    switch (name) {
+      case 'li':
+        this.mark = '';
+        return;
+      case 'ul':
+      case 'ol':
+        this.lists.pop();
+        this.mark = '';
+        return;
+      case 'blockquote':
+        if (this.quotes > 0) this.quotes--;
+        return;
+      case 'pre':
+        if (this.preformatted > 0) this.preformatted--;
     }
   }
-  return source.length;
-}
 
-function hiddenEnd(source: string, name: string, from: number, missing: Set<string>): number {
-  const mark = `</${name}`;
-  if (missing.has(mark)) return from;
-  for (let i = source.indexOf('</', from); i >= 0; i = source.indexOf('</', i + 2)) {
-    if (source.slice(i, i + mark.length).toLowerCase() !== mark) continue;
-    const close = source.indexOf('>', i);
-    return close < 0 ? source.length : close + 1;
+  openItem(): void {
+    const last = this.lists.length - 1;
+    const number = this.lists[last] ?? 0;
+    if (number > 0) this.lists[last] = number + 1;
+    const indent = '   '.repeat(Math.max(0, Math.min(last, listDepthShown)));
+    this.mark = number > 0 ? `${indent} ${number}. ` : `${indent} * `;
   }
-  // Never closed: its content is shown rather than the rest of the message lost.
-  missing.add(mark);
-  return from;
+
+  endLine(breaks: number): void {
+    if (this.line !== '') this.writeLine();
+    if (this.breaks < breaks) this.breaks = breaks;
+  }
+
+  breakLine(): void {
+    this.endLine(0);
+    this.breaks++;
+  }
+
+  writeLine(): void {
+    const isPreformatted = this.preformatted > 0;
+    let line = isPreformatted ? this.line.replace(/^\r?\n/, '').trimEnd() : this.line.replace(spaceRuns, ' ').trim();
+    this.line = '';
+    if (line === '') return;
+    if (this.mark !== '') line = this.mark + line;
+    this.mark = '';
+    if (this.quotes > 0) line = quote(line, this.quotes);
+    if (this.text !== '') this.text += this.breaks > 1 ? '\n\n' : '\n';
+    this.text += line;
+    this.breaks = 0;
+  }
+
+  end(): string {
+    this.endLine(0);
+    return this.text;
+  }
 }
 
-const blockElements = /^<\/?(?:p|div|br|li|ul|ol|blockquote|pre|hr|dl|dt|dd|section|article|header|footer|center|address|form)>$/;
+/** HTML's white space, and U+200B, where a word may be broken. What is one space already is no match. */
+const spaceRuns = /[\t\n\f\r\u200b][ \t\n\f\r\u200b]*| [ \t\n\f\r\u200b]+/g;
 
-/** Text of cleaned HTML: blocks begin lines, entities are read. */
-export function plainHtmlText(cleaned: string): string {
-  return cleaned
-    .replace(/\s+/g, ' ')
-    .replace(/<[^<>]*>/g, (tag) => (blockElements.test(tag) ? '\n' : ''))
-    .replace(/&(#x?[0-9a-f]{1,7}|[a-z]{2,8});?/gi, (whole, name: string) => entity(name) ?? whole)
-    .replace(/ ?\n ?/g, '\n')
-    .replace(/\n{3,}/g, '\n\n')
-    .trim();
+function quote(line: string, depth: number): string {
+  const prefix = '> '.repeat(Math.min(depth, quoteDepthShown));
+  return prefix + line.replaceAll('\n', `\n${prefix}`);
 }
 
-const entities = new Map(
-  Object.entries({
-    amp: '&',
-    lt: '<',
-    gt: '>',
-    quot: '"',
-    apos: "'",
-    nbsp: ' ',
-    copy: '©',
-    reg: '®',
-    euro: '€',
-    pound: '£',
-    hellip: '…',
-    ndash: '–',
-    mdash: '—',
-    lsquo: '‘',
-    rsquo: '’',
-    ldquo: '“',
-    rdquo: '”',
-    bull: '•',
-    middot: '·',
-    trade: '™',
-    auml: 'ä',
-    ouml: 'ö',
-    uuml: 'ü',
-    szlig: 'ß',
-    eacute: 'é',
-    egrave: 'è',
-    agrave: 'à',
-    ccedil: 'ç',
-    ntilde: 'ñ',
-  }),
-);
+/** What is done where something is open at the end: its mark means nothing in the rest. The space lets no new mark arise. */
+const unclosedComment = /<!--/g;
+const unclosedSection = /<!\[CDATA\[/g;
+const unclosedQuote = /=\s*["']/g;
 
-function entity(name: string): string | undefined {
-  if (!name.startsWith('#')) return entities.get(name.toLowerCase());
-  const code = /^#x/i.test(name) ? Number.parseInt(name.slice(2), 16) : Number.parseInt(name.slice(1), 10);
-  return code > 0 && code <= 0x10ffff && !(code >= 0xd800 && code <= 0xdfff) ? String.fromCodePoint(code) : undefined;
+class TextReader implements TokenizerCallbacks {
+  readonly #source: string;
+  readonly #writer: TextWriter;
+  /** The hidden element that we are in. */
+  #hidden = '';
+  /** Where its content begins; -1 while its tag is being read. */
+  #hiddenFrom = 0;
+  /** Where the tag begins that is being read. */
+  #tagFrom = -1;
+  #commentFrom = -1;
+
+  constructor(source: string, writer: TextWriter) {
+    this.#source = source;
+    this.#writer = writer;
+  }
+
+  /** What stands behind a mark that is never closed, without marks of its kind. */
+  unread(): string {
+    const source = this.#source;
+    if (this.#hidden !== '' && this.#hiddenFrom >= 0)
+      return source.slice(this.#hiddenFrom).replace(new RegExp(`<${this.#hidden}(?=[\\s/>])`, 'gi'), '<span');
+    if (this.#commentFrom >= 0) return source.slice(this.#commentFrom).replace(unclosedComment, ' ').replace(unclosedSection, ' ');
+    const tagEnd = this.#tagFrom < 0 ? -1 : source.indexOf('>', this.#tagFrom);
+    return tagEnd < 0 ? '' : source.slice(tagEnd + 1).replace(unclosedQuote, '= ');
+  }
+
+  ontext(start: number, end: number): void {
+    // -1 where a closing tag has no end.
+    if (this.#hidden !== '' || start < 0) return;
+    const writer = this.#writer;
+    if (writer.line === '' && writer.preformatted === 0) {
+      while (start < end && isSpace(this.#source.charCodeAt(start))) start++;
+      if (start === end) return;
+    }
+    writer.line += this.#source.slice(start, end);
+  }
+
+  ontextentity(codePoint: number): void {
+    if (this.#hidden === '') this.#writer.line += String.fromCodePoint(codePoint);
+  }
+
+  onopentagname(start: number, end: number): void {
+    this.#tagFrom = start;
+    const name = this.#source.slice(start, end).toLowerCase();
+    if (this.#hidden !== '') {
+      // The end of a head may be left out.
+      if (this.#hidden === 'head' && name === 'body') this.#hidden = '';
+      return;
+    }
+    const layout = layouts.get(name);
+    if (layout === undefined) return;
+    if (layout === 'break') this.#writer.breakLine();
+    else if (layout === 'cell') this.#writer.line += ' ';
+    else if (layout === 'hidden') {
+      this.#writer.line += ' ';
+      this.#hidden = name;
+      this.#hiddenFrom = -1;
+    } else this.#writer.open(name, layout);
+  }
+
+  onclosetag(start: number, end: number): void {
+    const name = this.#source.slice(start, end).toLowerCase();
+    if (this.#hidden !== '') {
+      if (name === this.#hidden) this.#hidden = '';
+      return;
+    }
+    const layout = layouts.get(name);
+    if (layout === undefined || layout === 'hidden') return;
+    if (layout === 'break') this.#writer.breakLine();
+    else if (layout === 'cell') this.#writer.line += ' ';
+    else this.#writer.close(name, layout);
+  }
+
+  onopentagend(end: number): void {
+    this.#tagFrom = -1;
+    if (this.#hiddenFrom < 0) this.#hiddenFrom = end + 1;
+  }
+
+  onselfclosingtag(): void {
+    // XHTML, or what is meant for it: an empty element has nothing to hide.
+    if (this.#hiddenFrom < 0) {
+      this.#hidden = '';
+      this.#hiddenFrom = 0;
+    }
+    this.#tagFrom = -1;
+  }
+
+  oncomment(start: number, end: number): void {
+    if (end === this.#source.length) this.#commentFrom = start;
+  }
+
+  oncdata(start: number, end: number): void {
+    if (end === this.#source.length) this.#commentFrom = start;
+  }
+
+  onattribname(): void {}
+  onattribdata(): void {}
+  onattribentity(): void {}
+  onattribend(): void {}
+  ondeclaration(): void {}
+  onprocessinginstruction(): void {}
+  onend(): void {}
+}
+
+function isSpace(code: number): boolean {
+  return code === 32 || code === 10 || code === 13 || code === 9;
 }

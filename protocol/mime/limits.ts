@@ -49,11 +49,11 @@ export const textPartBytesMax = 256 * 1024;
 /** Encoded bytes of all text parts of a message that are read for its text. */
 export const textPartsBytesMax = 1024 * 1024;
 
-/** Characters of HTML given to the HTML reader at once, and tags in them: bounds its time (it is slower than linear in nested tags). */
+/** Characters of HTML that are read for a message's text: markup takes most of them. */
 export const htmlCharsMax = 192 * 1024;
-export const htmlTagsMax = 6000;
-/** Elements within elements: the reader walks them recursively, and its parser takes time with the square. Browsers flatten what is deeper than 512. */
-export const htmlDepthMax = 200;
+/** Lists within lists, and quotes within quotes, that are told apart in text: deeper ones would be more marks than words. */
+export const listDepthShown = 8;
+export const quoteDepthShown = 8;
 
 /** Characters of a preview. RFC 8621 §4.1.4: at most 256. */
 export const previewCharsMax = 256;

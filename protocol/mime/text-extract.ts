@@ -1,10 +1,9 @@
 /**
  * A message's text, for search and preview. Our structure parser cuts the text parts out and our decoders read them, so that a 40 MB message costs no more than its
- * text; html-to-text turns HTML into text, given one small part at a time. What would take it long or deep, our plain reader takes. Never throws.
+ * text. Never throws.
  */
-import { compile } from 'html-to-text';
-import { cleanHtml, plainHtmlText } from './html-text.ts';
-import { htmlCharsMax, htmlDepthMax, htmlTagsMax, previewCharsMax, textBytesMax, textPartBytesMax, textPartsBytesMax } from './limits.ts';
+import { htmlText } from './html-text.ts';
+import { htmlCharsMax, previewCharsMax, textBytesMax, textPartBytesMax, textPartsBytesMax } from './limits.ts';
 import { parameter } from './parameters.ts';
 import { decodePartText } from './part-content.ts';
 import { type Part, parseStructure } from './structure.ts';
@@ -44,20 +43,6 @@ function textOf(raw: Uint8Array, { part, isHtml }: TextPart, bytes: number): str
 
 function lines(text: string): string {
   return text.replace(/\r\n?/g, '\n').replaceAll('\0', '');
-}
-
-/** Compiled once: that takes longer than most messages. Lines are not wrapped: what is searched for may lie across the fold. */
-const convertHtml = compile({ wordwrap: false, limits: { maxDepth: htmlDepthMax } });
-
-function htmlText(source: string): string {
-  const { html, tags, depth } = cleanHtml(source);
-  if (tags > htmlTagsMax || depth > htmlDepthMax) return plainHtmlText(html);
-  try {
-    return convertHtml(html);
-  } catch {
-    // Whatever it finds wrong with it, the text is still in there.
-    return plainHtmlText(html);
-  }
 }
 
 /** Cut at a character boundary: no UTF-8 sequence is split. */

@@ -6,7 +6,7 @@ import { addrSpec, type Mailbox, mailboxesOf, parseAddresses } from '../mime/add
 import { encodeWords } from '../mime/encoded-word.ts';
 import { scanHeader, unfold } from '../mime/header.ts';
 import { asText } from '../mime/header-forms.ts';
-import { cleanHtml, plainHtmlText } from '../mime/html-text.ts';
+import { htmlText } from '../mime/html-text.ts';
 import { decodePartText } from '../mime/part-content.ts';
 import type { Part } from '../mime/structure.ts';
 import { bodyBytesMax } from './limits.ts';
@@ -159,5 +159,5 @@ export function* partsBelow(part: Part): Generator<Part> {
 /** A leaf's text; of HTML what a reader sees (RFC 5173 §5.3). */
 export function partText(raw: Buffer, part: Part, isPlain: boolean): string {
   const text = decodePartText(raw, part, bodyBytesMax);
-  return isPlain && (part.subtype === 'html' || part.subtype === 'xhtml+xml') ? plainHtmlText(cleanHtml(text).html) : text;
+  return isPlain && (part.subtype === 'html' || part.subtype === 'xhtml+xml') ? htmlText(text) : text;
 }

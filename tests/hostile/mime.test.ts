@@ -5,6 +5,7 @@ import { baseSubject } from '../../protocol/mime/base-subject.ts';
 import { parseDate } from '../../protocol/mime/date.ts';
 import { decodeWords } from '../../protocol/mime/encoded-word.ts';
 import { deriveFacts, encodeBodyStructure } from '../../protocol/mime/facts.ts';
+import { htmlText } from '../../protocol/mime/html-text.ts';
 import { fieldBytesMax, partDepthMax, partsMax } from '../../protocol/mime/limits.ts';
 import { parseMessageIds } from '../../protocol/mime/message-id.ts';
 import { parseParameterized } from '../../protocol/mime/parameters.ts';
@@ -162,6 +163,16 @@ describe('text of hostile HTML', () => {
     '&#x',
     '<b/',
     "<a b='",
+    '<svg x="',
+    '<a b="\'><a b=\'">',
+    '<head><title><style><script><textarea>',
+    '<![CDATA[<!--<noscript><select><object><template>="',
+    '</b ',
+    '&amp',
+    '<ol><li>x',
+    '<blockquote><pre>\n\n',
+    ' \n\u200b',
+    '\0',
   ];
   it.each(bodies)('made of %j comes at once', async (piece) => {
     const raw = Buffer.from(`Content-Type: text/html\r\n\r\n${piece.repeat(600_000 / piece.length)}`);
@@ -169,5 +180,13 @@ describe('text of hostile HTML', () => {
     const { text } = await extractText(raw);
     expect(performance.now() - start).toBeLessThan(2000);
     expect(Buffer.byteLength(text)).toBeLessThanOrEqual(65536);
+  });
+
+  it.each(bodies)('made of 1 MB of %j costs no more than linear time', (piece) => {
+    const source = piece.repeat(1_000_000 / piece.length);
+    const start = performance.now();
+    htmlText(source);
+    htmlText(`${source}<!--"'>x`);
+    expect(performance.now() - start).toBeLessThan(2000);
   });
 });

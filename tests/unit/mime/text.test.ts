@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { cleanHtml, plainHtmlText } from '../../../protocol/mime/html-text.ts';
+import { htmlText } from '../../../protocol/mime/html-text.ts';
 import { extractText, previewOf } from '../../../protocol/mime/text-extract.ts';
 import { unflow } from '../../../protocol/mime/text-parts.ts';
 
@@ -64,10 +64,54 @@ describe('text of a message', () => {
     expect(await extractText(raw)).toEqual({ text: 'hello', preview: 'hello' });
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(8 * 1024 * 1024);
   });
+});
 
-  it('of HTML that the reader refuses comes from the plain one', async () => {
-    expect(await textOf(html(`${'<div><b>'.repeat(2000)}deep &amp; found`))).toBe('deep & found');
-    expect(await textOf(html('<p>row</p>'.repeat(7000)))).toContain('row\n\nrow');
+describe('text of HTML', () => {
+  it.each([
+    ['blocks on lines, paragraphs apart', '<div>a</div><div>b<p>c<p>d<h2>e</h2>f', 'a\nb\n\nc\n\nd\n\ne\n\nf'],
+    ['white space as one space, and none at the ends of a line', '<p>\n a \t\r\n b <b> c</b> </p>\n<p> d', 'a b c\n\nd'],
+    ['line breaks, of empty lines one', 'a<br>b<br/><br><br><br>c<div>d<br></div>e', 'a\nb\n\nc\nd\ne'],
+    ['items of lists', '<ul><li>a<li>b<ol><li>c</li><li><p>d</p></ol><li></li></ul>e', ' * a\n * b\n\n    1. c\n\n    2. d\n\ne'],
+    ['an item without a list', '<li>a', ' * a'],
+    ['quotes', 'a<blockquote>b<br>c<blockquote>d</blockquote></blockquote>e', 'a\n\n> b\n> c\n\n> > d\n\ne'],
+    ['lines of preformatted text', '<pre>\n a\n   b  c\n</pre>d  e', ' a\n   b  c\n\nd e'],
+    ['a quote of preformatted text', '<blockquote><pre>a\nb', '> a\n> b'],
+    ['a rule', 'a<hr>b', `a\n\n${'-'.repeat(40)}\n\nb`],
+    ['cells apart', '<table><tr><th>a<th>b</tr><tr><td>c</td><td>d</td></table>', 'a b\nc d'],
+    ['entities', '&AMP;&#x41;&nbsp;b&eacute;&sum;&ampx &unknown; &#128512;&#x110000;&#0;', '&A\u00a0bé∑&x &unknown; 😀\ufffd\ufffd'],
+    ['no images and link targets', '<a href="http://x/?a=1&amp;b=2" title=\'>\'>a</a><img alt="1>2" src=x>b', 'ab'],
+    [
+      'nothing of what is hidden',
+      'a<script>if (a<b) "</p>"</script><style>p{}</style><svg><text>x</svg><select><option>x</select><title>x</title>b',
+      'a b',
+    ],
+    ['what follows an empty element of the hidden', '<title/>a<script src="x" />b<svg/>c', 'a b c'],
+    ['the body of a head without an end', '<html><head><title>x</title><BODY>a', 'a'],
+    ['no comments, declarations and instructions', '<!DOCTYPE html><?xml version="1"?>a<!-- b > c -->d<![if !mso]>e<![CDATA[f]]>', 'ade'],
+    ['signs that begin no tag', 'a < b <3 <> & c >', 'a < b <3 <> & c >'],
+    ['closing tags without an opening one', '</ul></blockquote></pre></li></div>a</br>b', 'a\nb'],
+    ['all of nothing', '', ''],
+  ])('has %s', (_, source, want) => {
+    expect(htmlText(source)).toBe(want);
+  });
+
+  it.each([
+    ['a comment', 'a<!-- b<p>c<!-- d', 'a b\n\nc d'],
+    ['a section', 'a<![CDATA[b<p>c', 'ab\n\nc'],
+    ['a hidden element', '<style>p{}<p>a<style>b', 'p{}\n\nab'],
+    ['a hidden element in another', 'a<noscript>b<STYLE>c<p>d', 'a b c\n\nd'],
+    ["an attribute's quote", 'a<p class="x>b<p>c=\'d', 'a\n\nb\n\nc= d'],
+    ["a hidden element's quote", '<svg id="x>a<p>b', 'a\n\nb'],
+    ['one after the other', 'a<head>b<!--c<title>d<i x="e>f<p>g', 'a bc df\n\ng'],
+    ['a tag', 'a<b class', 'a'],
+    ['a closing tag', 'a</b class', 'a'],
+  ])('goes on where %s is never closed', (_, source, want) => {
+    expect(htmlText(source)).toBe(want);
+  });
+
+  it('of deep elements is that of flat ones', () => {
+    expect(htmlText(`${'<div><b>'.repeat(200_000)}deep &amp; found`)).toBe('deep & found');
+    expect(htmlText(`${'<blockquote><ul><li>'.repeat(100_000)}deep`)).toBe(`${'> '.repeat(8)}${'   '.repeat(8)} * deep`);
   });
 });
 
@@ -82,14 +126,6 @@ describe('previews', () => {
 });
 
 describe('helpers', () => {
-  it('clean HTML keeps text beside broken tags', () => {
-    const read = (source: string) => plainHtmlText(cleanHtml(source).html);
-    expect(read('a < b and <p class="x>y">c</p><!-- never closed')).toBe('a < b and\nc\nnever closed');
-    expect(read('<style>p{}<p>shown')).toBe('p{}\nshown');
-    expect(read('<img alt="1>2">after')).toBe('after');
-    expect(read('x&nbsp;&euro; &unknown; &#x110000;')).toBe('x € &unknown; &#x110000;');
-  });
-
   it('unflow keeps quotes and signatures apart (RFC 3676)', () => {
     expect(unflow('a \r\nb\r\n> quoted \r\n> text\r\n-- \r\nme', false)).toBe('a b\n> quoted \n> text\n-- \nme');
     expect(unflow('del \nsp', true)).toBe('delsp');
