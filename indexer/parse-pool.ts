@@ -6,8 +6,7 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { StorageError } from '../protocol/mail/errors.ts';
-import { asBuffer } from '../protocol/mime/bytes.ts';
-import { inlineParseBytesMax, inlineQuotesMax, parseHeapMbMax, parseMsMax, parseYoungHeapMbMax } from './limits.ts';
+import { inlineParseBytesMax, parseHeapMbMax, parseMsMax, parseYoungHeapMbMax } from './limits.ts';
 import { type ParsedMessage, parseMessage, parseMinimally } from './parse-message.ts';
 
 export interface ParsePoolOptions {
@@ -56,7 +55,7 @@ export class ParsePool implements AsyncDisposable {
 
   /** Rejects with StorageError 'unavailable' only. The bytes stay the caller's. */
   parse(bytes: Uint8Array): Promise<ParsedMessage> {
-    if (this.#isQuick(bytes)) return this.#parseInPlace(bytes);
+    if (bytes.length <= this.#options.inlineBytesMax) return this.#parseInPlace(bytes);
     return new Promise((resolve, reject) => {
       if (this.#isEnding) return reject(ending());
       this.#waiting.push({ bytes, resolve, reject });
@@ -71,15 +70,6 @@ export class ParsePool implements AsyncDisposable {
     for (const job of this.#waiting.splice(0)) job.reject(ending());
     this.#idle.length = 0;
     await Promise.all(workers.map((worker) => worker.terminate()));
-  }
-
-  #isQuick(bytes: Uint8Array): boolean {
-    if (bytes.length > this.#options.inlineBytesMax) return false;
-    const buffer = asBuffer(bytes);
-    let quotes = 0;
-    for (const mark of ['blockquote', 'BLOCKQUOTE'])
-      for (let at = buffer.indexOf(mark); at >= 0 && quotes <= inlineQuotesMax; at = buffer.indexOf(mark, at + mark.length)) quotes++;
-    return quotes <= inlineQuotesMax;
   }
 
   async #parseInPlace(bytes: Uint8Array): Promise<ParsedMessage> {
