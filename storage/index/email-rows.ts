@@ -23,8 +23,8 @@ export function putDerivedRows(
   view.put(tables.headers, headerKey(email), encodeKeptHeader(header, facts.headerOmitted));
   view.put(tables.wire, wireKey(email), { envelope: asBuffer(encodeEnvelope(facts)), bodyStructure: asBuffer(encodeBodyStructure(facts)) });
   if (text !== '') view.put(tables.texts, textKey(email), Buffer.from(text, 'utf8'));
-  const subjectHash = hashOfSubject(facts.subject);
-  for (const hash of threadHashes(facts)) view.put(tables.messageIds, messageIdKey(hash, email), { thread, subjectHash });
+  const { hashes, subjectHash } = threadKeysOf(row.facts);
+  for (const hash of hashes) view.put(tables.messageIds, messageIdKey(hash, email), { thread, subjectHash });
 }
 
 /** `facts.header` as it was put. */
@@ -39,10 +39,25 @@ export function removeDerivedRows(view: View, email: number, facts: ThreadFacts)
   view.remove(tables.headers, headerKey(email));
   view.remove(tables.wire, wireKey(email));
   view.remove(tables.texts, textKey(email));
-  for (const hash of threadHashes(facts)) view.remove(tables.messageIds, messageIdKey(hash, email));
+  for (const hash of threadKeysOf(facts).hashes) view.remove(tables.messageIds, messageIdKey(hash, email));
 }
 
 export type ThreadFacts = Pick<MessageFacts, 'messageIds' | 'inReplyTo' | 'references' | 'subject'>;
+
+/** What a message's thread is found by. */
+export interface ThreadKeys {
+  readonly hashes: readonly string[];
+  readonly subjectHash: number;
+}
+
+/** Both are asked for in a delivery: to look for the message's thread, and to write the rows by which others find it. They go with the facts. */
+const keysMade = new WeakMap<ThreadFacts, ThreadKeys>();
+
+export function threadKeysOf(facts: ThreadFacts): ThreadKeys {
+  let keys = keysMade.get(facts);
+  if (keys === undefined) keysMade.set(facts, (keys = { hashes: threadHashes(facts), subjectHash: hashOfSubject(facts.subject) }));
+  return keys;
+}
 
 /** Seed of the second half of a message id's hash. */
 const secondSeed = 0x9747b28c;
@@ -51,7 +66,7 @@ const secondSeed = 0x9747b28c;
  * 8-byte hashes of the message ids that tie a message to a thread (RFC 8621 §3). Whoever makes two collide, and gives his message the thread's subject,
  * joins a thread that his References would have let him join.
  */
-export function threadHashes({ messageIds, inReplyTo, references }: ThreadFacts): readonly string[] {
+function threadHashes({ messageIds, inReplyTo, references }: ThreadFacts): readonly string[] {
   let ids = new Set([...messageIds.slice(0, 2), ...inReplyTo.slice(0, 4), ...references]);
   if (ids.size > threadIdsMax)
     ids = new Set([...messageIds.slice(0, 2), ...inReplyTo.slice(0, 4), ...references.slice(0, 1), ...references.slice(6 - threadIdsMax)]);
@@ -59,7 +74,7 @@ export function threadHashes({ messageIds, inReplyTo, references }: ThreadFacts)
 }
 
 /** RFC 8621 §3: messages of one thread also share the subject, reply and forward marks apart. */
-export function hashOfSubject(subject: string): number {
+function hashOfSubject(subject: string): number {
   return fingerprint(baseSubject(subject).toLowerCase());
 }
 

@@ -23,7 +23,7 @@ import type {
 } from '../account/api.ts';
 import type { BlobRef, DeliveryFacts, MailboxRole } from '../log/record.ts';
 import { type EmailPage, emailPageOf, emailSlotOf, emailsPerPage, hasAttachmentBit } from './email-page.ts';
-import { hashOfSubject, threadHashes } from './email-rows.ts';
+import { threadKeysOf } from './email-rows.ts';
 import {
   emailPageKey,
   factsKey,
@@ -344,10 +344,10 @@ export class IndexReader implements AccountReader {
   }
 
   findThread(facts: MessageFacts): ThreadNumber | undefined {
-    const subjectHash = hashOfSubject(facts.subject);
+    const { hashes, subjectHash } = threadKeysOf(facts);
     let newest = -1;
     let thread: number | undefined;
-    for (const hash of threadHashes(facts)) {
+    for (const hash of hashes) {
       const [start, end] = [`I${hash}`, endOf(`I${hash}`)];
       // A message's own id is new, but for mail that came here twice or after its answer.
       if (this.view.isEmpty(tables.messageIds, start, end)) continue;
