@@ -154,7 +154,7 @@ export const tables = {
     clone: (row) => row,
   } as Table<WireRow>,
   texts: raw('X'),
-  threads: json<number[]>('T'),
+  threads: { ...json<number[]>('T'), clone: (members: number[]) => [...members] },
   messageIds: {
     letter: 'I',
     isCached: false,
