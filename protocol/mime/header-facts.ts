@@ -116,18 +116,20 @@ export const listNames: ReadonlySet<string> = new Set([
   'user-agent',
 ]);
 
+const beginsAsTrace = new RegExp(`^(?:${tracePrefixes.join('|')})`);
+
 export function isTraceName(name: string): boolean {
-  return traceNames.has(name) || tracePrefixes.some((prefix) => name.startsWith(prefix));
+  return traceNames.has(name) || beginsAsTrace.test(name);
 }
 
-/** Chooses what is kept. `fields` are those scanned; `isCut` says that there are more. */
+/** Chooses what is kept. `fields` are those scanned; `isCut` says that there are more. No list name is a trace name. */
 export function deriveHeaderFacts(buffer: Buffer, fields: readonly HeaderField[], isCut: boolean, headerOctets: number): HeaderFacts {
   const isKept = new Array<boolean>(fields.length).fill(false);
   let bytesLeft = headerFactsBytesMax;
   for (const isFirstPass of [true, false]) {
     for (let i = 0; i < fields.length; i++) {
       const { name, start, end } = fields[i]!;
-      if (listNames.has(name) !== isFirstPass || end - start > bytesLeft || isTraceName(name)) continue;
+      if (listNames.has(name) !== isFirstPass || end - start > bytesLeft || (!isFirstPass && isTraceName(name))) continue;
       isKept[i] = true;
       bytesLeft -= end - start;
     }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { bodyLists, hasAttachment, partCharset, partCid, partName, partSize } from '../../../protocol/mime/body-lists.ts';
 import { deriveFacts } from '../../../protocol/mime/facts.ts';
 import { headerFieldsFromRaw } from '../../../protocol/mime/header.ts';
-import { headerFieldsFromFacts, headerValuesFromFacts } from '../../../protocol/mime/header-facts.ts';
+import { headerFieldsFromFacts, headerValuesFromFacts, isTraceName, listNames } from '../../../protocol/mime/header-facts.ts';
 import { headerFactsBytesMax } from '../../../protocol/mime/limits.ts';
 import { decodePart, decodePartText } from '../../../protocol/mime/part-content.ts';
 import { findPart } from '../../../protocol/mime/sections.ts';
@@ -95,6 +95,14 @@ describe('hasAttachment', () => {
 });
 
 describe('facts of a header', () => {
+  it('hold what lists ask for: no name of theirs is that of a trace field', () => {
+    expect([...listNames].filter(isTraceName)).toEqual([]);
+    expect(['received', 'arc-seal', 'x-ses-receipt', 'x-ms-exchange-organization-scl', 'x-originatororg'].filter(isTraceName)).toHaveLength(
+      5,
+    );
+    expect(['x-search', 'xx-ses-a', 'x-sesame', 'arc'].filter(isTraceName)).toEqual([]);
+  });
+
   const raw = Buffer.from(
     'Received: from a\r\n\tby b\r\nFrom: a@b\r\nReceived: c\r\nDKIM-Signature: v=1;\r\n b=xyz\r\nSubject: one\r\nX-Mine: 1\r\nnonsense line\r\nx-mine: 2\r\n\r\nbody',
   );
