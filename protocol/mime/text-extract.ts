@@ -42,7 +42,7 @@ function textOf(raw: Uint8Array, { part, isHtml }: TextPart, bytes: number): str
 }
 
 function lines(text: string): string {
-  return text.replace(/\r\n?/g, '\n').replaceAll('\0', '');
+  return text.replaceAll('\r\n', '\n').replaceAll('\r', '\n').replaceAll('\0', '');
 }
 
 /** Cut at a character boundary: no UTF-8 sequence is split. */
@@ -54,9 +54,11 @@ function cutToBytes(text: string, bytesMax: number): string {
   return bytes.toString('utf8', 0, end);
 }
 
-/** White space, controls, and what newsletters hide: soft hyphens, joiners, fillers. Not the joiner of emoji (U+200D). */
-const padding =
-  /(?:[\s\u0000-\u001f\u00ad\u061c\u115f\u1160\u180e\u200b\u200c\u200e\u200f\u2028-\u202e\u2060-\u2064\ufeff]|\u034f|\u17b4|\u17b5)+/g;
+/** White space beyond ASCII, and what newsletters hide: soft hyphens, joiners, fillers. Not the joiner of emoji (U+200D). */
+const fillers =
+  '\\u00a0\\u00ad\\u034f\\u061c\\u115f\\u1160\\u1680\\u17b4\\u17b5\\u180e\\u2000-\\u200c\\u200e\\u200f\\u2028-\\u202f\\u205f-\\u2064\\u3000\\ufeff';
+/** Runs of fillers, controls and white space. One space alone, as most are, is no match: that halves the time. */
+const padding = new RegExp(`[\\0-\\u001f${fillers}][\\0- ${fillers}]*| [\\0- ${fillers}]+`, 'g');
 
 /** Text that fills most previews; and text that fills one when much of it is white space or padding. */
 const previewSourceChars = [2 * previewCharsMax, 4096] as const;

@@ -118,6 +118,7 @@ describe('text of HTML', () => {
 describe('previews', () => {
   it('are one line without padding, at most 256 characters', () => {
     expect(previewOf('  a\r\n\r\n b\u00ad\u034f\u200c \u200c c\ufeff ')).toBe('a b c');
+    expect(previewOf('a \u2003\u00a0b\u3000 \u202f\u180ec \u17b4\u17b5 d\0e')).toBe('a b c d e');
     expect(previewOf('word '.repeat(200)).length).toBeLessThanOrEqual(256);
     const emoji = previewOf(`a${'😀'.repeat(200)}`);
     expect([emoji.isWellFormed(), emoji.length]).toEqual([true, 255]);
