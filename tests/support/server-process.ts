@@ -1,6 +1,7 @@
 /** The server as a process of its own, to be killed at any moment. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { ImapFlow } from 'imapflow';
 import type { ServerFolder } from './running-server.ts';
@@ -28,10 +29,12 @@ const asLaunched = {
   MALLOC_TRIM_THRESHOLD_: String(1024 * 1024),
 };
 
+const v8Threads = `--v8-pool-size=${Math.min(4, Math.max(1, availableParallelism() - 1))}`;
+
 /** Resolves when the server says that it serves. */
 export async function startServerProcess(folder: ServerFolder, env: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
   const main = join(import.meta.dirname, '../../server/main.ts');
-  const argv = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=16', main, 'serve', '--config', folder.configFile];
+  const argv = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=16', v8Threads, main, 'serve', '--config', folder.configFile];
   const child = spawn(process.execPath, argv, { cwd: folder.path, env: { PATH: process.env.PATH, ...asLaunched, ...env } });
   const said = await readUntilServing(child);
   const imapsPort = Number(/IMAP \(TLS\) +127\.0\.0\.1:(\d+)/.exec(said)![1]);
