@@ -34,7 +34,15 @@ const v8Threads = `--v8-pool-size=${Math.min(4, Math.max(1, availableParallelism
 /** Resolves when the server says that it serves. */
 export async function startServerProcess(folder: ServerFolder, env: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
   const main = join(import.meta.dirname, '../../server/main.ts');
-  const argv = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=16', v8Threads, main, 'serve', '--config', folder.configFile];
+  const argv = [
+    '--disable-warning=ExperimentalWarning',
+    '--max-semi-space-size=16',
+    v8Threads,
+    main,
+    'serve',
+    '--config',
+    folder.configFile,
+  ];
   const child = spawn(process.execPath, argv, { cwd: folder.path, env: { PATH: process.env.PATH, ...asLaunched, ...env } });
   const said = await readUntilServing(child);
   const imapsPort = Number(/IMAP \(TLS\) +127\.0\.0\.1:(\d+)/.exec(said)![1]);
