@@ -89,12 +89,13 @@ class Rewind {
   /** The effect as it is told, or undefined for nothing. The moment is then the one before it. */
   undo(effect: Effect): Effect | undefined {
     const switched = this.switchedBy(effect);
-    const inSight = this.emailsTouchedBy(effect, switched);
+    const { touched: inSight, moved } = this.emailsTouchedBy(effect, switched);
     for (const [mailbox, { before, after }] of switched) {
       if (isRead(before) === isRead(after)) continue;
-      for (const email of this.members.get(mailbox)?.values() ?? []) inSight.add(email);
+      for (const email of this.members.get(mailbox)?.values() ?? []) moved.add(email);
     }
-    for (const { mailbox, left } of effect.mailboxes) if (switched.has(mailbox)) for (const [, email] of eachLeft(left)) inSight.add(email);
+    for (const { mailbox, left } of effect.mailboxes) if (switched.has(mailbox)) for (const [, email] of eachLeft(left)) moved.add(email);
+    for (const email of moved) inSight.add(email);
     const threads = new Set(Array.from(inSight, (email) => this.threadOf(email)));
     const ofThreads = new Map(Array.from(threads, (thread) => [thread, this.emailsOf(thread)]));
     const after = this.look(inSight, ofThreads);
@@ -110,7 +111,8 @@ class Rewind {
       const how = emails.note(email, before.emails.has(email), after.emails.has(email));
       if (how === undefined) continue;
       const thread = this.threadOf(email);
-      const isThread = how !== 'changed' || changedThreads.has(thread);
+      // One that he saw as `\\Deleted` only may have come to where it is not, or gone from there: its thread is another to him, and not to its owner.
+      const isThread = how !== 'changed' || moved.has(email) || changedThreads.has(thread);
       if (isThread) threadsTold.note(thread, before.threads.has(thread), after.threads.has(thread));
     }
     const mailboxes = this.mailboxesTold(effect, switched, rightsAfter);
@@ -134,21 +136,26 @@ class Rewind {
     return this.rights.get(mailbox) ?? RightSet.none;
   }
 
-  /** Emails that came, went or changed where he reads, and those that he has seen. */
-  private emailsTouchedBy(effect: Effect, switched: ReadonlyMap<number, { before: RightSet }>): Set<number> {
+  /** Emails that came, went (`moved`) or changed where he reads, and those that he has seen. */
+  private emailsTouchedBy(effect: Effect, switched: ReadonlyMap<number, { before: RightSet }>) {
     const touched = new Set<number>();
+    const moved = new Set<number>();
     for (const { mailbox, added, changed, left } of effect.mailboxes) {
       if (!this.readable.has(mailbox)) continue;
       for (const [uid, email, thread] of eachLeft(left)) this.noteGone(mailbox, uid, email, thread);
       if (!isRead(this.rightsOn(mailbox)) && !isRead(switched.get(mailbox)?.before ?? RightSet.none)) continue;
-      for (const [, email] of eachLeft(left)) touched.add(email);
-      for (const uid of [...eachOf(added), ...eachOf(changed)]) {
+      for (const [, email] of eachLeft(left)) moved.add(email);
+      for (const uid of eachOf(added)) {
+        const email = this.emailAt(mailbox, uid);
+        if (email !== undefined) moved.add(email);
+      }
+      for (const uid of eachOf(changed)) {
         const email = this.emailAt(mailbox, uid);
         if (email !== undefined) touched.add(email);
       }
     }
     for (const { emails } of this.seenBy(effect)) for (const email of eachOf(emails)) touched.add(email);
-    return touched;
+    return { touched, moved };
   }
 
   private noteGone(mailbox: number, uid: number, email: number, thread: number): void {
