@@ -111,7 +111,7 @@ class Rewind {
       const how = emails.note(email, before.emails.has(email), after.emails.has(email));
       if (how === undefined) continue;
       const thread = this.threadOf(email);
-      // One that he saw as `\\Deleted` only may have come to where it is not, or gone from there: its thread is another to him, and not to its owner.
+      // One that he saw as `\Deleted` only may have come to where it is not, or gone from there: its thread is another to him, and not to its owner.
       const isThread = how !== 'changed' || moved.has(email) || changedThreads.has(thread);
       if (isThread) threadsTold.note(thread, before.threads.has(thread), after.threads.has(thread));
     }

@@ -224,7 +224,8 @@ describe('header values', () => {
       }),
       { numRuns: 3000 },
     );
-    expect(plain).toBeGreaterThan(300);
+    // Some 340 by chance: the claim is not about nothing.
+    expect(plain).toBeGreaterThan(100);
   });
 
   it('never lose an address that was written well', () => {

@@ -35,7 +35,7 @@ const op = fc.oneof(
 );
 type Op = typeof op extends fc.Arbitrary<infer T> ? T : never;
 
-/** An email of which the viewer sees a `\\Deleted` place only, and then another one. */
+/** An email of which the viewer sees a `\Deleted` place only, and then another one. */
 const hiddenThenShared: Op[] = [
   { do: 'deliver', email: 26, to: 25, more: 0 },
   { do: 'deliver', email: 30, to: 24, more: 13 },
